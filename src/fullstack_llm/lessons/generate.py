@@ -1,0 +1,135 @@
+"""From `.md` sources to the `.ipynb` files that Colab, JupyterHub and students open, always the same bytes."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
+
+TAGS = {"setup", "given", "answer", "check", "hide-input", "hide-output"}
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+}
+Cell = dict[str, Any]
+
+
+class LessonError(ValueError):
+    """A lesson's source that cannot be turned into a notebook; the message names the file and the cell."""
+
+
+def generated(root: Path) -> Iterator[tuple[Path, str]]:
+    """Each generated file of the repository at `root`, with the text it must have."""
+    url, branch = repository(root)
+    for source in sorted((root / "notebooks").glob("*.md")):
+        yield source.with_suffix(".ipynb"), notebook(source, url, branch)
+    for source in sorted((root / "solutions").glob("*.md")):
+        yield root / "labs" / f"{source.stem}.ipynb", lab(source, url, branch)
+
+
+def repository(root: Path) -> tuple[str, str]:
+    """The address and branch of the course, from `_config.yml`, the one place where they are set."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    return config["url"], config["branch"]
+
+
+def notebook(source: Path, url: str, branch: str) -> str:
+    """The `.ipynb` text of a runnable notebook."""
+    cells = [_numbered(cell, index) for index, cell in enumerate(read(source))]
+    return _dump(_with_install(cells, url, branch), {})
+
+
+def lab(source: Path, url: str, branch: str) -> str:
+    """The `.ipynb` text of the lab in a solution: the same cells, each answer replaced by its stub.
+
+    Raises LessonError for an answer without its check, a check without its answer, or a marker that could leak.
+    """
+    cells: list[Cell] = []
+    waiting: str | None = None
+    for index, cell in enumerate(read(source)):
+        cell = _numbered(cell, index)
+        tags, exercise = cell["metadata"].get("tags", []), cell["metadata"].get("exercise")
+        where = f"{source.name}, cell {index + 1}"
+        try:
+            if cell["cell_type"] == "code" and waiting and "check" not in tags:
+                raise MarkerError(f"the answer of {waiting!r} must be followed by its check cell.")
+            if "answer" in tags:
+                if not exercise:
+                    raise MarkerError("an answer cell needs ':exercise: name'.")
+                cell["source"] = to_stub(cell["source"], exercise)
+                waiting = exercise
+            elif "check" in tags:
+                if exercise != waiting or cell["source"].strip() != f"check({exercise})":
+                    wanted = f"check({exercise or waiting})"
+                    raise MarkerError(f"a check cell follows its answer and reads exactly {wanted}.")
+                waiting = None
+            elif cell["cell_type"] == "code" and blocks(cell["source"]):
+                raise MarkerError("solution markers belong in a cell tagged 'answer'.")
+        except MarkerError as error:
+            raise LessonError(f"{where}: {error}") from None
+        cells.append(cell)
+    if waiting:
+        raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")
+    version = hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
+    return _dump(_with_install(cells, url, branch), {"fullstack_llm": {"lab": source.stem, "version": version}})
+
+
+def read(source: Path) -> list[Cell]:
+    """The cells of a MyST notebook: type, source and metadata; raises LessonError on an unknown tag or option."""
+    import jupytext
+
+    nb = jupytext.reads(source.read_text(encoding="utf-8"), fmt={"extension": ".md", "format_name": "myst"})
+    if nb.metadata.get("kernelspec", {}).get("name") != "python3":
+        raise LessonError(f"{source.name}: the header must name the kernel python3 and the format myst.")
+    cells = []
+    for index, cell in enumerate(nb.cells):
+        metadata = dict(cell.metadata)
+        unknown = set(metadata.get("tags", [])) - TAGS | metadata.keys() - {"tags", "exercise"}
+        if unknown:
+            raise LessonError(f"{source.name}, cell {index + 1}: unknown tag or option {', '.join(sorted(unknown))}.")
+        cells.append({"cell_type": cell.cell_type, "metadata": metadata, "source": cell.source})
+    return cells
+
+
+def _numbered(cell: Cell, index: int) -> Cell:
+    """The cell with its id: an answer and its check are named after the exercise, so that edits elsewhere keep them."""
+    exercise = cell["metadata"].get("exercise")
+    kind = next((tag for tag in ("answer", "check") if tag in cell["metadata"].get("tags", [])), None)
+    name = f"{kind}-{exercise}" if kind and exercise else f"cell-{index:03d}"
+    return {**cell, "id": re.sub(r"[^a-zA-Z0-9_-]", "-", name)}
+
+
+def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
+    """The cells with one in front of the first code cell that installs the course where it is missing."""
+    vocabularies = any("vocabularies" in cell["source"] for cell in cells if cell["cell_type"] == "code")
+    source = "\n".join(
+        [
+            "# A fresh kernel (Colab, say) installs the course once; elsewhere this cell does nothing.",
+            "import importlib.util",
+            "",
+            'if importlib.util.find_spec("fullstack_llm") is None:',
+            f'    %pip install -q "fullstack_llm[lessons] @ git+{url}@{branch}"',
+            # Only its bundled vocabulary files are used, so none of its dependencies are wanted.
+            *(["    %pip install -q --no-deps litellm"] if vocabularies else []),
+        ]
+    )
+    install = {"cell_type": "code", "metadata": {"tags": ["install"]}, "source": source, "id": "install"}
+    first = next((i for i, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
+    return [*cells[:first], install, *cells[first:]]
+
+
+def _dump(cells: list[Cell], metadata: dict[str, Any]) -> str:
+    for cell in cells:
+        cell["source"] = cell["source"].splitlines(keepends=True)
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": None, "outputs": []}
+    duplicate = len(cells) - len({cell["id"] for cell in cells})
+    if duplicate:
+        raise LessonError(f"{duplicate} cells share an id: is an exercise named twice?")
+    nb = {"cells": cells, "metadata": KERNEL | metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,68 @@
+"""The course's look for figures: SVG, transparent, legible on light and dark, with alt text everywhere."""
+
+import html
+import importlib.resources
+import io
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colour-blind-safe hues, moved to a lightness that has contrast on white and on near-black.
+COLORS = ["#2f7fc1", "#d9731a", "#1f9e77", "#b5559a", "#9a7d0a", "#5b8fd6", "#c44e52", "#7f7f7f"]
+GLUE = "application/papermill.record/"
+
+
+def use_style() -> None:
+    """Switch matplotlib to the course's style; call it once, at the top of a notebook."""
+    import matplotlib.pyplot as plt
+
+    plt.style.use(str(importlib.resources.files("fullstack_llm") / "fullstack.mplstyle"))
+
+
+def to_svg(fig: "Figure", *, alt: str) -> str:
+    """The figure as an inline SVG element that a screen reader announces as `alt`.
+
+    Raises ValueError for an empty alt text: a figure that cannot be told in a sentence carries no message.
+    """
+    if not alt.strip():
+        raise ValueError("Give the figure an alt text: one sentence that says what a reader would see in it.")
+    buffer = io.StringIO()
+    fig.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].strip()
+    # Inline, a rule for `*` would reach the whole page, and the ids of groups would repeat from figure to figure.
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    width, height = (float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height"))  # type: ignore[index]
+    # The viewBox stays, so the page can scale the drawing down to a phone; it is never blown up.
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    size = f"max-width:{width * 4 / 3:.0f}px;width:100%;aspect-ratio:{width / height:.3f}"
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" style="{size}"', 1)
+
+
+def show(fig: "Figure", *, alt: str) -> None:
+    """Display a figure with its alt text and close it."""
+    _display(fig, alt, caption="", name=None)
+
+
+def keep(name: str, fig: "Figure", *, alt: str, caption: str = "") -> None:
+    """Display a figure, close it, and record it under `name`, so that a chapter can show it with `{glue}`."""
+    _display(fig, alt, caption, name)
+
+
+def _display(fig: "Figure", alt: str, caption: str, name: str | None) -> None:
+    import matplotlib.pyplot as plt
+    from IPython import get_ipython
+    from IPython.display import display
+
+    body = to_svg(fig, alt=alt)
+    plt.close(fig)
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    figure = f'<figure class="fsllm-figure">{body}{below}</figure>'
+    if get_ipython() is None:
+        return
+    display({"text/html": figure, "text/plain": f"[figure: {alt}]"}, raw=True)
+    if name is not None:
+        display({GLUE + "text/html": figure}, metadata={"scrapbook": {"name": name, "mime_prefix": GLUE}}, raw=True)

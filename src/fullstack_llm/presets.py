@@ -1,0 +1,51 @@
+"""One dial for scale: the same notebook runs on two CPU cores or fills a GPU."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, TypeVar
+
+T = TypeVar("T")
+Name = Literal["cpu", "gpu"]
+VARIABLE = "FULLSTACK_LLM_PRESET"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The scale at which a notebook runs.
+
+    >>> Preset("gpu").device
+    'cuda'
+    """
+
+    name: Name
+
+    @property
+    def device(self) -> str:
+        """The torch device that goes with the preset."""
+        return "cuda" if self.name == "gpu" else "cpu"
+
+
+@cache
+def preset() -> Preset:
+    """The active preset: `FULLSTACK_LLM_PRESET` if it is set, else `gpu` where torch finds one, else `cpu`.
+
+    Raises ValueError for a name that is neither, and RuntimeError where `gpu` is asked for and there is none.
+    """
+    name = os.environ.get(VARIABLE, "").strip().lower()
+    if name == "cpu":
+        return Preset("cpu")
+    if name not in ("", "gpu"):
+        raise ValueError(f"{VARIABLE}={name!r} is not a preset; use 'cpu' or 'gpu', or leave it unset to find out.")
+    import torch  # after the environment: the CPU lane of a notebook that needs no torch does not pay for it
+
+    if torch.cuda.is_available():
+        return Preset("gpu")
+    if name == "gpu":
+        raise RuntimeError(f"{VARIABLE}=gpu, but torch finds no GPU here; unset it, or run where there is one.")
+    return Preset("cpu")
+
+
+def pick(*, cpu: T, gpu: T) -> T:
+    """The value for the active preset: `steps = pick(cpu=200, gpu=20_000)`."""
+    return gpu if preset().name == "gpu" else cpu

@@ -1,0 +1,78 @@
+"""A notebook runs once, is measured, and runs again only when something that it depends on changed."""
+
+import json
+
+import pytest
+
+from fullstack_llm.lessons import execute
+
+NOTEBOOK = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A notebook
+
+```{code-cell} python
+from fullstack_llm.expect import expect
+BLOCK = bytearray(64 * 2**20)
+expect("answer", 6 * 7, 42, 42)
+```
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    package = tmp_path / "src" / "fullstack_llm"
+    (package / "checks").mkdir(parents=True)
+    (package / "some.py").write_text("x = 1")
+    (package / "checks" / "lab.py").write_text("x = 1")
+    (tmp_path / "requirements.lock").write_text("torch==1\n")
+    (tmp_path / "notebooks" / "00_demo.md").write_text(NOTEBOOK)
+    monkeypatch.chdir(tmp_path)
+    # The kernel imports the real package, not the stand-in whose changes this test watches.
+    real = execute.kernel_environment(tmp_path)
+    monkeypatch.setattr(execute, "kernel_environment", lambda _: {k: v for k, v in real.items() if k != "PYTHONPATH"})
+    return tmp_path
+
+
+def test_run_record_reuse_and_rerun(root, capsys):
+    assert execute.main([]) == 0
+    text = (root / execute.RECORD).read_text()
+    record = json.loads(text)
+    ran = record["notebooks"]["notebooks/00_demo.md"]
+    assert ran["expectations"][0] | {"name": "answer", "value": 42.0, "ok": True} == ran["expectations"][0]
+    assert 64 < ran["peak_mib"] < 2000
+    assert execute.main([]) == 0
+    assert (root / execute.RECORD).read_text() == text
+
+    (root / "src" / "fullstack_llm" / "checks" / "lab.py").write_text("x = 2")
+    assert execute.main([]) == 0
+    assert (root / execute.RECORD).read_text() == text
+
+    (root / "src" / "fullstack_llm" / "some.py").write_text("x = 2")
+    assert execute.main([]) == 0
+    again = json.loads((root / execute.RECORD).read_text())["notebooks"]["notebooks/00_demo.md"]
+    assert again["ran"] >= ran["ran"]
+    assert again != ran
+
+
+def test_a_failing_cell_fails_the_run_and_shows_its_error(root, capsys):
+    broken = root / "notebooks" / "01_broken.md"
+    broken.write_text(NOTEBOOK.replace("42, 42", "41, 41"))
+    assert execute.main([]) == 1
+    assert "answer = 42, expected 41" in capsys.readouterr().out + capsys.readouterr().err
+    assert "notebooks/00_demo.md" in json.loads((root / execute.RECORD).read_text())["notebooks"]
+
+
+def test_a_missing_source_is_named(root, capsys):
+    assert execute.main(["notebooks/07_none.md"]) == 2
+    assert "07_none.md" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+"""Generation is one way, deterministic, and never lets an answer through."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fullstack_llm.lessons import generate
+from fullstack_llm.lessons.__main__ import main
+from fullstack_llm.lessons.generate import LessonError, lab, notebook
+from fullstack_llm.lessons.markers import blocks
+
+ROOT = Path(__file__).parents[2]
+HEADER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A lab
+
+"""
+ANSWER = """\
+```{code-cell} python
+:tags: [answer]
+:exercise: double
+def double(x):
+    # BEGIN SOLUTION: add it to itself
+    secret = x + x
+    return secret
+    # END SOLUTION
+```
+"""
+CHECK = """
+```{code-cell} python
+:tags: [check]
+:exercise: double
+check(double)
+```
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    for folder in ("notebooks", "solutions", "labs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "_config.yml").write_text("repository: {url: 'https://example.org/course', branch: main}")
+    (tmp_path / "notebooks" / "00_demo.md").write_text(HEADER + "```{code-cell} python\nprint(1)\n```\n")
+    (tmp_path / "solutions" / "00_demo.md").write_text(HEADER + ANSWER + CHECK)
+    return tmp_path
+
+
+def make_lab(root, text):
+    source = root / "solutions" / "00_demo.md"
+    source.write_text(HEADER + text)
+    return json.loads(lab(source, "https://example.org/course", "main"))
+
+
+def test_a_lab_keeps_everything_but_the_answer(root):
+    nb = make_lab(root, ANSWER + CHECK)
+    assert [cell["id"] for cell in nb["cells"]] == ["cell-000", "install", "answer-double", "check-double"]
+    text = json.dumps(nb)
+    assert "secret" not in text
+    assert "double: add it to itself" in text
+    assert nb["metadata"]["fullstack_llm"]["lab"] == "00_demo"
+    assert nb["metadata"]["language_info"]["name"] == "python"
+
+
+def test_the_version_of_a_lab_follows_its_text(root):
+    first = make_lab(root, ANSWER + CHECK)["metadata"]["fullstack_llm"]["version"]
+    assert make_lab(root, ANSWER + CHECK)["metadata"]["fullstack_llm"]["version"] == first
+    assert make_lab(root, "Read this.\n\n" + ANSWER + CHECK)["metadata"]["fullstack_llm"]["version"] != first
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ANSWER, "has no check cell"),
+        (CHECK, "follows its answer"),
+        (ANSWER + ANSWER + CHECK, "must be followed by its check"),
+        (ANSWER + CHECK.replace("check(double)", "check(double); print(1)"), "reads exactly check"),
+        (ANSWER.replace(":exercise: double\n", "") + CHECK, "needs ':exercise: name'"),
+        (ANSWER.replace("[answer]", "[setup]") + CHECK, "belong in a cell tagged 'answer'"),
+        (ANSWER.replace("[answer]", "[anwser]") + CHECK, "unknown tag or option anwser"),
+        (ANSWER + CHECK + ANSWER + CHECK, "share an id"),
+        (ANSWER.replace("    # END SOLUTION\n", "") + CHECK, "never closed"),
+    ],
+)
+def test_a_source_that_is_not_a_lab_is_refused_with_its_place(root, text, message):
+    with pytest.raises(LessonError, match=message):
+        make_lab(root, text)
+
+
+def test_only_a_notebook_that_uses_vocabularies_downloads_them(root):
+    source = root / "notebooks" / "00_demo.md"
+    assert "litellm" not in notebook(source, "u", "main")
+    source.write_text(source.read_text().replace("print(1)", "from fullstack_llm import vocabularies"))
+    assert "litellm" in notebook(source, "u", "main")
+
+
+def test_check_finds_drift_orphans_and_missing_files(root, capsys):
+    assert main(["--root", str(root), "--check"]) == 1
+    assert main(["--root", str(root)]) == 0
+    before = {path: path.read_bytes() for path in root.rglob("*.ipynb")}
+    assert main(["--root", str(root)]) == 0
+    assert main(["--root", str(root), "--check"]) == 0
+    assert {path: path.read_bytes() for path in root.rglob("*.ipynb")} == before
+    (root / "labs" / "00_demo.ipynb").write_text("{}")
+    (root / "labs" / "99_gone.ipynb").write_text("{}")
+    capsys.readouterr()
+    assert main(["--root", str(root), "--check"]) == 1
+    printed = capsys.readouterr().out
+    assert "differs from its source: labs/00_demo.ipynb" in printed
+    assert "has no source: labs/99_gone.ipynb" in printed
+
+
+def test_another_folder_is_refused_with_advice(tmp_path, capsys):
+    assert main(["--root", str(tmp_path)]) == 2
+    assert "no _config.yml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "solutions").glob("*.md")), ids=lambda path: path.stem)
+def test_no_answer_line_survives_in_a_shipped_lab(source):
+    shipped = json.loads((ROOT / "labs" / f"{source.stem}.ipynb").read_text())
+    cells = {cell["id"]: "".join(cell["source"]) for cell in shipped["cells"]}
+    given = [cell for cell in generate.read(source) if "answer" in cell["metadata"].get("tags", [])]
+    assert given
+    for cell in given:
+        exercise, lines = cell["metadata"]["exercise"], cell["source"].split("\n")
+        stub = cells[f"answer-{exercise}"]
+        for block in blocks(cell["source"]):
+            for line in lines[block.start : block.stop + 1]:
+                assert not line.strip() or line not in stub.split("\n"), f"{exercise}: {line}"
+        assert f'raise NotImplementedError("{exercise}: ' in stub
+        compile(stub, exercise, "exec", dont_inherit=True)
