@@ -1,0 +1,72 @@
+"""Real text in a frozen snapshot: the same bytes on every machine, Python version and day. Origin: `data/ORIGIN.md`."""
+
+from functools import cache
+from importlib.resources import files
+
+LANGUAGES: dict[str, str] = {
+    "en": "English",
+    "fr": "French",
+    "de": "German",
+    "es": "Spanish",
+    "zh": "Mandarin",
+    "hi": "Hindi",
+    "bn": "Bengali",
+    "ar": "Arabic",
+    "ru": "Russian",
+    "ja": "Japanese",
+    "sw": "Swahili",
+}
+
+# A number measured on this text is only comparable while the text stays as it is, so tests/test_corpus.py holds these.
+SHA256: dict[str, str] = {
+    "code.txt": "60541bf96cdd59e5e305dab9ddd8601d4a8fd918d72cd868c01d1d9a2eb7d8cf",
+    "parallel.tsv": "b5fcb922fbbbe4a229d27d0de39c209455bef883756da2811a61a6e2ed813f70",
+    "prose.txt": "5465725167317041ededce16d1fce2e2afccd428073d22746c3e88f7a7ff81ec",
+}
+
+_NAMES = ("all", "code", "prose")
+_MEGABYTE = 1_000_000
+
+
+@cache
+def text(name: str = "all") -> str:
+    """Return one text of the corpus: "prose" (Tinytown), "code" (Python's library) or "all" (prose, blank line, code).
+
+    Lines end in a single newline character. Raises ValueError for any other name.
+
+    >>> text("prose").splitlines()[0]
+    'The Town Book of Tinytown'
+    """
+    if name not in _NAMES:
+        raise ValueError(f"the corpus has no text named {name!r}; choose one of {', '.join(_NAMES)}")
+    if name == "all":
+        return text("prose") + "\n" + text("code")
+    return _read(f"{name}.txt")
+
+
+def megabyte() -> str:
+    """Return the first 1,000,000 UTF-8 bytes of `text("all")`: all the prose, then code until the bytes run out.
+
+    The cut is exact because byte 1,000,000 falls between two ASCII characters of the code, which a test holds.
+
+    >>> len(megabyte().encode())
+    1000000
+    """
+    return text("all").encode()[:_MEGABYTE].decode()
+
+
+def parallel() -> dict[str, list[str]]:
+    """Return the parallel sentences by language code: sentence i says the same in every language of `LANGUAGES`.
+
+    >>> sentences = parallel()
+    >>> sentences["en"][0], sentences["fr"][0]
+    ('Good morning, how are you?', 'Bonjour, comment allez-vous ?')
+    """
+    header, *rows = [line.split("\t") for line in _read("parallel.tsv").splitlines()]
+    return {code: [row[column] for row in rows] for column, code in enumerate(header)}
+
+
+@cache
+def _read(file: str) -> str:
+    raw = files(__package__).joinpath("data", file).read_bytes()
+    return raw.decode("utf-8").replace("\r\n", "\n")
