@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colour-blind-safe hues, moved to a lightness that has contrast on white and on near-black.
-COLORS = ["#2f7fc1", "#d9731a", "#1f9e77", "#b5559a", "#9a7d0a", "#5b8fd6", "#c44e52", "#7f7f7f"]
+# At least 3:1 against white and against near-black, and apart from each other also under simulated colour blindness.
+COLORS = ["#5e90fd", "#e66e20", "#a033ab", "#388b93", "#b93a13", "#7456e0", "#7d9a66", "#756664"]
 GLUE = "application/papermill.record/"
 
 

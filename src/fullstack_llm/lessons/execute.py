@@ -42,7 +42,7 @@ def fingerprint(root: Path) -> str:
 
 
 def run(source: Path, root: Path) -> dict[str, Any]:
-    """Execute one notebook in a kernel with one thread; return its outputs, seconds and peak memory (MiB).
+    """Execute one notebook in a kernel with one thread; return its outputs, seconds, CPU seconds and peak memory (MiB).
 
     Raises nbclient's CellExecutionError, with the traceback, if a cell fails.
     """
@@ -56,10 +56,11 @@ def run(source: Path, root: Path) -> dict[str, Any]:
         # No timing in the cells' metadata: the cache would take the executed notebook for another one.
         client = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
         client.extra_arguments = ["--log-level=ERROR"]
-        with client.setup_kernel(env=kernel_environment(root)), PeakMemory(client) as memory:
+        with client.setup_kernel(env=kernel_environment(root)), Usage(client) as usage:
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
-    return {"nb": nb, "seconds": time.perf_counter() - start, "peak_mib": memory.peak / 2**20}
+    seconds = time.perf_counter() - start
+    return {"nb": nb, "seconds": seconds, "cpu_seconds": usage.cpu_seconds, "peak_mib": usage.peak / 2**20}
 
 
 def kernel_environment(root: Path) -> dict[str, str]:
@@ -74,14 +75,15 @@ def kernel_environment(root: Path) -> dict[str, str]:
     }
 
 
-class PeakMemory:
-    """Watch the memory of a client's kernel and its children (bytes, resident) while the block runs."""
+class Usage:
+    """Watch a client's kernel and its children while the block runs: peak memory (bytes, resident), CPU seconds."""
 
     def __init__(self, client: Any) -> None:
-        self.peak, self._process, self._done = 0, psutil.Process(client.km.provisioner.pid), threading.Event()
+        self.peak, self.cpu_seconds = 0, 0.0
+        self._process, self._done = psutil.Process(client.km.provisioner.pid), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "PeakMemory":
+    def __enter__(self) -> "Usage":
         self._thread.start()
         return self
 
@@ -96,6 +98,8 @@ class PeakMemory:
             with contextlib.suppress(psutil.Error):  # a child may end between the listing and the reading
                 family = [self._process, *self._process.children(recursive=True)]
                 self.peak = max(self.peak, sum(p.memory_info().rss for p in family))
+                times = self._process.cpu_times()  # of the kernel, and of the children that it has waited for
+                self.cpu_seconds = times.user + times.system + times.children_user + times.children_system
 
 
 def expectations(nb: Any) -> list[dict[str, Any]]:
@@ -136,6 +140,7 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
                 "fingerprint": key,
                 "execution_seconds": result["seconds"],
                 "seconds": round(result["seconds"], 1),
+                "cpu_seconds": round(result["cpu_seconds"], 1),
                 "peak_mib": round(result["peak_mib"]),
                 "ran": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 "expectations": expectations(result["nb"]),
@@ -148,7 +153,7 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
 def write_record(root: Path, notebooks: dict[str, dict[str, Any]]) -> None:
     """Write the build's record, from which pages say when, where and with what they ran."""
     versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in VERSIONS}
-    kept = ("seconds", "peak_mib", "ran", "expectations")
+    kept = ("seconds", "cpu_seconds", "peak_mib", "ran", "expectations")
     record = {
         "built": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "device": device(),

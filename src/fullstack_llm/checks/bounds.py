@@ -1,0 +1,65 @@
+"""What may cross between a student's code and the code that judges it: kinds of values, and their bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MAX_BYTES = 64 << 20
+MAX_ELEMENTS = 1_000_000
+MAX_DEPTH = 64
+MAX_INT_BYTES = 512
+MAX_DIMS = 8
+MAX_ARRAY = 1 << 26
+
+# name -> (code, bytes per element). Codes are part of the format.
+DTYPES = {
+    "bool": (1, 1),
+    "uint8": (2, 1),
+    "int8": (3, 1),
+    "int16": (4, 2),
+    "int32": (5, 4),
+    "int64": (6, 8),
+    "uint16": (7, 2),
+    "uint32": (8, 4),
+    "uint64": (9, 8),
+    "float16": (10, 2),
+    "float32": (11, 4),
+    "float64": (12, 8),
+    "bfloat16": (13, 2),
+}
+BY_CODE = {code: (name, size) for name, (code, size) in DTYPES.items()}
+ADVICE = {
+    "set": "a set has no order: return sorted(...)",
+    "frozenset": "a frozenset has no order: return sorted(...)",
+    "generator": "a generator can be read only once: return list(...)",
+    "map": "return list(...) of it",
+    "zip": "return list(...) of it",
+    "range": "return list(...) of it",
+    "dict_keys": "return list(...) of it",
+    "dict_values": "return list(...) of it",
+    "dict_items": "return list(...) of it",
+}
+
+
+class CodecError(ValueError):
+    """A value that may not cross, or bytes that hold no value; the message is a sentence for a student."""
+
+
+def check_key(key: Any) -> None:
+    """Refuse a dict key that is no str, int, bytes, or tuple of those."""
+    if type(key) is tuple:
+        for part in key:
+            check_key(part)
+    elif type(key) is bool or not issubclass(type(key), (str, int, bytes)):
+        raise CodecError(f"a dict key of type {type(key).__name__}: keys are str, int, bytes or tuples of them")
+
+
+def check_shape(shape: tuple[int, ...], size: int) -> None:
+    """Refuse an array that is too large, with `size` bytes an element."""
+    # Zero dimensions count as one: empty((0, 1 << 30)) holds no bytes and explodes in a reduction.
+    if len(shape) > MAX_DIMS:
+        raise CodecError(f"an array of {len(shape)} dimensions; at most {MAX_DIMS} can be judged")
+    count = math.prod(max(n, 1) for n in shape)
+    if count > MAX_ARRAY or count * size > MAX_BYTES:
+        raise CodecError(f"an array of shape {shape} is too large to be judged")

@@ -1,0 +1,59 @@
+"""Call a student's function with values from a frame, and put what happens into a frame.
+
+The same code runs in a notebook and in the grader's worker, so both give the same verdict. Standard library only.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from . import codec
+
+LIMIT = 4000
+
+
+def call(function: Callable[..., Any], values: bytes) -> bytes:
+    """The reply to one call: `("value", v)`, `("not written", hint)`, `("refused", why)` or `("raised", ...)`."""
+    try:
+        result = function(*codec.decode(values))
+    except KeyboardInterrupt:
+        raise
+    except NotImplementedError as error:
+        return codec.encode(("not written", _text(error), trace(error)))
+    except BaseException as error:
+        return codec.encode(("raised", f"{type(error).__name__}: {_text(error)}", trace(error)))
+    try:
+        return codec.encode(("value", result))
+    except codec.CodecError as error:
+        return codec.encode(("refused", str(error)))
+    except Exception as error:
+        return codec.encode(("refused", f"the value could not be read: {_text(error)}"))
+
+
+def trace(error: BaseException) -> str:
+    """The traceback from the student's first frame on."""
+    try:
+        first: TracebackType | None = error.__traceback__
+        while first and first.tb_next and first.tb_frame.f_code.co_filename == __file__:
+            first = first.tb_next
+        lines = traceback.format_exception(type(error), error, first, limit=-20, chain=False)
+        text = "".join(lines)
+    except BaseException:
+        text = f"{type(error).__name__} (its traceback cannot be printed)"
+    return _cut(text)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _cut(str(error), 500)
+    except BaseException:
+        return "(its message cannot be printed)"
+
+
+def _cut(text: str, limit: int = LIMIT) -> str:
+    # A traceback may quote source with lone surrogates, which no frame holds.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= limit else f"{text[: limit // 4]}\n[...]\n{text[-limit * 3 // 4 :]}"

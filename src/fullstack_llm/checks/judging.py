@@ -1,0 +1,132 @@
+"""Judge one exercise: run its checks on a student's function behind the codec, and say what was wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, Protocol
+
+from . import codec
+from .compare import same
+from .draws import PUBLIC_KEY, draw_for
+from .registry import Check, LabChecks
+from .show import plain, show
+from .verdict import Outcome, Verdict
+
+STUB = re.compile(r"[A-Za-z_]\w*:")
+
+
+class Wrong(Exception):
+    """An answer that is not the wanted one: the failing input, both values, and a hint."""
+
+    def __init__(self, case: dict[str, Any], got: Any, want: Any, reason: str, hint: str) -> None:
+        super().__init__(hint)
+        self.case, self.got, self.want, self.reason, self.hint = case, got, want, reason, hint
+
+
+class NoValue(Exception):
+    """A call that gave no value: `kind` is one of `verdict.KINDS`, `why` a sentence."""
+
+    def __init__(self, kind: str, why: str, trace: str = "") -> None:
+        super().__init__(why)
+        self.kind, self.why, self.trace = kind, why, trace
+        self.call = ""
+
+
+class Transport(Protocol):
+    """Where a student's functions live: in this process (notebook) or in a worker (grader)."""
+
+    def start(self, check: Check) -> None:
+        """Begin a check; its `seconds` count from here."""
+
+    def call(self, name: str, values: bytes) -> bytes:
+        """The reply frame to one call of the function `name`; raises `NoValue` if there is none."""
+
+
+def require(
+    got: Any,
+    want: Any,
+    *,
+    case: dict[str, Any],
+    hint: str,
+    wrong: Sequence[tuple[Any, str]] = (),
+    rtol: float = 0.0,
+    atol: float = 0.0,
+) -> None:
+    """Raise `Wrong` unless `same(got, want, rtol, atol)`; a known wrong value brings the hint that belongs to it.
+
+    >>> require(3, 2, case={"text": "aab"}, hint="Count again.", wrong=[(3, "Count pairs, not characters.")])
+    Traceback (most recent call last):
+    fullstack_llm.checks.judging.Wrong: Count pairs, not characters.
+    """
+    outcome = same(got, want, rtol, atol)
+    if not outcome:
+        named = next((its for value, its in wrong if same(got, value, rtol, atol)), hint)
+        raise Wrong(case, got, want, outcome.reason, named)
+
+
+def student(name: str, transport: Transport) -> Callable[..., Any]:
+    """The function that a check calls: values cross as bytes, so nothing is shared with the student's code."""
+
+    def function(*values: Any) -> Any:
+        try:
+            return _value(name, transport.call(name, codec.encode(values)))
+        except NoValue as nothing:
+            nothing.call = f"{name}({', '.join(map(show, values))})"
+            raise
+
+    return function
+
+
+def _value(name: str, frame: bytes) -> Any:
+    try:
+        reply = codec.decode(frame)
+    except codec.CodecError as error:
+        raise NoValue("refused", f"{name} returned something that is no value: {error}.") from None
+    match reply:
+        case ("value", value):
+            return value
+        case ("not written", str(hint), str(trace)):
+            # A library may raise NotImplementedError too; a stub names the exercise that it stands for.
+            if not hint or STUB.match(hint):
+                why = hint.removeprefix(f"{name}:").strip() or f"{name} is not written yet."
+                raise NoValue("not written", why, trace)
+            raise NoValue("raised", f"{name} raised NotImplementedError: {hint}", trace)
+        case ("raised", str(what), str(trace)):
+            raise NoValue("raised", f"{name} raised {what}", trace)
+        case ("refused", str(why)):
+            raise NoValue("refused", f"{name} returned something that cannot be judged: {why}.")
+    raise NoValue("refused", f"{name} returned something that is no reply.")
+
+
+def judge_check(check: Check, transport: Transport, draw: Random) -> Outcome:
+    """The outcome of one check; whatever the student's function does ends up in it."""
+    label = check.part
+    try:
+        transport.start(check)
+    except NoValue as error:
+        return Outcome(label, check.points, 0, error.kind, plain(error.why, 1000), {})
+    try:
+        check.judge(student(check.exercise, transport), draw)
+    except Wrong as error:
+        shown = {str(key): show(value) for key, value in error.case.items()}
+        values = {"got": show(error.got), "want": show(error.want), "reason": plain(error.reason, 500)}
+        return Outcome(label, check.points, 0, "wrong", error.hint, shown, **values)
+    except NoValue as error:
+        shown = {"call": error.call} if error.call and error.kind != "not written" else {}
+        trace = "" if error.kind == "not written" else plain(error.trace)
+        return Outcome(label, check.points, 0, error.kind, plain(error.why, 1000), shown, trace=trace)
+    except Exception as error:
+        # An oracle that stumbles over a value is a fault of the check, and must not stop the others.
+        why = f"The check itself failed ({type(error).__name__}: {error}). Please report this with your answer."
+        return Outcome(label, check.points, 0, "check failed", plain(why, 1000), {})
+    return Outcome(label, check.points, check.points, "right", "", {})
+
+
+def judge_exercise(lab: LabChecks, exercise: str, transport: Transport, key: bytes = PUBLIC_KEY) -> Verdict:
+    """The verdict on one exercise: all its checks, each apart from the others."""
+    outcomes = (
+        judge_check(check, transport, draw_for(lab.slug, exercise, check.part, key)) for check in lab.of(exercise)
+    )
+    return Verdict(lab.slug, exercise, tuple(outcomes))

@@ -1,0 +1,108 @@
+"""A verdict: what each check of an exercise found, as data, as text, and as a card in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+
+KINDS = ("right", "wrong", "not written", "missing", "raised", "refused", "timeout", "died", "check failed")
+HEADINGS = {
+    "wrong": "not right yet",
+    "not written": "not written yet",
+    "raised": "stopped with an error",
+    "refused": "returned something that cannot be judged",
+    "timeout": "took too long",
+    "died": "ended its process",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found; all texts are plain and short."""
+
+    part: str
+    points: int
+    earned: int
+    kind: str
+    hint: str
+    case: dict[str, str]
+    got: str = ""
+    want: str = ""
+    reason: str = ""
+    trace: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The kind in a student's words."""
+        return HEADINGS.get(self.kind, self.kind)
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Label and text of each thing to show: the failing input, both values, and the hint."""
+        rows = [("input", f"{name} = {text}" if name != "call" else text) for name, text in self.case.items()]
+        if self.kind == "wrong":
+            rows += [("got", self.got), ("wanted", self.want), ("that is", self.reason)]
+        return [*rows, ("hint" if self.kind in ("wrong", "not written") else "why", self.hint)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one exercise; `total` is a line about the whole lab, empty where there is none."""
+
+    lab: str
+    exercise: str
+    outcomes: tuple[Outcome, ...]
+    total: str = field(default="", compare=False)
+
+    @property
+    def points(self) -> int:
+        """Points to be earned."""
+        return sum(one.points for one in self.outcomes)
+
+    @property
+    def earned(self) -> int:
+        """Points earned."""
+        return sum(one.earned for one in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Outcomes that are not right; one that says the same as an earlier one is left out."""
+        seen: dict[tuple[str, str], Outcome] = {}
+        for one in self.outcomes:
+            if one.kind != "right":
+                seen.setdefault((one.kind, one.hint), one)
+        return list(seen.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.exercise}: {self.earned} of {self.points} points"]
+        for one in self.failures:
+            lines.append(f"  {one.part + ': ' if one.part else ''}{one.heading}")
+            lines += [f"    {label + ':':9}{text}" for label, text in one.rows]
+            lines += [f"    {line}" for line in one.trace.splitlines()]
+        return "\n".join(lines + [self.total] * bool(self.total))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        done = self.earned == self.points
+        color = "#2e7d32" if done else "#b26a00"
+        body = "".join(map(_card, self.failures))
+        total = f"<div style='margin-top:.4em;opacity:.8'>{escape(self.total)}</div>" if self.total else ""
+        return (
+            f"<div style='border-left:4px solid {color};padding:.3em .8em;margin:.3em 0;max-width:60em'>"
+            f"<strong>{'✓ ' if done else ''}{escape(self.exercise)}: {self.earned} of {self.points} points</strong>"
+            f"{body}{total}</div>"
+        )
+
+
+def _card(one: Outcome) -> str:
+    rows = "".join(
+        f"<tr><td style='text-align:left;vertical-align:top;opacity:.8'>{escape(label)}</td>"
+        f"<td style='text-align:left;white-space:pre-wrap;overflow-wrap:anywhere'>"
+        + (escape(text) if label in ("hint", "why", "that is") else f"<code>{escape(text)}</code>")
+        + "</td></tr>"
+        for label, text in one.rows
+    )
+    trace = f"<details><summary>traceback</summary><pre>{escape(one.trace)}</pre></details>" if one.trace else ""
+    title = f"{one.part}: {one.heading}" if one.part else one.heading
+    return f"<div style='margin-top:.3em'><em>{escape(title)}</em><table style='margin:0'>{rows}</table>{trace}</div>"

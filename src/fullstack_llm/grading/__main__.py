@@ -1,0 +1,18 @@
+"""Command line of the grader: `grade` a folder of submissions, or `check` one's own notebook."""
+
+import os
+import sys
+
+# Before anything else is imported: a json.py or torch.py in the working folder must not run here.
+if __name__ == "__main__" and not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated):
+    options = ["-P", "-s"] if sys.version_info >= (3, 11) else ["-I"]
+    os.execv(sys.executable, [sys.executable, *options, "-m", "fullstack_llm.grading", *sys.argv[1:]])
+
+if __name__ == "__main__":
+    import signal
+
+    from fullstack_llm.grading.commands import main
+
+    # A stopped run leaves what it graded, as an interrupted one does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,186 @@
+"""Grade one submission: its cells run in a worker, the checks run here, and each exercise stands alone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..checks import codec
+from ..checks.draws import PUBLIC_KEY
+from ..checks.judging import NoValue, judge_exercise
+from ..checks.registry import Check, LabChecks
+from ..checks.show import plain
+from ..checks.verdict import Verdict
+from .notebook import MAX_FILE
+from .process import Gone, Worker, Workers
+
+READ_SECONDS = 30.0
+CELL_SECONDS = 10.0
+CELLS_SECONDS = 60.0
+SUBMISSION_SECONDS = 600.0
+MAX_LOST = 5
+MAX_PROBLEMS = 20
+
+
+@dataclass
+class Result:
+    """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    error: str = ""
+    problems: list[str] = field(default_factory=list)
+    lab: str = ""
+    version: str = ""
+    seconds: float = 0.0
+
+    @property
+    def earned(self) -> int:
+        """Points earned."""
+        return sum(one.earned for one in self.verdicts)
+
+
+class Session:
+    """A submission in a worker, started again and its cells replayed whenever the worker is lost."""
+
+    def __init__(self, workers: Workers, cells: Iterable[tuple[str, str]], exercises: tuple[str, ...]) -> None:
+        self.workers, self.exercises = workers, exercises
+        self.cells = list(cells)
+        self.worker: Worker | None = None
+        self.defined: set[str] = set()
+        self.failed: dict[int, str] = {}
+        self.lost: dict[int, str] = {}
+        self.in_text: list[str] = []
+        self.left = self.seconds = 0.0
+        self.end = time.monotonic() + SUBMISSION_SECONDS
+
+    def define(self) -> None:
+        """Run all cells in order; one that fails is named, one that takes the worker with it is never run again."""
+        self.defined, self.failed = set(), {}
+        end = min(time.monotonic() + CELLS_SECONDS, self.end)
+        for number, (label, source) in enumerate(self.cells):
+            if number in self.lost or not source.strip():
+                continue
+            left = min(CELL_SECONDS, end - time.monotonic())
+            if left <= 0 or len(self.lost) >= MAX_LOST:
+                self.lost[number] = f"not run: the cells may take {CELLS_SECONDS:.0f} s, and end {MAX_LOST} processes"
+                continue
+            assert self.worker
+            try:
+                reply = self._decoded(self.worker.ask(("define", label, source, list(self.exercises)), left))
+            except Gone as gone:
+                self.lost[number] = f"it was left out: {gone.why}"
+                return self.start_again()
+            match reply:
+                case ("defined", list(names), str(error)):
+                    self.defined = {name for name in names if isinstance(name, str)}
+                    if error:
+                        self.failed[number] = plain(error.strip().splitlines()[-1], 300)
+        return None
+
+    def _decoded(self, frame: bytes) -> Any:
+        try:
+            return codec.decode(frame)
+        except codec.CodecError:
+            return None
+
+    def start_again(self) -> None:
+        """A fresh worker with the cells replayed."""
+        self.worker = self.workers.take()
+        self.define()
+
+    def start(self, check: Check) -> None:
+        """Begin a check: its seconds count from here, and a lost worker is replaced."""
+        if time.monotonic() >= self.end:
+            raise NoValue("timeout", f"the submission has used the {SUBMISSION_SECONDS:.0f} s that it has in all")
+        if self.worker is None:
+            self.start_again()
+        self.left, self.seconds = check.seconds, check.seconds
+        if check.exercise not in self.defined:
+            raise NoValue("missing", self._missing(check.exercise))
+
+    def _missing(self, name: str) -> str:
+        if name in self.in_text:
+            return f"`def {name}` stands in a text cell: turn that cell into a code cell"
+        sources = dict(self.cells)
+        for label, why in self.problems:
+            if f"def {name}(" in sources[label]:
+                return f"no function {name} was defined, since {label} failed: {why}"
+        return f"the submission defines no function {name}"
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """Cells that failed or were left out, in order, with the reason."""
+        return [(self.cells[number][0], why) for number, why in sorted((self.failed | self.lost).items())]
+
+    def call(self, name: str, values: bytes) -> bytes:
+        """The reply frame to one call, within what is left of the check's seconds."""
+        if self.worker is None:
+            raise NoValue("died", f"{name} ended its process in an earlier call")
+        begin = time.monotonic()
+        try:
+            return self.worker.ask(("call", name, values), max(self.left, 0.0))
+        except Gone as gone:
+            self.worker = None
+            why = f"took more than {self.seconds:g} s" if gone.kind == "timeout" else f"gave no value: {gone.why}"
+            raise NoValue(gone.kind, f"{name} {why}") from None
+        finally:
+            self.left -= time.monotonic() - begin
+
+    def close(self) -> None:
+        """End the worker."""
+        if self.worker:
+            self.worker.close()
+
+
+def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any]]:
+    """A worker that has read the file, and what it read; `ValueError` says why a file cannot be read."""
+    size = path.stat().st_size
+    if size > MAX_FILE:
+        raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
+    worker = workers.take()
+    name = "submission.py" if path.suffix.lower() == ".py" else "submission.ipynb"
+    try:
+        shutil.copyfile(path, Path(worker.folder) / name)
+        reply = codec.decode(worker.ask(("read", name), READ_SECONDS))
+    except Gone as gone:
+        raise ValueError(f"the file cannot be read: {gone.why}") from None
+    except BaseException:
+        worker.close()
+        raise
+    if reply[0] == "cells":
+        return worker, reply[1]
+    worker.close()
+    raise ValueError(reply[1])
+
+
+def grade(
+    path: Path, lab: LabChecks, workers: Workers, given: Iterable[tuple[str, str]] = (), key: bytes = PUBLIC_KEY
+) -> Result:
+    """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
+    begin = time.monotonic()
+    result = Result()
+    try:
+        worker, book = open_submission(path, workers)
+    except (ValueError, OSError) as error:
+        result.error = plain(str(error), 500)
+        return result
+    result.lab, result.version = plain(book["lab"], 80), plain(book["version"], 80)
+    result.problems = [plain(note, 300) for note in book["notes"]]
+    if result.lab and result.lab != lab.slug:
+        result.problems.insert(0, f"the file says that it is lab {result.lab}, and it was graded as {lab.slug}")
+    session = Session(workers, [*given, *book["cells"]], lab.exercises)
+    session.worker, session.in_text = worker, book["in_text"]
+    try:
+        session.define()
+        result.verdicts = [judge_exercise(lab, exercise, session, key) for exercise in lab.exercises]
+    finally:
+        session.close()
+    failed = [f"{label}: {why}" for label, why in session.problems]
+    more = [f"{len(failed) - MAX_PROBLEMS} more cells failed"] if len(failed) > MAX_PROBLEMS else []
+    result.problems += failed[:MAX_PROBLEMS] + more
+    result.seconds = time.monotonic() - begin
+    return result

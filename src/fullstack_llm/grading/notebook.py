@@ -1,0 +1,128 @@
+"""Read a submission: the code cells of a notebook or a script, in order, whatever saved it.
+
+Runs in the worker, before any of the student's code: the file is as untrusted as the code in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_FILE = 256 << 20
+MAX_CELLS = 2_000
+MAX_CELL = 200_000
+MAX_SOURCE = 2_000_000
+DEFINITION = re.compile(r"^\s*(?:async\s+)?def\s+(\w+)\s*\(", re.MULTILINE)
+
+
+class UnreadableError(ValueError):
+    """A file that holds no submission; the message is a sentence for the report."""
+
+
+@dataclass
+class Notebook:
+    """Code cells as `(label, source)`, the lab that the file names, functions defined in text cells, and remarks."""
+
+    cells: list[tuple[str, str]]
+    lab: str = ""
+    version: str = ""
+    in_text: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tags: list[list[str]] = field(default_factory=list)
+
+
+def read(path: Path) -> Notebook:
+    """The cells of a `.ipynb` (format 3 or 4, as Jupyter or Colab saves it) or of a `.py`."""
+    size = path.stat().st_size
+    if size > MAX_FILE:
+        raise UnreadableError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
+    notes: list[str] = []
+    text = _text(path.read_bytes(), notes)
+    if not text.strip():
+        raise UnreadableError("the file is empty")
+    book = _script(text) if path.suffix == ".py" else _notebook(text)
+    book.notes[:0] = notes
+    _bound(book)
+    return book
+
+
+def _text(data: bytes, notes: list[str]) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        notes.append("the file is UTF-16, not UTF-8")
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The format's own characters are ASCII, so the code survives a wrong guess about the others.
+        notes.append(f"the file is not UTF-8 (byte {error.start}); it was read as Windows-1252")
+        return data.decode("cp1252", "replace")
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) < 100 else 0
+
+
+def _notebook(text: str) -> Notebook:
+    try:
+        data = json.loads(text, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        cut = ": it seems to be cut off" if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg else ""
+        raise UnreadableError(f"the file is not a notebook (no JSON, line {error.lineno}){cut}") from None
+    except RecursionError:
+        raise UnreadableError("the file is not a notebook (JSON nested too deeply)") from None
+    cells = _cells(data)
+    own = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
+    book = Notebook([], lab=str(own.get("lab", ""))[:80], version=str(own.get("version", ""))[:80])
+    for number, cell in enumerate(cells, start=1):
+        source = _source(cell)
+        if _dict(cell).get("cell_type") == "code":
+            book.cells.append((f"cell {number}", source))
+            tags = _dict(_dict(cell).get("metadata")).get("tags")
+            book.tags.append([t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [])
+        else:
+            book.in_text += DEFINITION.findall(source[:MAX_CELL])
+    if not book.cells:
+        raise UnreadableError("the notebook has no code cells")
+    return book
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _cells(data: Any) -> list[Any]:
+    cells = _dict(data).get("cells")
+    if cells is None and isinstance(_dict(data).get("worksheets"), list):
+        sheets = [_dict(sheet).get("cells") for sheet in data["worksheets"]]
+        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
+    if not isinstance(cells, list):
+        raise UnreadableError("the file is JSON, but not a notebook: it has no list of cells")
+    return cells
+
+
+def _source(cell: Any) -> str:
+    # Format 3 calls the source of a code cell `input`.
+    source = _dict(cell).get("source", _dict(cell).get("input", ""))
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
+
+
+def _script(text: str) -> Notebook:
+    parts = re.split(r"(?m)^# ?%%.*$", text)
+    return Notebook([(f"part {n}" if len(parts) > 1 else "the script", part) for n, part in enumerate(parts, start=1)])
+
+
+def _bound(book: Notebook) -> None:
+    total = 0
+    for number, (label, source) in enumerate(book.cells):
+        total += len(source)
+        if len(source) > MAX_CELL or number >= MAX_CELLS or total > MAX_SOURCE:
+            book.notes.append(f"{label} was not run: it is too long, or the notebook is")
+            book.cells[number] = (label, "")
+    book.in_text = sorted(set(book.in_text))[:100]
+    # A lone surrogate in a JSON string is no Unicode; no frame carries it, and no Python source may hold it.
+    book.cells = [(label, source.encode("utf-8", "replace").decode()) for label, source in book.cells]

@@ -1,0 +1,156 @@
+"""The worker: a process of its own that reads one submission, runs its cells, and answers calls with values.
+
+Started by `process.py` in an empty folder. Nothing here is trusted once the first cell has run: the grader believes
+only that some values came back in time.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import resource
+import signal
+import struct
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HEADER = struct.Struct("<16sI")
+
+
+class Inert:
+    """Stands for what a notebook has and a worker has not: every use of it does nothing."""
+
+    def __getattr__(self, name: str) -> Inert:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Inert:  # noqa: D102
+        return self
+
+
+def limit(bounds: dict[str, int]) -> None:
+    """Set resource limits by name, such as `{"AS": 8 << 30}`; a system without one of them goes without."""
+    for name, value in bounds.items():
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+        except (AttributeError, ValueError, OSError):
+            continue
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the grader ends."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+
+
+def trusted_modules(package: str) -> tuple[ModuleType, ModuleType]:
+    """`codec` and `calling`, without `fullstack_llm.checks` itself, which a lab's set-up cell finds inert instead."""
+    checks = ModuleType("fullstack_llm.checks")
+    sys.modules["fullstack_llm.checks"] = checks
+    checks.__path__ = [str(Path(package) / "checks")]
+    codec = importlib.import_module("fullstack_llm.checks.codec")
+    calling = importlib.import_module("fullstack_llm.checks.calling")
+    checks.__path__ = []
+    setattr(checks, "__getattr__", lambda name: Inert().__getattr__(name))  # noqa: B010 (a module's, not a class's)
+    return codec, calling
+
+
+class Pipe:
+    """Frames to and from the grader: nonce, length, content."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self.requests, self.replies = requests, replies
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            chunk = os.read(self.requests, min(count - len(data), 1 << 20))
+            if not chunk:
+                os._exit(0)
+            data += chunk
+        return bytes(data)
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """The next request as `(nonce, content)`; the process ends with the grader."""
+        nonce, length = HEADER.unpack(self._exactly(HEADER.size))
+        return nonce, self._exactly(length)
+
+    def send(self, nonce: bytes, content: bytes) -> None:
+        """Send the reply to the request with this nonce."""
+        data = memoryview(HEADER.pack(nonce, len(content)) + content)
+        while data:
+            data = data[os.write(self.replies, data) :]
+
+
+class Submission:
+    """One submission's namespace, and what the grader may ask of it."""
+
+    def __init__(self, calling: ModuleType) -> None:
+        self.calling = calling
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "display": Inert(), "get_ipython": Inert()}
+        self.flags = 0
+
+    def read(self, name: str) -> tuple[Any, ...]:
+        """The cells of the file that the grader has put into this folder."""
+        from fullstack_llm.grading import notebook
+
+        try:
+            book = notebook.read(Path(name))
+        except notebook.UnreadableError as error:
+            return ("unreadable", str(error))
+        except (MemoryError, OSError, ValueError) as error:
+            return ("unreadable", f"the file cannot be read ({type(error).__name__})")
+        return ("cells", vars(book))
+
+    def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
+        """Run one cell; which of the wanted names are functions now, and what went wrong."""
+        from fullstack_llm.grading import cells
+
+        error = ""
+        try:
+            self.flags |= cells.run(source, label, self.namespace, self.flags)
+        except BaseException as caught:
+            error = self.calling.trace(caught)[-2000:]
+        return ("defined", [name for name in names if callable(self.namespace.get(name))], error)
+
+    def call(self, name: str, values: bytes) -> bytes:
+        """Call a function by name; the reply frame."""
+        try:
+            return self.calling.call(self.namespace.get(name), values)
+        except KeyboardInterrupt:
+            return self.calling.codec.encode(("raised", "KeyboardInterrupt", ""))
+
+
+def main() -> None:
+    """Prepare, say so, and answer requests until the grader closes the pipe."""
+    requests, replies, package, modules = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
+    end_with_parent()
+    codec, calling = trusted_modules(package)
+    from fullstack_llm.grading import cells, notebook  # noqa: F401 (loaded before the limits, and before any cell)
+
+    for name in filter(None, modules):
+        importlib.import_module(name)
+    pipe, submission = Pipe(requests, replies), Submission(calling)
+    setattr(builtins, "display", Inert())  # noqa: B010 (builtins has no such name for a type checker)
+    nonce, content = pipe.receive()
+    limit(codec.decode(content)[1])
+    pipe.send(nonce, codec.encode(("ready",)))
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    while True:
+        nonce, content = pipe.receive()
+        what, *args = codec.decode(content)
+        reply = getattr(submission, what)(*args)
+        pipe.send(nonce, reply if isinstance(reply, bytes) else codec.encode(reply))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""One grader of the toy lab for all tests of a module, with limits that suit a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from submissions import TOY, save
+
+from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.grading import judge
+from fullstack_llm.grading.batch import Batch, Grader
+from fullstack_llm.grading.judge import Result
+from fullstack_llm.lessons.generate import lab as generate
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the toy lab's notebook, as students get it."""
+    folder = tmp_path_factory.mktemp("labs")
+    (folder / "00_toy.ipynb").write_text(generate(TOY / "00_toy.md", "https://example.org/course", "main"), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def grader(labs: Path) -> Iterator[Grader]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "CELL_SECONDS", 1.5)
+        one = Grader(Batch("00_toy", PUBLIC_KEY, TOY, labs))
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def graded(grader: Grader, tmp_path: Path) -> Callable[..., Result]:
+    """The result of a list of cells, a notebook, or the bytes of a file."""
+
+    def grade(content: list | dict | bytes, name: str = "any.ipynb") -> Result:
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            save(path, content)
+        return grader.grade(path)
+
+    return grade

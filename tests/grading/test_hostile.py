@@ -1,0 +1,163 @@
+"""Exits, hangs, floods and forgeries: the honest score, a named cause, and neighbours unharmed.
+
+What depends on isolation by the operating system is not here: these hold for any process of one's own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from submissions import COUNT, DOUBLE, RIGHT, TWICE
+
+from fullstack_llm.checks.verdict import Verdict
+from fullstack_llm.grading.judge import Result
+
+Graded = Callable[..., Result]
+IGNORE = "import signal\nfor s in set(signal.Signals) - {9, 19}: signal.signal(s, signal.SIG_IGN)\n"
+SEGFAULT = "import ctypes; ctypes.string_at(0)"
+
+CELLS = {
+    "1 sys.exit": ("import sys; sys.exit()", "SystemExit"),
+    "2 os._exit": ("import os; os._exit(0)", "ended itself"),
+    "3 infinite loop": ("while True: pass", "too long"),
+    "4 loop that ignores signals": (f"{IGNORE}while True: pass", "too long"),
+    "5 SIGSTOP itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "too long"),
+    "6 segfault": (SEGFAULT, "SIGSEGV"),
+    "7 recursion": ("import sys; sys.setrecursionlimit(10**9)\ndef f(): f()\nf()", "cell 1: "),
+    "9 hang in C": ("'a' * 40 == __import__('re').match('(a*)*b', 'a' * 40)", "too long"),
+    "16 output": ("for _ in range(200): print('x' * (1 << 20))", ""),
+    "23 closed pipes": ("import os; os.closerange(3, 100)", "ended"),
+    "abort": ("import os; os.abort()", "SIGABRT"),
+    "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "exception that cannot be printed": ("class E(Exception):\n  def __str__(s): 1/0\nraise E", "E"),
+}
+
+
+@pytest.mark.parametrize(("cell", "cause"), CELLS.values(), ids=CELLS.keys())
+def test_a_cell_that_ends_or_hangs_costs_nothing_else(graded: Graded, cell: str, cause: str) -> None:
+    result = graded([cell, *RIGHT])
+    assert result.earned == 100
+    assert cause in "\n".join(result.problems)
+
+
+DEADLY = {
+    "2 os._exit": ("import os; os._exit(0)", "died"),
+    "1 sys.exit": ("raise SystemExit", "raised"),
+    "3 infinite loop": ("while True: pass", "timeout"),
+    "4 loop that ignores signals": (IGNORE.replace("\n", "\n    ") + "while True: pass", "timeout"),
+    "5 SIGSTOP itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "timeout"),
+    "6 segfault": (SEGFAULT, "died"),
+    "7 recursion": ("return double(xs)", "raised"),
+    "8 slow calls": ("import time; time.sleep(0.7)\n    return [2 * x for x in xs]", "timeout"),
+    "17 giant return": ("return [0] * 10_000_000", "refused"),
+    "17 giant string": ("return 'x' * (200 << 20)", "refused"),
+    "21 equal to anything": ("class A:\n        def __eq__(s, o): return True\n    return A()", "refused"),
+    "28 deep value": ("x = []\n    for _ in range(10**5): x = [x]\n    return x", "refused"),
+    "29 NaN": ("return [float('nan') for x in xs]", "wrong"),
+    "30 list that lies": (
+        "class L(list):\n        def __len__(s): return 3\n        def __eq__(s, o): return True\n    return L()",
+        "wrong",
+    ),
+    "31 pickle": ("class P:\n        def __reduce__(s): return print, (1,)\n    return [P()]", "refused"),
+    "66 surrogate": ("return '\\ud800'", "refused"),
+    "67 integer": ("return 10 ** 5000", "refused"),
+    "65 empty": ("return np.empty((0, 1 << 30))", "refused"),
+    "63 empty": ("return []", "wrong"),
+    "raises what cannot be printed": (
+        "class E(Exception):\n        def __str__(s): raise SystemExit\n    raise E",
+        "raised",
+    ),
+    "raises a megabyte": ("raise ValueError('x' * (1 << 20))", "raised"),
+}
+
+
+def of(result: Result, exercise: str) -> Verdict:
+    return next(verdict for verdict in result.verdicts if verdict.exercise == exercise)
+
+
+@pytest.mark.parametrize(("body", "kind"), DEADLY.values(), ids=DEADLY.keys())
+def test_a_call_that_goes_wrong_costs_its_own_check(graded: Graded, body: str, kind: str) -> None:
+    result = graded([TWICE, f"def double(xs):\n    {body}", COUNT])
+    assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
+    assert of(result, "double").outcomes[0].kind == kind
+    assert len(str(of(result, "double"))) < 20_000
+
+
+def test_75_a_call_that_goes_wrong_later(graded: Graded) -> None:
+    code = "def count(t, c, n=[]):\n    n.append(1)\n    if len(n) > 2: import os; os._exit(0)\n    return t.count(c)"
+    result = graded([*RIGHT, code])
+    assert [one.earned for one in of(result, "count").outcomes] == [0, 20]
+    assert of(result, "double").earned == 40
+
+
+FRAMES = """
+import os, struct, sys, threading
+def double(xs):
+    reply = int(sys.argv[2])
+    {}
+    import time; time.sleep(2)
+"""
+FORGED = {
+    "25 garbage": "os.write(reply, os.urandom(5000))",
+    "26 a reply written in advance": "os.write(reply, struct.pack('<16sI', b'0' * 16, 1) + b'N')",
+    "27 slow drip": "[(os.write(reply, b'x'), __import__('time').sleep(.2)) for _ in range(9)]",
+    "a length without content": "os.write(reply, struct.pack('<16sI', b'0' * 16, 1 << 31))",
+    "closed": "os.close(reply)",
+}
+
+
+@pytest.mark.parametrize("line", FORGED.values(), ids=FORGED.keys())
+def test_forged_frames_earn_nothing(graded: Graded, line: str) -> None:
+    result = graded([FRAMES.format(line), COUNT])
+    assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
+    assert of(result, "double").outcomes[0].kind in ("died", "timeout")
+
+
+def test_36_38_poisoned_libraries_and_changed_inputs_change_no_verdict(graded: Graded) -> None:
+    poison = "import random\nrandom.Random.random = lambda self: 0.5\n"
+    poison += "np.array_equal = np.allclose = lambda *a, **k: True"
+    wrong = "def double(xs):\n    xs[:] = [0] * 99\n    return xs"
+    result = graded(["import numpy as np", poison, wrong, COUNT])
+    assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
+
+
+def test_the_worker_has_no_checks_and_no_key(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASS_KEY", "secret")
+    spy = """
+import os, sys
+assert "CLASS_KEY" not in os.environ
+assert os.listdir(".") == ["submission.ipynb"] and sys.path[0] != ""
+import fullstack_llm.checks
+assert not [name for name in sys.modules if "judging" in name or "registry" in name]
+try:
+    import fullstack_llm.checks.compare
+except ImportError:
+    pass
+else:
+    raise AssertionError
+"""
+    result = graded([spy, *RIGHT])
+    assert not result.problems
+
+
+def test_nothing_is_left_behind(graded: Graded, tmp_path: Path) -> None:
+    code = "import os, subprocess, sys\nopen('mine', 'w').write('x')\n"
+    code += f"p = subprocess.Popen(['sleep', '300'])\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid))\n"
+    code += f"open({str(tmp_path / 'folder')!r}, 'w').write(os.getcwd())"
+    graded([code, DOUBLE])
+    assert not Path((tmp_path / "folder").read_text()).exists()
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(pid)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] not in "ZX"
+    except OSError:
+        return False
