@@ -1,0 +1,209 @@
+"""Answers of lab 03 that are wrong in a way that people are wrong: each value comes with the hint that names it."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from fullstack_llm.checks import tokenization_oracles as oracle
+from fullstack_llm.checks.tokenization_oracles import OTHER_TIES, Pair
+
+Mistakes = list[tuple[Any, str]]
+
+
+def get_pairs(ids: list[int]) -> Mistakes:
+    """Wrong counts of `ids`."""
+    places = list(pairwise(ids))
+    sorted_ids = [oracle.get_pairs([min(place), max(place)]) for place in places]
+    unordered = {pair: sum(pair in one for one in sorted_ids) for one in sorted_ids for pair in one}
+    mergeable = {pair: len(ids) - len(oracle.merge(ids, pair, 1_000_003)) for pair in places}
+    chunks = places[::2]
+    return [
+        (
+            mergeable,
+            "Overlapping places are skipped: 5 5 5 holds the pair (5, 5) at two places, whatever can be merged.",
+        ),
+        (dict.fromkeys(places, 1), "Each pair is counted once however often it occurs: add up, do not overwrite."),
+        (unordered, "Order matters: (1, 2) and (2, 1) are different pairs."),
+        (
+            oracle.get_pairs([*ids, *ids[:1]]),
+            "The last id has no right neighbour, but your pairs wrap around to the first id.",
+        ),
+        (oracle.get_pairs(ids[:-1]), "The last pair of the list is missing: where does your loop end?"),
+        ({pair: chunks.count(pair) for pair in chunks}, "After (ids[0], ids[1]) comes (ids[1], ids[2]): step by one."),
+        ({oracle.as_text(p): n for p, n in oracle.get_pairs(ids).items()}, "The keys are tuples of two ids, not text."),
+    ]
+
+
+def merge(ids: list[int], pair: Pair, new_id: int) -> Mistakes:
+    """Wrong merges: of two different ids, or of an id with itself."""
+    text, both = oracle.as_text(ids), oracle.as_text(pair)
+    either = re.sub(f"{re.escape(both)}|{re.escape(both[::-1])}", chr(new_id), text)
+    hits = [text.startswith(both, i) for i in range(len(ids))]
+    return [
+        *(_merge_run(ids, pair[0], new_id) if pair[0] == pair[1] else []),
+        ([*map(ord, text.replace(both, chr(new_id), 1))], "Only the first occurrence is merged: go on to the end."),
+        (oracle.merge(ids, pair, new_id)[:-1], "The last id is lost: what does your loop do when one id is left over?"),
+        ([*map(ord, either)], "(b, a) is merged as well as (a, b): the order of the pair matters."),
+        (
+            [new_id if hit else one for hit, one in zip(hits, ids, strict=True)],
+            "The second id of the pair is still there: new_id replaces both.",
+        ),
+        (ids, "The list comes back as it was: return the new list."),
+    ]
+
+
+def _merge_run(ids: list[int], same_id: int, new_id: int) -> Mistakes:
+    overlapping: list[int] = []
+    for i in range(len(ids)):
+        if ids[i : i + 2] == [same_id] * 2:
+            overlapping.append(new_id)
+        elif i == 0 or ids[i - 1 : i + 1] != [same_id] * 2:
+            overlapping.append(ids[i])
+    from_right = oracle.merge(ids[::-1], (same_id, same_id), new_id)[::-1]
+    run = f"In {same_id} {same_id} {same_id}"
+    return [
+        (overlapping, f"{run} the middle id is used twice: after a merge, go on behind both ids."),
+        (from_right, f"{run} the first two are merged, not the last two: start at the left."),
+    ]
+
+
+def train(words: dict[bytes, int], num_merges: int) -> Mistakes:
+    """Wrong merges: other counts, other ids, other rules for ties."""
+    want = oracle.train(words, num_merges)
+    counts: dict[Pair, int] = {}
+    for word, times in words.items():
+        for pair, places in oracle.get_pairs(list(word)).items():
+            counts[pair] = counts.get(pair, 0) + places * times
+    once = sorted(counts, key=lambda pair: (-counts[pair], pair))[:num_merges]
+    joined = {b"".join(word * min(times, 50) for word, times in words.items()): 1}
+    shift = [[tuple(i + by * (i > 255) for i in pair) for pair in want] for by in (-1, 1)]
+    return [
+        (
+            oracle.train(words, num_merges, weighted=False),
+            "Each word is counted once: a word that occurs 3 times brings each of its pairs 3 times.",
+        ),
+        (
+            oracle.train(joined, num_merges),
+            "A pair joins the end of one word to the start of the next: count word by word.",
+        ),
+        (shift[0], "New ids are one too low: 255 is a byte, the first merge makes 256."),
+        (shift[1], "New ids are one too high: the first merge makes 256."),
+        (
+            want[:-1],
+            "The last merge is missing: stop when there is no pair at all or num_merges is reached, not earlier.",
+        ),
+        (once, "The pairs are counted only before the first merge: each merge changes what stands next to what."),
+        ([list(pair) for pair in want], "Each pair is a tuple, not a list."),
+        *(
+            (
+                oracle.train(words, num_merges, choose),
+                f"The rule for ties is the smallest pair; your code takes {name}.",
+            )
+            for name, choose in OTHER_TIES.items()
+        ),
+    ]
+
+
+def encode(text: str, merges: Sequence[Pair]) -> Mistakes:
+    """Wrong ids: other orders of merging, other numbers."""
+    want, plain = oracle.encode(text, merges), text.encode()
+    table = {pair: 256 + rank for rank, pair in reversed(list(enumerate(merges)))}
+    spelling: dict[bytes, int] = {}
+    for token in range(256 + len(merges)):
+        spelling.setdefault(oracle.token_bytes(token, merges), token)
+    longest, start = [], 0
+    while start < len(plain):
+        end = max(e for e in range(start + 1, min(len(plain), start + 64) + 1) if plain[start:e] in spelling)
+        longest.append(spelling[plain[start:end]])
+        start = end
+    greedy: list[int] = []
+    for byte in plain:
+        greedy.append(byte)
+        while len(greedy) > 1 and (greedy[-2], greedy[-1]) in table:
+            greedy[-2:] = [table[greedy[-2], greedy[-1]]]
+    once, backwards, points = plain.decode("latin-1"), plain.decode("latin-1"), text
+    for rank, pair in enumerate(merges):
+        once = once.replace(oracle.as_text(pair), chr(256 + rank), 1)
+        points = points.replace(oracle.as_text(pair), chr(256 + rank))
+    for rank, pair in reversed(list(enumerate(merges))):
+        backwards = backwards.replace(oracle.as_text(pair), chr(256 + rank))
+    return [
+        ([i + (i > 255) for i in want], "New ids are one too high: merges[0] makes 256."),
+        ([i - (i > 255) for i in want], "New ids are one too low: merges[0] makes 256, for 255 is a byte."),
+        ([*plain], "These are the bytes before any merge: apply the merges too."),
+        ([*map(ord, text)], "These are code points: begin with the UTF-8 bytes of the text."),
+        ([*map(ord, points)], "The merges are applied to code points: begin with the UTF-8 bytes of the text."),
+        ([*map(ord, once)], "Each merge is applied to one place only: apply it everywhere, then go to the next."),
+        ([*map(ord, backwards)], "The merges are applied from the last to the first: apply them in the order learned."),
+        (longest, "This is longest match: BPE applies its merges in the order learned, and often ends elsewhere."),
+        (
+            greedy,
+            "This merges while reading: a merge learned earlier comes first, wherever in the text it stands.",
+        ),
+    ]
+
+
+def decode(ids: list[int], merges: Sequence[Pair]) -> Mistakes:
+    """Wrong texts of the right bytes."""
+    pieces = [oracle.token_bytes(i, merges) for i in ids]
+    data = b"".join(pieces)
+    return [
+        (
+            "".join(piece.decode(errors="replace") for piece in pieces),
+            "Each token is decoded alone, but a character can begin in one and end in the next: join the bytes first.",
+        ),
+        (
+            data.decode("utf-8", errors="ignore"),
+            "Invalid bytes vanish: each must leave a U+FFFD, as errors='replace' does.",
+        ),
+        (data.decode("latin-1"), "Each byte became one character: decode the bytes as UTF-8."),
+        (data, "These are the bytes: decode them into text."),
+    ]
+
+
+def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
+    """Wrong segmentations: greedy ones, other ties, other penalties."""
+    greedy: list[str] = []
+    rest, longest = text, max(map(len, log_probs))
+    while rest:
+        greedy.append(next((rest[:n] for n in range(longest, 0, -1) if rest[:n] in log_probs), rest[0]))
+        rest = rest[len(greedy[-1]) :]
+    want, lowest = oracle.viterbi(text, log_probs), min(log_probs.values())
+    shorter = {piece: value for piece, value in log_probs.items() if len(piece) < longest} or log_probs
+    fewest = oracle.viterbi(text, log_probs, lambda score, lengths: (-len(lengths), score, lengths))
+    average = oracle.viterbi(text, log_probs, lambda score, lengths: (score / max(1, len(lengths)), lengths))
+    tie = "Of several best sums your code takes {}: the fewest pieces win, then the longest last piece."
+    free = "An unknown character costs too little: its log-probability lies 10 below the lowest."
+    return [
+        (
+            oracle.viterbi(text, log_probs, lambda s, n: (s, n)),
+            tie.format("the longest last piece at once"),
+        ),
+        (oracle.viterbi(text, log_probs, lambda s, n: (s, len(n), n)), tie.format("the one with the most pieces")),
+        (
+            oracle.viterbi(text, log_probs, lambda s, n: (s, -len(n), [-k for k in n])),
+            tie.format("the shortest last piece"),
+        ),
+        (oracle.viterbi(text, log_probs, lambda s, n: (s, -len(n), n[::-1])), tie.format("the longest first piece")),
+        (
+            oracle.viterbi(text, log_probs, lambda s, n: (s, [-k for k in n])),
+            tie.format("the shortest last piece at once"),
+        ),
+        (oracle.viterbi(text, log_probs, penalty=0.0), free),
+        (oracle.viterbi(text, log_probs, penalty=-10.0), free),
+        (oracle.viterbi(text, log_probs, penalty=lowest), free),
+        (
+            oracle.viterbi(text, log_probs, penalty=-1e9),
+            "An unknown character costs too much: its log-probability lies 10 below the lowest.",
+        ),
+        (
+            oracle.viterbi(text, shorter, penalty=lowest - 10),
+            "The longest pieces are never tried: a piece can be as long as the longest key.",
+        ),
+        (greedy, "This is the longest piece first, again and again: a shorter piece here can make a better whole."),
+        (fewest, "This has the fewest pieces: the sum of log-probabilities comes first."),
+        (average, "This has the best average: compare sums of log-probabilities, not means."),
+        ([p for p in want if p in log_probs], "Unknown characters are lost: each is a piece of its own."),
+        (want[::-1], "The pieces are the right ones in reverse order."),
+    ]
