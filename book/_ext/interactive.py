@@ -1,0 +1,87 @@
+"""Interactives: one directive that inlines the data and loads one script, on the page that uses it and on no other.
+
+```{interactive} bpe-stepper
+What a reader without JavaScript should know.
+```
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+TOKENIZER = "src/fullstack_llm/data/tokenizer/tokenizer.json"
+
+
+def merges(root: Path) -> dict[str, Any]:
+    """How the course's tokenizer cuts text, its merges in the order in which they were learnt, its special tokens."""
+    path = root / TOKENIZER
+    if not path.exists():
+        raise FileNotFoundError(f"{TOKENIZER} is missing: build the course's tokenizer first (notebook 03c does).")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    pairs = [pair.split(" ", 1) if isinstance(pair, str) else list(pair) for pair in data["model"]["merges"]]
+    specials = [item["content"] for item in data["added_tokens"] if item["special"]]
+    pattern = data["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+    return {"pattern": pattern, "merges": pairs, "specials": specials}
+
+
+DATA: dict[str, Callable[[Path], dict[str, Any]]] = {"bpe-stepper": merges}
+
+
+def data_block(data: dict[str, Any]) -> str:
+    """JSON that is safe inside a script element: no sequence in it can close the element or open another.
+
+    >>> data_block({"specials": ["</script>"]})
+    '{"specials":["\\\\u003c/script>"]}'
+    """
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+class Interactive(SphinxDirective):
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in DATA:
+            raise self.error(f"There is no interactive '{name}'. There are: {', '.join(sorted(DATA))}.")
+        root = Path(self.env.srcdir)
+        if name == "bpe-stepper":
+            self.env.note_dependency(str(root / TOKENIZER))
+        try:
+            data = data_block(DATA[name](root))
+        except FileNotFoundError as error:
+            raise self.error(str(error)) from error
+        opening = (
+            f'<div class="interactive" id="{name}">'
+            f'<script type="application/json" class="interactive-data">{data}</script><noscript>'
+        )
+        marker = nodes.container(classes=["interactive-marker"], names=[], interactive=name)
+        return [
+            nodes.raw("", opening, format="html"),
+            *self.parse_content_to_nodes(),
+            nodes.raw("", "</noscript></div>", format="html"),
+            marker,
+        ]
+
+
+def load_scripts(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The script and the style of the page's interactives; Sphinx keeps what is added here to this page."""
+    if doctree is None:
+        return
+    static = Path(app.srcdir) / "book" / "_static"
+    for node in doctree.findall(lambda node: isinstance(node, nodes.container) and "interactive" in node):
+        name = node["interactive"]
+        if (static / f"{name}.css").exists():
+            app.add_css_file(f"{name}.css")
+        app.add_js_file(f"{name}.js", loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("interactive", Interactive)
+    app.connect("html-page-context", load_scripts, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
