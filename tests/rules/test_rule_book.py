@@ -1,0 +1,127 @@
+"""The chapters: pictures that can be heard, citations that lead somewhere; and the labs' points."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import repository as repo
+
+IMAGE = re.compile(r"!\[\s*\]\([^)]+\)")
+DIRECTIVE = re.compile(r"^(`{3,}|:{3,})\{(?:figure|image)\} ?([^\n]*)\n(.*?)^\1\s*$", flags=re.M | re.S)
+TAG = re.compile(r"<(img|svg)\b[^>]*>", flags=re.S)
+CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+ENTRY = re.compile(r"^@(?!comment|string|preamble)\w+\{\s*([^,\s]+)\s*,", flags=re.M | re.I)
+
+
+def find_silent_images(name: str, text: str) -> list[str]:
+    """Images and drawings without a text for those who cannot see them."""
+    found = [f"{name}: {match[0]}" for match in IMAGE.finditer(text)]
+    figures = [match for match in DIRECTIVE.finditer(text) if not re.search(r"^\s*:?alt:\s*\S", match[3], flags=re.M)]
+    found += [f"{name}: figure {match[2]} has no alt" for match in figures]
+    for match in TAG.finditer(text):
+        heard = (
+            r"\balt\s*=" if match[1] == "img" else r'aria-label(ledby)?\s*=\s*["\'][^"\']|aria-hidden\s*=\s*["\']true'
+        )
+        if not re.search(heard, match[0]):
+            found.append(f"{name}: {match[0][:60]} has no text")
+    return found
+
+
+def find_lost_citations(chapters: dict[str, str], bibliography: str) -> list[str]:
+    """Citations without an entry, entries that nobody cites, and entries that stand twice."""
+    entries = ENTRY.findall(bibliography)
+    cited = {
+        key.strip(): name
+        for name, text in chapters.items()
+        for keys in CITATION.findall(text)
+        for key in keys.split(",")
+    }
+    found = [f"{name}: {key} is not in the bibliography" for key, name in sorted(cited.items()) if key not in entries]
+    found += [f"{key}: nobody cites it" for key in sorted(set(entries) - set(cited))]
+    return found + [f"{key}: entered twice" for key in sorted({key for key in entries if entries.count(key) > 1})]
+
+
+def find_lab_faults(lab) -> list[str]:
+    """A lab whose points do not add up to 100, or with too few or too many exercises."""
+    faults = [] if lab.points() == 100 else [f"{lab.slug}: {lab.points()} points, not 100"]
+    if not 4 <= len(lab.exercises) <= 8:
+        faults.append(f"{lab.slug}: {len(lab.exercises)} exercises, not 4 to 8")
+    return faults
+
+
+@pytest.fixture(scope="module")
+def chapters(root: Path) -> dict[str, str]:
+    return {name: text for name, text in repo.texts(root) if name.startswith("book/") and name.endswith(".md")}
+
+
+def test_images_have_alt_text(root: Path, chapters: dict[str, str]) -> None:
+    drawings = {name: text for name, text in repo.texts(root) if name.startswith("book/") and name.endswith(".html")}
+    found = [find_silent_images(name, text) for name, text in (chapters | drawings).items()]
+    assert repo.flat(found) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![](a.svg)",
+        "```{figure} a.svg\n:name: a\n\ncaption\n```\n",
+        "````{image} a.svg\n````\n",
+        '<img src="a.svg">',
+        "<svg viewBox='0 0 1 1'>",
+        '<svg aria-label="">',
+    ],
+)
+def test_control_images(text: str) -> None:
+    assert find_silent_images("planted", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![A line](a.svg)",
+        "```{figure} a.svg\n:alt: A line.\n```\n",
+        '<svg role="img"\n aria-label="A line.">',
+        '<svg aria-hidden="true">',
+        '<img src="a.svg" alt="">',
+    ],
+)
+def test_control_images_allows(text: str) -> None:
+    assert not find_silent_images("planted", text)
+
+
+def test_citations_lead_somewhere(root: Path, chapters: dict[str, str]) -> None:
+    bibliography = (root / "book/references.bib").read_text(encoding="utf-8")
+    assert find_lost_citations(chapters, bibliography) == []
+
+
+def test_control_citations() -> None:
+    found = find_lost_citations({"a": "{cite}`x, y` and {cite:p}`z`"}, "@article{x,\n}\n@book{w,\n}\n@misc{x,\n}\n")
+    assert found == [
+        "a: y is not in the bibliography",
+        "a: z is not in the bibliography",
+        "w: nobody cites it",
+        "x: entered twice",
+    ]
+
+
+def test_labs_have_100_points() -> None:
+    from fullstack_llm.checks import registry
+
+    assert repo.flat(find_lab_faults(registry.find(slug)) for slug in registry.labs()) == []
+
+
+def test_control_labs() -> None:
+    @dataclass
+    class Lab:
+        slug: str
+        total: int
+        exercises: tuple[str, ...]
+
+        def points(self) -> int:
+            return self.total
+
+    assert len(find_lab_faults(Lab("planted", 99, ("a", "b", "c")))) == 2
+    assert not find_lab_faults(Lab("fine", 100, ("a", "b", "c", "d")))

@@ -1,0 +1,98 @@
+"""Make the files of a new module, each a small example that passes the rules: `make new SLUG=05_pretraining`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "tools" / "template"
+SLUG = re.compile(r"(\d\d)_([a-z][a-z0-9]*(?:_[a-z0-9]+)*)")
+ENTRY = """\
+      - file: book/@SLUG@
+        title: @NUMBER@ @TITLE@
+        subtrees:
+          - caption: Run
+            sections:
+              - {file: notebooks/@SLUG@.md, title: @NUMBER@ @TITLE@}
+          - caption: Lab
+            sections:
+              - file: labs/@SLUG@.ipynb
+                title: @TITLE@
+                sections:
+                  - {file: solutions/@SLUG@.md, title: Solution}
+"""
+BEFORE = "  - caption: Reference\n"
+CHECKLIST = """\
+[ ] {chapter}: one question, one example, the naive version first
+[ ] {notebook}: naive, fast, library, each asserted equal; a control beside each proof; a range on every number
+[ ] {solution}: 4 to 8 exercises, 100 points, one diagnosis
+[ ] {checks}: slow and plain oracles, edge cases, a hint for each mistake
+[ ] {mutants}: three wrong answers an exercise, three sets of right ones
+[ ] _toc.yml: the entry stands in the right part of the course
+[ ] CHANGELOG.md, and book/glossary.md where the module brings a term
+[ ] make check
+[ ] someone who has not read it narrates the reading"""
+
+
+def targets(root: Path, slug: str) -> dict[str, Path]:
+    """Which file each template becomes."""
+    name = slug.partition("_")[2]
+    return {
+        "chapter": root / f"book/{slug}.md",
+        "notebook": root / f"notebooks/{slug}.md",
+        "solution": root / f"solutions/{slug}.md",
+        "checks": root / f"src/fullstack_llm/checks/{name}.py",
+        "mutants": root / f"tests/mutants/{slug}.py",
+    }
+
+
+def fill(text: str, slug: str) -> str:
+    """Put the module's names into a template."""
+    number, name = slug.split("_", 1)
+    title = name.replace("_", " ").capitalize()
+    for key, value in {"SLUG": slug, "NUMBER": number, "TITLE": title, "KEBAB": name.replace("_", "-")}.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def create(root: Path, slug: str) -> list[Path]:
+    """Write the module's files and its entry in the table of contents; touch nothing if any of it is there already."""
+    if not SLUG.fullmatch(slug):
+        raise SystemExit(f"{slug!r} is no module's name: two digits, then words, as in make new SLUG=05_pretraining")
+    files = targets(root, slug)
+    taken = [path for path in files.values() if path.exists()]
+    taken += [path for path in (root / "book").glob(f"{slug[:2]}_*.md") if path not in taken]
+    if taken:
+        raise SystemExit(f"{taken[0].relative_to(root)} is there already; choose another number or name")
+    toc = root / "_toc.yml"
+    before, found, after = toc.read_text(encoding="utf-8").partition(BEFORE)
+    if not found:
+        raise SystemExit(f"_toc.yml has no line {BEFORE.strip()!r}, before which a module's entry goes")
+    toc.write_text(before + fill(ENTRY, slug) + found + after, encoding="utf-8")
+    for kind, path in files.items():
+        template = next(TEMPLATE.glob(f"{kind}.*"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(fill(template.read_text(encoding="utf-8"), slug), encoding="utf-8")
+    return list(files.values())
+
+
+def main(argv: list[str]) -> None:
+    """Make the files, generate what is generated, print what is left to do."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("slug", help="two digits and a name, such as 05_pretraining")
+    parser.add_argument("--root", type=Path, default=ROOT)
+    options = parser.parse_args(argv)
+    root = options.root.resolve()
+    for path in create(root, options.slug):
+        print(f"wrote {path.relative_to(root)}")
+    subprocess.run([sys.executable, "-m", "fullstack_llm.lessons"], cwd=root, check=True)
+    names = {kind: path.relative_to(root).as_posix() for kind, path in targets(root, options.slug).items()}
+    print(f"\nEach file holds a small working example. Replace it, then tick off:\n{CHECKLIST.format(**names)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
