@@ -1,0 +1,38 @@
+"""Tinytown: a small world of which everything is known, and all the data that the course draws from it.
+
+| file | what it holds |
+| --- | --- |
+| `world`, `households`, `lore` | people, places, facts; who belongs to whom; the raw material |
+| `templates`, `templates_ties`, `phrases` | the phrasings, trained and held out; facts to sentences and back |
+| `documents`, `talk`, `stories`, `lists`, `twohop` | pretraining documents about the town |
+| `arithmetic`, `toylang`, `programs` | sums with and without steps; the toy language and programs in it |
+| `mixture`, `faults` | the pretraining mix, and what is wrong with it on purpose |
+| `instructions`, `preferences`, `gold` | conversations, pairs of answers, the hidden reward |
+| `problems`, `verifiers` | problems with exact and with weak checks |
+| `evaluation` | held-out items for every model, and tasks for lm-eval |
+
+>>> t = town()
+>>> t.get("Bo", "friend"), t.get("Milo", "friend")
+('Milo', 'Bo')
+>>> text(t, size=100)[:48]
+'Emil likes goat cheese best. He is 70 years old.'
+"""
+
+from fullstack_llm.tinytown.documents import Document
+from fullstack_llm.tinytown.mixture import Mix, Planted, canary, take, text
+from fullstack_llm.tinytown.world import Fact, Person, Town, told, town, untold
+
+__all__ = [
+    "Document",
+    "Fact",
+    "Mix",
+    "Person",
+    "Planted",
+    "Town",
+    "canary",
+    "take",
+    "text",
+    "told",
+    "town",
+    "untold",
+]
