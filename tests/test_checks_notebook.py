@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -201,3 +203,21 @@ def test_every_kind_is_known() -> None:
         path.read_text("utf-8") for path in Path(sys.modules[Lab.__module__].__file__ or "").parent.glob("*.py")
     )
     assert all(f'"{kind}"' in source for kind in KINDS)
+
+
+def test_an_endless_loop_ends_as_it_does_in_the_grader(toy: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def double(xs: list[int]) -> list[int]:
+        while True:
+            try:
+                xs = xs[:]
+            except Exception:
+                continue
+
+    brief = tuple(replace(one, seconds=0.3) for one in toy.checks.checks)
+    monkeypatch.setattr(toy, "checks", replace(toy.checks, checks=brief))
+    verdict = toy(double)
+    assert {one.kind for one in verdict.failures} == {"timeout"}
+    assert "double took more than 0.3 s" in str(verdict)
+    assert toy(count).earned == 60
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL

@@ -247,7 +247,7 @@ def test_an_interrupt_leaves_what_was_graded(tmp_path: Path, labs: Path, jobs: i
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 40, "six sleepers were waited for"
     assert not [path.name for path in home.glob("grading-*")]
     data = json.loads((out / "class.json").read_text())
     assert (data["complete"], data["graded"], data["submissions"]) == (False, 1, 7)

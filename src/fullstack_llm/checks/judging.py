@@ -34,6 +34,11 @@ class NoValue(Exception):
         self.call = ""
 
 
+def too_long(name: str, seconds: float) -> NoValue:
+    """What is raised when a check's seconds are used up, in a notebook and in the grader alike."""
+    return NoValue("timeout", f"{name} took more than {seconds:g} s: is there a loop that never ends?")
+
+
 class Transport(Protocol):
     """Where a student's functions live: in this process (notebook) or in a worker (grader)."""
 

@@ -2,27 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from . import calling, registry
-from .judging import judge_exercise
+from .judging import judge_exercise, too_long
 from .registry import Check
 from .verdict import Verdict
 
 
+class _TooLongError(BaseException):
+    """Raised in the midst of a call that has used up its seconds; no `except Exception` holds it."""
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[list[bool]]:
+    """Interrupt what runs inside after some seconds, and say whether that was necessary.
+
+    Only the main thread of a Unix process can be interrupted so; elsewhere a student stops an endless loop by hand.
+    """
+    rang: list[bool] = []
+
+    def ring(*_: object) -> None:
+        rang.append(True)
+        raise _TooLongError
+
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield rang
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), 1.0)  # again each second: a bare `except` may swallow one
+    try:
+        yield rang
+    except _TooLongError:
+        pass  # it came between the call's end and the next line
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class _InProcess:
-    """The student's function in this process, behind the same frames as in the grader."""
+    """The student's function in this process, behind the same frames and with the same seconds as in the grader."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+        self.left = self.seconds = 0.0
 
     def start(self, check: Check) -> None:
-        """A notebook has no limits: the student can interrupt it."""
+        """Begin a check: its seconds count from here."""
+        self.left = self.seconds = check.seconds
 
     def call(self, name: str, values: bytes) -> bytes:
-        return calling.call(self.function, values)
+        """The reply to one call; raises `NoValue` when the check's seconds are used up."""
+        begin = time.monotonic()
+        frame = b""
+        with _alarm(self.left) as rang:
+            frame = calling.call(self.function, values)
+        self.left -= time.monotonic() - begin
+        if rang:
+            raise too_long(name, self.seconds)
+        return frame
 
 
 class Lab:

@@ -55,7 +55,7 @@ _DECLARED: dict[str, list[Check]] = {}
 
 
 def check(
-    exercise: str, *, points: int, minutes: int = 10, difficulty: int = 2, part: str = "", seconds: float = 20.0
+    exercise: str, *, points: int, minutes: int = 10, difficulty: int = 2, part: str = "", seconds: float = 10.0
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare a function `(student, draw)` as a check of the exercise, the student's function of that name.
 

@@ -34,11 +34,11 @@ class Batch:
 class Grader:
     """Grades one submission after another, with workers that load ahead."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, home: str | None = None) -> None:
         self.batch = batch
         self.lab = registry.find(batch.lab, batch.checks)
         self.given = given(batch.lab, batch.labs)
-        self.workers = Workers(modules(self.given))
+        self.workers = Workers(modules(self.given), home=home)
         try:
             self._prove_own_cells()
         except BaseException:
@@ -64,22 +64,22 @@ class Grader:
 
 @contextmanager
 def grader(batch: Batch) -> Iterator[Grader]:
-    """A grader whose workers end with the block."""
-    one = Grader(batch)
-    try:
-        yield one
-    finally:
-        one.close()
+    """A grader whose workers, and all their folders, end with the block."""
+    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as home:
+        one = Grader(batch, home)
+        try:
+            yield one
+        finally:
+            one.close()
 
 
 _MINE: list[Grader] = []
 
 
 def _begin(batch: Batch, home: str) -> None:
-    tempfile.tempdir = home
     # The first process hears Ctrl-C, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _MINE.append(Grader(batch))
+    _MINE.append(Grader(batch, home))
     atexit.register(_MINE[0].close)
     signal.signal(signal.SIGTERM, _stop)
 

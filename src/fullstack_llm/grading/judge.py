@@ -11,7 +11,7 @@ from typing import Any
 
 from ..checks import codec
 from ..checks.draws import PUBLIC_KEY
-from ..checks.judging import NoValue, judge_exercise
+from ..checks.judging import NoValue, judge_exercise, too_long
 from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
@@ -125,8 +125,9 @@ class Session:
             return self.worker.ask(("call", name, values), max(self.left, 0.0))
         except Gone as gone:
             self.worker = None
-            why = f"took more than {self.seconds:g} s" if gone.kind == "timeout" else f"gave no value: {gone.why}"
-            raise NoValue(gone.kind, f"{name} {why}") from None
+            if gone.kind == "timeout":
+                raise too_long(name, self.seconds) from None
+            raise NoValue(gone.kind, f"{name} gave no value: {gone.why}") from None
         finally:
             self.left -= time.monotonic() - begin
 

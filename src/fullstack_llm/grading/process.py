@@ -69,8 +69,8 @@ def clean_environment(folder: str) -> dict[str, str]:
 class Worker:
     """One worker process; it starts loading at once, and `ready` waits for it."""
 
-    def __init__(self, modules: tuple[str, ...] = ()) -> None:
-        self.folder = tempfile.mkdtemp(prefix="grading-")
+    def __init__(self, modules: tuple[str, ...] = (), home: str | None = None) -> None:
+        self.folder = tempfile.mkdtemp(prefix="grading-", dir=home)
         there, self.requests = os.pipe()
         self.replies, back = os.pipe()
         command = [sys.executable, *SAFE, str(PACKAGE / "grading" / "worker.py"), str(there), str(back)]
@@ -166,17 +166,17 @@ class Worker:
 
 
 class Workers:
-    """Workers that are loading ahead: each serves one submission and is never used again."""
+    """Workers that are loading ahead, their folders in `home`: each serves one submission and is never used again."""
 
-    def __init__(self, modules: tuple[str, ...] = (), ahead: int = 1) -> None:
-        self.modules = modules
-        self.waiting = deque(Worker(modules) for _ in range(ahead))
+    def __init__(self, modules: tuple[str, ...] = (), ahead: int = 1, home: str | None = None) -> None:
+        self.modules, self.home = modules, home
+        self.waiting = deque(Worker(modules, home) for _ in range(ahead))
         self.taken: list[Worker] = []
 
     def take(self) -> Worker:
         """A worker that is ready; the next one starts loading."""
         for attempt in (1, 2):
-            self.waiting.append(Worker(self.modules))
+            self.waiting.append(Worker(self.modules, self.home))
             worker = self.waiting.popleft()
             self.taken = [*(one for one in self.taken if not one.closed), worker]
             try:

@@ -75,7 +75,7 @@ def write_class(out: Path, lab: LabChecks, intake: Intake, reports: list[dict[st
         "isolation": LEVEL,
         "complete": complete,
         "submissions": len(intake.submissions),
-        "graded": len(reports),
+        "graded": sum(not one["error"] for one in reports),
         "left_out": intake.left_out,
         "students": reports,
     }
