@@ -18,7 +18,7 @@ TOKENIZER = "src/fullstack_llm/data/tokenizer/tokenizer.json"
 
 
 def merges(root: Path) -> dict[str, Any]:
-    """How the course's tokenizer cuts text, its merges in the order in which they were learnt, its special tokens."""
+    """How the course's tokenizer cuts text, its merges in the order in which they were learned, its special tokens."""
     path = root / TOKENIZER
     if not path.exists():
         raise FileNotFoundError(f"{TOKENIZER} is missing: build the course's tokenizer first (notebook 03c does).")

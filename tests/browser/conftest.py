@@ -72,7 +72,7 @@ def look(browser: Any) -> Iterator[Callable[[str, str], Any]]:
     def context(size: str, mode: str) -> Any:
         made = browser.new_context(viewport=SIZES[size], color_scheme=mode, reduced_motion="reduce")
         made.add_init_script(SET_MODE.format(mode))
-        made.set_default_timeout(10_000)
+        made.set_default_timeout(60_000)
         return made
 
     yield context
