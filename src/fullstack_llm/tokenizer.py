@@ -100,8 +100,8 @@ def build(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTokenizerFas
 
 
 def training_texts() -> list[str]:
-    """Return what the shipped tokenizer learned from: the corpus's prose and its parallel sentences in English."""
-    return [corpus.text("prose"), "\n".join(corpus.parallel()["en"])]
+    """Return what the shipped tokenizer learned from: Tinytown's book, its documents, and some everyday English."""
+    return [corpus.text("prose"), corpus.text("tinytown"), "\n".join(corpus.parallel()["en"])]
 
 
 def load() -> PreTrainedTokenizerFast:

@@ -22,15 +22,17 @@ SHA256: dict[str, str] = {
     "code.txt": "60541bf96cdd59e5e305dab9ddd8601d4a8fd918d72cd868c01d1d9a2eb7d8cf",
     "parallel.tsv": "b5fcb922fbbbe4a229d27d0de39c209455bef883756da2811a61a6e2ed813f70",
     "prose.txt": "5465725167317041ededce16d1fce2e2afccd428073d22746c3e88f7a7ff81ec",
+    "tinytown.txt": "e2672de88cb3f2731b6ad0358d64233b1cda961e25ae0d386ce037e239ca8d67",
 }
 
-_NAMES = ("all", "code", "prose")
+_NAMES = ("all", "code", "prose", "tinytown")
 _MEGABYTE = 1_000_000
 
 
 @cache
 def text(name: str = "all") -> str:
-    """Return one text of the corpus: "prose" (Tinytown), "code" (Python's library) or "all" (prose, blank line, code).
+    """Return one text of the corpus: "prose" (the Town Book), "code" (Python's library), "all" (prose, blank line,
+    code), or "tinytown" (a sample of what `fullstack_llm.tinytown` writes).
 
     Lines end in a single newline character. Raises ValueError for any other name.
 
