@@ -3,21 +3,13 @@
 import json
 
 import pytest
+from myst import HEADER
 
 from fullstack_llm.lessons import execute
 
-NOTEBOOK = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+NOTEBOOK = (
+    HEADER
+    + """\
 # A notebook
 
 ```{code-cell} python
@@ -26,6 +18,7 @@ BLOCK = bytearray(64 * 2**20)
 expect("answer", 6 * 7, 42, 42)
 ```
 """
+)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from myst import HEADER
 
 from fullstack_llm.lessons import generate
 from fullstack_llm.lessons.__main__ import main
@@ -11,21 +12,7 @@ from fullstack_llm.lessons.generate import LessonError, lab, notebook
 from fullstack_llm.lessons.markers import blocks
 
 ROOT = Path(__file__).parents[2]
-HEADER = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# A lab
-
-"""
+TITLE = HEADER + "# A lab\n\n"
 ANSWER = """\
 ```{code-cell} python
 :tags: [answer]
@@ -51,14 +38,14 @@ def root(tmp_path):
     for folder in ("notebooks", "solutions", "labs"):
         (tmp_path / folder).mkdir()
     (tmp_path / "_config.yml").write_text("repository: {url: 'https://example.org/course', branch: main}")
-    (tmp_path / "notebooks" / "00_demo.md").write_text(HEADER + "```{code-cell} python\nprint(1)\n```\n")
-    (tmp_path / "solutions" / "00_demo.md").write_text(HEADER + ANSWER + CHECK)
+    (tmp_path / "notebooks" / "00_demo.md").write_text(TITLE + "```{code-cell} python\nprint(1)\n```\n")
+    (tmp_path / "solutions" / "00_demo.md").write_text(TITLE + ANSWER + CHECK)
     return tmp_path
 
 
 def make_lab(root, text):
     source = root / "solutions" / "00_demo.md"
-    source.write_text(HEADER + text)
+    source.write_text(TITLE + text)
     return json.loads(lab(source, "https://example.org/course", "main"))
 
 
