@@ -131,8 +131,11 @@ def test_cases_that_should_tell_mistakes_apart_do() -> None:
     chosen = [oracle.train(words, num_merges, choose) for choose in (*oracle.OTHER_TIES.values(), min)]
     assert len({str(one) for one in chosen}) == len(chosen)
     text, merges = cases.encode_order(Random(0))[0]
-    last_four = [ids for ids, _ in mistakes.encode(text, merges)[-4:]]
-    assert len({str(one) for one in [*last_four, oracle.encode(text, merges)]}) == 5
+    last_five = [ids for ids, _ in mistakes.encode(text, merges)[-5:]]
+    assert len({str(one) for one in [*last_five, oracle.encode(text, merges)]}) == 6
+    text, log_probs = cases.viterbi(Random(0))[2]
+    whole = [pieces for pieces, hint in mistakes.viterbi(text, log_probs) if hint.startswith("This is the ")]
+    assert len({str(one) for one in [*whole, oracle.viterbi(text, log_probs)]}) == len(whole) + 1 == 4
 
 
 def test_bugs_of_renderers_show_in_some_conversation() -> None:

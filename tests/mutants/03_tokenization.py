@@ -89,6 +89,12 @@ def get_pairs(ids):
     return counts
 """,
     ),
+    Mutant(
+        "get_pairs",
+        "prints",
+        "get_pairs returned nothing",
+        "def get_pairs(ids):\n    counts = {pair: 1 for pair in zip(ids, ids[1:])}",
+    ),
 ]
 
 MERGE = [
@@ -238,6 +244,18 @@ def training(weight: str = "n", stop: str = "not counts", best: str = "min(count
 
 TRAINING = [
     Mutant("train", "counts of words ignored", "Each word is counted once", training(weight="1")),
+    Mutant(
+        "train",
+        "a pair once a word",
+        "stands twice in a word",
+        training().replace("for pair in zip(ids, ids[1:])", "for pair in dict.fromkeys(zip(ids, ids[1:]))"),
+    ),
+    Mutant(
+        "train",
+        "forgets what the merge returned",
+        "The same pair wins again and again",
+        training().replace("words = [(_merge", "_ = [(_merge"),
+    ),
     Mutant("train", "first id is 255", "one too low", training(new="254 + len(merges)")),
     Mutant("train", "first id is 257", "one too high", training(new="256 + len(merges)")),
     Mutant("train", "stops at the last pair", "last merge is missing", training(stop="len(counts) <= 1")),
@@ -259,6 +277,24 @@ TRAINING = [
         "ties: last met",
         "your code takes the pair that was met last",
         training(best="max(reversed(counts), key=counts.get)"),
+    ),
+    Mutant(
+        "train",
+        "ties: smallest second id",
+        "your code takes the pair with the smallest second id",
+        training(best="min(counts, key=lambda p: (-counts[p], p[::-1]))"),
+    ),
+    Mutant(
+        "train",
+        "a wrong merge, called",
+        "If you call your get_pairs or merge",
+        training().replace("hit = tuple(ids[i:i + 2]) == pair", "hit = new not in out and tuple(ids[i:i + 2]) == pair"),
+    ),
+    Mutant(
+        "train",
+        "a wrong get_pairs, called",
+        "leave their arguments",
+        training().replace("return counts\n", "    del ids[1:]\n    return counts\n"),
     ),
     Mutant(
         "train",
@@ -399,6 +435,72 @@ def encode(text, merges):
     return [256 if i > 256 and not merges else i for i in ids]
 """,
     ),
+    Mutant(
+        "encode",
+        "most frequent pair first",
+        "merges the most frequent pair first",
+        """
+def encode(text, merges):
+    ids, table = list(text.encode()), {pair: 256 + i for i, pair in enumerate(merges)}
+    while True:
+        counts = {pair: n for pair, n in get_pairs(ids).items() if pair in table}
+        if not counts:
+            return ids
+        best = max(counts, key=counts.get)
+        ids = merge(ids, best, table[best])
+""",
+    ),
+    Mutant(
+        "encode",
+        "returns in the loop",
+        "Only merges[0] is applied",
+        """
+def encode(text, merges):
+    ids = list(text.encode())
+    for i, pair in enumerate(merges):
+        return merge(ids, pair, 256 + i)
+    return ids
+""",
+    ),
+    Mutant(
+        "encode",
+        "ids from 0",
+        "New ids begin at 0",
+        """
+def encode(text, merges):
+    ids = list(text.encode())
+    for i, pair in enumerate(merges):
+        ids = merge(ids, pair, i)
+    return ids
+""",
+    ),
+    Mutant(
+        "encode",
+        "splits at spaces",
+        "Spaces are lost",
+        """
+def encode(text, merges):
+    out = []
+    for word in text.split():
+        ids = list(word.encode())
+        for i, pair in enumerate(merges):
+            ids = merge(ids, pair, 256 + i)
+        out += ids
+    return out
+""",
+    ),
+    Mutant(
+        "encode",
+        "a wrong merge, called",
+        "If you call your merge",
+        """
+def encode(text, merges):
+    ids = list(text.encode())
+    for i, pair in enumerate(merges):
+        ids = merge(ids, pair, 256 + i)[:-1]
+    return ids
+""",
+    ),
     Mutant("encode", "no merges", "before any merge", "def encode(text, merges):\n    return list(text.encode())"),
     Mutant(
         "encode",
@@ -427,6 +529,14 @@ DECODING = [
         "token by token",
         "Each token is decoded alone",
         DECODE.format(result="''.join(pieces[i].decode('utf-8', errors='replace') for i in ids)"),
+    ),
+    Mutant(
+        "decode",
+        "halves swapped",
+        "have changed places",
+        DECODE.format(result="b''.join(pieces[i] for i in ids).decode(errors='replace')").replace(
+            "pieces[a] + pieces[b]", "pieces[b] + pieces[a]"
+        ),
     ),
     Mutant(
         "decode",
@@ -637,6 +747,24 @@ GROWING = [
         "left the range of float16",
         growing("sum(M[i] for i in (s or range(V))) / M.dtype.type(len(s or M))"),
     ),
+    Mutant(
+        "extend_vocabulary",
+        "dtype of float16 lost",
+        "the input has float16",
+        growing(dtype="np.float32").replace("M, new, pad", "M, new.astype(np.promote_types(M.dtype, np.float32)), pad"),
+    ),
+    Mutant(
+        "extend_vocabulary",
+        "embedding twice",
+        "the embedding once more",
+        growing(result="extend(embedding), None if unembedding is None else extend(embedding)"),
+    ),
+    Mutant(
+        "extend_vocabulary",
+        "padding to one multiple only",
+        "are missing",
+        growing(padding="max(0, multiple - (V + len(rows)))"),
+    ),
     Mutant("extend_vocabulary", "dtype", "the dtype is not", growing(dtype="np.float64")),
     Mutant("extend_vocabulary", "new rows first", "New rows go to the end", growing(order="new, M, pad")),
     Mutant(
@@ -743,6 +871,36 @@ def viterbi(text, log_probs):
         text = text[n:]
     return out
 """,
+    ),
+    Mutant(
+        "viterbi",
+        "most probable piece first",
+        "This is the most probable piece first",
+        """
+def viterbi(text, log_probs):
+    out = []
+    while text:
+        known = [text[:n] for n in range(1, len(text) + 1) if text[:n] in log_probs]
+        out.append(max(known, key=log_probs.get, default=text[0]))
+        text = text[len(out[-1]):]
+    return out
+""",
+    ),
+    Mutant(
+        "viterbi",
+        "lowest sum",
+        "This is the lowest sum",
+        segmenting(choose="min(found, key=lambda f: (f[0], -f[1], f[2]))"),
+    ),
+    Mutant(
+        "viterbi",
+        "unknown costs more each time",
+        "costs 10 more than the one before",
+        segmenting().replace(
+            "def viterbi(text, log_probs):\n",
+            "def viterbi(text, log_probs):\n    for char in text:\n"
+            "        log_probs.setdefault(char, min(log_probs.values()) - 10)\n",
+        ),
     ),
     Mutant(
         "viterbi",

@@ -17,6 +17,10 @@ LAB = "03_tokenization"
 
 Student = Callable[..., Any]
 
+# An exercise sees one function; what that calls may be where the mistake is.
+MERGES = " If you call your merge: is that one right?"
+COUNTS = " If you call your get_pairs or merge: are they right, and do they leave their arguments as they were?"
+
 
 def _judge(student: Student, exercise: str, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
     """Compare with the oracle of that name; the mistakes of that name take the same arguments and name them."""
@@ -25,7 +29,8 @@ def _judge(student: Student, exercise: str, inputs: Iterable[tuple[Any, ...]], h
         case = dict(zip(signature(mistaken).parameters, values, strict=True))
         got, want = student(*values), right(*values)
         # Mistakes cost more than the check itself, so they are computed only when there is one to name.
-        wrong = () if same(got, want) else mistaken(*values)
+        nothing = (None, f"{exercise} returned nothing: what is printed, or changed in place, is not returned.")
+        wrong = () if same(got, want) else [nothing, *mistaken(*values)]
         require(got, want, case=case, hint=hint, wrong=wrong)
 
 
@@ -55,7 +60,7 @@ def train(student: Student, draw: Draw) -> None:
     """Training where no tie decides."""
     hint = (
         "Each round: count the pairs of every word, each as often as the word occurs; take the most frequent pair; "
-        "merge it in every word. The i-th merge, from 0, makes id 256 + i, which later pairs may hold."
+        "merge it in every word. The i-th merge, from 0, makes id 256 + i, which later pairs may hold." + COUNTS
     )
     _judge(student, "train", cases.train(draw), hint)
 
@@ -66,6 +71,7 @@ def train_ties(student: Student, draw: Draw) -> None:
     hint = (
         "Among equally frequent pairs the smallest wins: first ids are compared, then second ids, as Python compares "
         "tuples. Training goes on, with pairs that occur once too, until num_merges is reached or no pair is left."
+        + COUNTS
     )
     _judge(student, "train", cases.train_ties(draw), hint)
 
@@ -73,14 +79,16 @@ def train_ties(student: Student, draw: Draw) -> None:
 @check("encode", points=7, minutes=15, difficulty=3)
 def encode(student: Student, draw: Draw) -> None:
     """Ids where the order of the merges does not matter."""
-    hint = "Begin with the UTF-8 bytes of the text; then, for each merge in turn, replace its pair everywhere."
+    hint = "Begin with the UTF-8 bytes of the text; then, for each merge in turn, replace its pair everywhere." + MERGES
     _judge(student, "encode", cases.encode(draw), hint)
 
 
 @check("encode", part="order", points=7)
 def encode_order(student: Student, draw: Draw) -> None:
     """Ids where the order of the merges decides."""
-    hint = "Finish a merge in the whole text before the next one starts; merges[0] first, merges[1] second, ..."
+    hint = (
+        "Finish a merge in the whole text before the next one starts; merges[0] first, merges[1] second, ..." + MERGES
+    )
     _judge(student, "encode", cases.encode_order(draw), hint)
 
 
@@ -151,7 +159,12 @@ def _grown(student: Student, matrices: list[np.ndarray], spellings: list[list[in
         wrong = vocabulary.grow_mistakes(old, spellings, multiple)
         if name == "unembedding":
             from_embedding = np.concatenate([old, wants[0][len(old) :]])
-            wrong = [(from_embedding, "The new rows of the unembedding are means of its own rows."), *wrong]
+            copied = "This is the embedding once more: the second result comes from the unembedding."
+            wrong = [
+                (wants[0], copied),
+                (from_embedding, "The new rows of the unembedding are means of its own rows."),
+                *wrong,
+            ]
         require(mine, want, case=case, hint=f"{name}: {hint}", wrong=wrong, rtol=rtol, atol=1e-6)
         kept = f"{name}: an old row has changed in its last bits: copy old rows, do not compute them."
         require(mine[: len(old)], old, case=case, hint=kept)

@@ -119,7 +119,7 @@ def train_ties(draw: Draw) -> list[Training]:
     """Small counts, trained to the end."""
     # In the first case every rule for ties takes another pair, so that the hint names the rule.
     small = [
-        ({b"cd": 2, b"zb": 2, b"az": 2, b"ba": 2, b"de": 2}, 1),
+        ({b"cd": 2, b"az": 2, b"zb": 2, b"ba": 2, b"de": 2}, 1),
         ({b"ada": 2, b"adds": 3, b"dad": 2, b"a": 1}, 4),
         ({b"dcba": 1}, 3),
     ]
@@ -135,6 +135,8 @@ def encode(draw: Draw) -> list[Encoding]:
         ("Ada adds.", []),
         (draw_text(draw, 31), []),
         ("adds dad", [(97, 100)]),
+        # Here the last merge first, and the first merge alone, give different ids.
+        ("addss", [(97, 100), (256, 100), (115, 115)]),
         ("éé", [(0xC3, 0xA9), (256, 256)]),
         ("👩\u200d🔬", [(0xF0, 0x9F), (0xE2, 0x80)]),
         ("e\u0301é", [(0xCC, 0x81), (101, 256)]),
@@ -148,7 +150,7 @@ def encode_order(draw: Draw) -> list[Encoding]:
     sample = "".join(draw.choice("ads é") for _ in range(211))
     # In the first case each mistake that is known gives other ids, so that the hint names it.
     return [
-        ("dadadad", [(100, 97), (256, 100), (256, 257)]),
+        ("dadadadss", [(100, 97), (256, 100), (256, 257), (115, 115)]),
         ("dads", [(100, 115), (97, 100)]),
         ("adsads", [(97, 100), (100, 115), (256, 115)]),
         ("adds", [(100, 100), (97, 100), (100, 115)]),
@@ -192,7 +194,7 @@ def viterbi(draw: Draw) -> list[Segmenting]:
         ("", {"a": -1.0}),
         ("a", {"a": -1.0, "ad": -0.5}),
         # Each mistake that is known gives other pieces here, so that the hint names it.
-        ("dddsd", {"d": -1.0, "dd": -4.0, "ddd": -6.0, "ds": -2.5, "dsd": -2.0, "s": -2.0}),
+        ("aadass", {"a": -1.0, "d": -7.0, "s": -3.0, "aa": -2.5, "ss": -4.5, "ass": -2.0, "das": -6.5}),
         ("adds", {"a": -2.0, "ad": -1.5, "d": -1.0, "dds": -1.25, "s": -2.0}),
         ("adds", {"a": -1.0, "d": -1.0, "s": -1.0, "adds": -4.5, "ad": -0.5}),
         draw_without_ties(draw, "adnorst", 17),
@@ -227,6 +229,7 @@ def viterbi_unknown(draw: Draw) -> list[Segmenting]:
         ("add", {"a": -2.0, "dd": -14.0, "ad": -1.0}),
         ("ab", {"ab": -20.0, "b": -5.5, "c": -5.0}),
         ("abcd", {"ab": -40.0, "cd": -40.0, "bcd": -1.0}),
+        ("abc", {"ab": -1.0, "bc": -5.0}),
         (text, {piece: value for piece, value in pieces.items() if piece not in "d京"}),
     ]
 

@@ -1,6 +1,7 @@
 """Answers of lab 03 that are wrong in a way that people are wrong: each value comes with the hint that names it."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -49,7 +50,7 @@ def merge(ids: list[int], pair: Pair, new_id: int) -> Mistakes:
             [new_id if hit else one for hit, one in zip(hits, ids, strict=True)],
             "The second id of the pair is still there: new_id replaces both.",
         ),
-        (ids, "The list comes back as it was: return the new list."),
+        (ids, "The list comes back as it was: is the new one returned? Is your test ever true? (A list is no tuple.)"),
     ]
 
 
@@ -84,6 +85,14 @@ def train(words: dict[bytes, int], num_merges: int) -> Mistakes:
             "Each word is counted once: a word that occurs 3 times brings each of its pairs 3 times.",
         ),
         (
+            oracle.train(words, num_merges, repeats=False),
+            "Each word counts a pair only once: a pair that stands twice in a word brings twice the word's count.",
+        ),
+        (
+            want[:1] * num_merges,
+            "The same pair wins again and again: it must be replaced in every word before the next count.",
+        ),
+        (
             oracle.train(joined, num_merges),
             "A pair joins the end of one word to the start of the next: count word by word.",
         ),
@@ -91,7 +100,8 @@ def train(words: dict[bytes, int], num_merges: int) -> Mistakes:
         (shift[1], "New ids are one too high: the first merge makes 256."),
         (
             want[:-1],
-            "The last merge is missing: stop when there is no pair at all or num_merges is reached, not earlier.",
+            "The last merge is missing: stop when there is no pair at all or num_merges is reached, not earlier. "
+            "(A merge that loses ids ends training early, too.)",
         ),
         (once, "The pairs are counted only before the first merge: each merge changes what stands next to what."),
         ([list(pair) for pair in want], "Each pair is a tuple, not a list."),
@@ -122,6 +132,10 @@ def encode(text: str, merges: Sequence[Pair]) -> Mistakes:
         greedy.append(byte)
         while len(greedy) > 1 and (greedy[-2], greedy[-1]) in table:
             greedy[-2:] = [table[greedy[-2], greedy[-1]]]
+    counted = [*plain]
+    while known := {pair: n for pair, n in Counter(pairwise(counted)).items() if pair in table}:
+        most = min(known, key=lambda pair: (-known[pair], pair))
+        counted = oracle.merge(counted, most, table[most])
     once, backwards, points = plain.decode("latin-1"), plain.decode("latin-1"), text
     for rank, pair in enumerate(merges):
         once = once.replace(oracle.as_text(pair), chr(256 + rank), 1)
@@ -134,8 +148,15 @@ def encode(text: str, merges: Sequence[Pair]) -> Mistakes:
         ([*plain], "These are the bytes before any merge: apply the merges too."),
         ([*map(ord, text)], "These are code points: begin with the UTF-8 bytes of the text."),
         ([*map(ord, points)], "The merges are applied to code points: begin with the UTF-8 bytes of the text."),
-        ([*map(ord, once)], "Each merge is applied to one place only: apply it everywhere, then go to the next."),
+        ([i - 256 * (i > 255) for i in want], "New ids begin at 0, which is a byte: merges[i] makes 256 + i."),
+        ([i for word in text.split(" ") for i in oracle.encode(word, merges)], "Spaces are lost: they are bytes too."),
+        (counted, "This merges the most frequent pair first: counts were for training, the order learned decides."),
+        (
+            [*map(ord, once)],
+            "Each merge, or the merge that you call, takes one place only: take all, then go to the next.",
+        ),
         ([*map(ord, backwards)], "The merges are applied from the last to the first: apply them in the order learned."),
+        (oracle.encode(text, merges[:1]), "Only merges[0] is applied: does your loop return, or begin anew, too soon?"),
         (longest, "This is longest match: BPE applies its merges in the order learned, and often ends elsewhere."),
         (
             greedy,
@@ -157,6 +178,10 @@ def decode(ids: list[int], merges: Sequence[Pair]) -> Mistakes:
             data.decode("utf-8", errors="ignore"),
             "Invalid bytes vanish: each must leave a U+FFFD, as errors='replace' does.",
         ),
+        (
+            oracle.decode(ids, [(second, first) for first, second in merges]),
+            "The two halves of a merged token have changed places: merges[i][0] comes first.",
+        ),
         (data.decode("latin-1"), "Each byte became one character: decode the bytes as UTF-8."),
         (data, "These are the bytes: decode them into text."),
     ]
@@ -169,9 +194,17 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
     while rest:
         greedy.append(next((rest[:n] for n in range(longest, 0, -1) if rest[:n] in log_probs), rest[0]))
         rest = rest[len(greedy[-1]) :]
+    likely, rest = [], text
+    while rest:
+        likely.append(max((p for p in log_probs if rest.startswith(p)), key=log_probs.__getitem__, default=rest[0]))
+        rest = rest[len(likely[-1]) :]
+    growing = dict(log_probs)
+    for char in text:
+        growing.setdefault(char, min(growing.values()) - 10)
     want, lowest = oracle.viterbi(text, log_probs), min(log_probs.values())
     shorter = {piece: value for piece, value in log_probs.items() if len(piece) < longest} or log_probs
     fewest = oracle.viterbi(text, log_probs, lambda score, lengths: (-len(lengths), score, lengths))
+    worst = oracle.viterbi(text, log_probs, lambda score, lengths: (-score, -len(lengths), lengths))
     average = oracle.viterbi(text, log_probs, lambda score, lengths: (score / max(1, len(lengths)), lengths))
     tie = "Of several best sums your code takes {}: the fewest pieces win, then the longest last piece."
     free = "An unknown character costs too little: its log-probability lies 10 below the lowest."
@@ -198,10 +231,16 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
             "An unknown character costs too much: its log-probability lies 10 below the lowest.",
         ),
         (
+            oracle.viterbi(text, growing),
+            "Each unknown character costs 10 more than the one before: all cost the same, 10 below the lowest given.",
+        ),
+        (
             oracle.viterbi(text, shorter, penalty=lowest - 10),
             "The longest pieces are never tried: a piece can be as long as the longest key.",
         ),
         (greedy, "This is the longest piece first, again and again: a shorter piece here can make a better whole."),
+        (likely, "This is the most probable piece first, again and again: a rarer one here can make a better whole."),
+        (worst, "This is the lowest sum: log-probabilities are negative, and the highest sum is the one nearest to 0."),
         (fewest, "This has the fewest pieces: the sum of log-probabilities comes first."),
         (average, "This has the best average: compare sums of log-probabilities, not means."),
         ([p for p in want if p in log_probs], "Unknown characters are lost: each is a piece of its own."),

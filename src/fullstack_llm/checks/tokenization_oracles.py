@@ -41,7 +41,12 @@ def merge(ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def train(
-    words: dict[bytes, int], num_merges: int, choose: Callable[[list[Pair]], Pair] = min, *, weighted: bool = True
+    words: dict[bytes, int],
+    num_merges: int,
+    choose: Callable[[list[Pair]], Pair] = min,
+    *,
+    weighted: bool = True,
+    repeats: bool = True,
 ) -> list[Pair]:
     """Recount everything before every merge; `choose` settles ties among the pairs of the highest count, in text order.
 
@@ -53,7 +58,7 @@ def train(
     while len(merges) < num_merges:
         found: dict[Pair, int] = {}
         for text, count in spelled.items():
-            for first, second in pairwise(text):
+            for first, second in pairwise(text) if repeats else dict.fromkeys(pairwise(text)):
                 found[ord(first), ord(second)] = found.get((ord(first), ord(second)), 0) + count
         if not found:
             break

@@ -44,7 +44,7 @@ def grow_mistakes(matrix: Float[np.ndarray, "V D"], spellings: list[list[int]], 
                 [matrix, np.array(new).reshape(N, matrix.shape[1]).astype(matrix.dtype), want[V + N :]]
             )
 
-    other = np.dtype("float32" if matrix.dtype == np.float64 else "float64")
+    others = [np.dtype(name) for name in ("float64", "float32") if matrix.dtype != name]
     no_padding = want[: V + N]
     zeros = np.zeros((multiple - len(no_padding) % multiple, matrix.shape[1]), matrix.dtype)
     early = grow(matrix, [], multiple)
@@ -54,8 +54,11 @@ def grow_mistakes(matrix: Float[np.ndarray, "V D"], spellings: list[list[int]], 
     nan, skipped, zeroed = want.copy(), want[: V + N][[True] * V + [*~empty]], want.copy()
     nan[V : V + N][empty], zeroed[V : V + N][empty] = np.nan, 0
     return [
-        (matrix, "This is the old matrix: append the new rows."),
-        (want.astype(other), f"The values are right, the dtype is not: the input has {matrix.dtype}, keep it."),
+        *[(matrix, "This is the old matrix: append the new rows.")][: len(spellings)],
+        *(
+            (want.astype(other), f"The values are right, the dtype is not: the input has {matrix.dtype}, keep it.")
+            for other in others
+        ),
         (
             no_padding,
             "The rows of the new tokens are right; the rows of zeros up to a multiple of `multiple` are missing.",
