@@ -26,7 +26,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def grader(labs: Path) -> Iterator[Grader]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge, "CELL_SECONDS", 1.5)
+        patch.setattr(judge, "CELL_SECONDS", 4.0)
         one = Grader(Batch("00_toy", PUBLIC_KEY, TOY, labs))
         yield one
         one.close()

@@ -5,7 +5,7 @@ from fullstack_llm.checks import check, require
 LAB = "00_toy"
 
 
-@check("double", points=40, seconds=1.5)
+@check("double", points=40, seconds=4.0)
 def double(student, draw):
     """Each number, twice."""
     for xs in ([], [3, 3], [draw.randrange(100) for _ in range(7)]):
@@ -15,7 +15,7 @@ def double(student, draw):
         )
 
 
-@check("count", points=40, seconds=1.5)
+@check("count", points=40, seconds=4.0)
 def count(student, draw):
     """How often a character occurs."""
     text = "".join(draw.choice("abn") for _ in range(31)) + "bananas"
@@ -25,7 +25,7 @@ def count(student, draw):
     require(student("bananas", "s"), 1, case={"text": "bananas", "letter": "s"}, hint="The last one counts too.")
 
 
-@check("count", points=20, part="absent", seconds=1.5)
+@check("count", points=20, part="absent", seconds=4.0)
 def count_absent(student, draw):
     """Characters that occur once, and not at all."""
     require(student("ada", "d"), 1, case={"text": "ada", "letter": "d"}, hint="Once is once.")
