@@ -1,13 +1,14 @@
 # Thin names for real commands. `make help` lists them.
+# Each line of a recipe is a shell of its own: macOS has make 3.81, which knows neither .ONESHELL nor .SHELLFLAGS.
 SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
-.ONESHELL:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+VENV := .venv
+PY := $(VENV)/bin/python
 # The first of these that is Python 3.11; otherwise tools/preflight.py says what to do.
 ifndef PYTHON
-PYTHON := $(shell for p in python3 python3.11 python; do "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$p" && break; done || true)
+PYTHON := $(shell for p in $(PY) python3 python3.11 python; do "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$p" && break; done || true)
 PYTHON := $(or $(PYTHON),python3)
 endif
 # PyTorch's CPU wheels, much smaller on Linux: make site TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -18,14 +19,12 @@ SOLUTIONS ?= 1
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(( n < 8 ? n : 8 )))
 PYTEST_ARGS ?=
 
-VENV := .venv
-PY := $(VENV)/bin/python
 export OMP_NUM_THREADS ?= 1
 export FULLSTACK_LLM_PRESET ?= cpu
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-STAGE = @stage() { local start=$$SECONDS; echo; echo "== $$1"; shift; "$$@"; echo "   $$((SECONDS - start)) s"; }; stage
+STAGE = @stage() { echo; echo "== $$1"; shift; "$$@" && echo "   $$SECONDS s"; }; stage
 
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
@@ -36,7 +35,7 @@ help:
 	@echo "make check                   everything that CI runs"
 	@echo "make new SLUG=05_pretraining start a module"
 	@echo "make gpu                     every notebook with the gpu preset"
-	@echo "make bench                   the timing bands, one benchmark after the other"
+	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
 	@echo "make format                  put the code into the course's format"
 	@echo "make lock                    write requirements.lock and environment.yml from .venv"
 	@echo "make clean                   remove what was built (rm -r .venv removes the environment)"
@@ -47,37 +46,38 @@ help:
 
 $(VENV)/.ready: requirements.lock requirements-nodeps.lock pyproject.toml
 	@$(NEED_PYTHON)
-	$(PYTHON) tools/preflight.py site
-	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	echo "== environment: some gigabytes the first time"
-	start=$$SECONDS
-	$(PY) -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
-	$(PY) -m pip install -q -r requirements.lock
-	$(PY) -m pip install -q --no-deps -r requirements-nodeps.lock
-	$(PY) -m pip install -q --no-deps --no-build-isolation -e .
-	echo "   $$((SECONDS - start)) s"
-	touch $@
+	@$(PYTHON) tools/preflight.py site
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "== environment: some gigabytes the first time"
+	@$(PY) -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	@$(PY) -m pip install -q -r requirements.lock
+	@$(PY) -m pip install -q --no-deps -r requirements-nodeps.lock
+	@$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
 
 env: $(VENV)/.ready
 
 # ---- the site
 
-INPUTS := _config.yml _toc.yml book notebooks solutions labs src requirements.lock
-DIGEST = $(PYTHON) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)
+# The mutants are only counted, on the verification page.
+INPUTS := _config.yml _toc.yml book notebooks solutions labs src tests/mutants requirements.lock
+# Sphinx warns about a page when it reads it, and only then: after a failure it has to read all of them again.
+FORGET = rm -rf _build/.doctrees _build/html/index.html
+DIGEST = @$(PY) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)
 
-_build/stamps/inputs: force
-	@$(DIGEST)
+_build/stamps/inputs: $(VENV)/.ready force
+	$(DIGEST)
 
-_build/html/index.html: _build/stamps/inputs $(VENV)/.ready
+_build/html/index.html: $(VENV)/.ready _build/stamps/inputs
 	$(STAGE) "lessons: generate" $(PY) -m fullstack_llm.lessons
 	$(DIGEST)
-	stage "notebooks: execute" $(PY) -m fullstack_llm.lessons.execute
-	stage "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q
-	touch $@
+	$(STAGE) "notebooks: execute" $(PY) -m fullstack_llm.lessons.execute
+	$(STAGE) "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { $(FORGET); exit 1; }
+	@touch $@
 
-site: $(VENV)/.ready _build/html/index.html
+site: _build/html/index.html
 	@echo
-	echo "The site is in _build/html. Open _build/html/index.html, or serve it: $(PY) -m http.server -d _build/html 8000"
+	@echo "The site is in _build/html. Open _build/html/index.html, or serve it: $(PY) -m http.server -d _build/html 8000"
 
 # ---- the checks: each in turn, pytest last
 
@@ -85,15 +85,15 @@ check: preflight drift lint types site labs tests
 
 preflight:
 	@$(NEED_PYTHON)
-	$(PYTHON) tools/preflight.py check
+	@$(PYTHON) tools/preflight.py check
 
 drift: $(VENV)/.ready
 	$(STAGE) "drift: generated lessons" $(PY) -m fullstack_llm.lessons --check
-	stage "drift: environment.yml" $(PY) tools/environment.py --check
+	$(STAGE) "drift: environment.yml" $(PY) tools/environment.py --check
 
 lint: $(VENV)/.ready
 	$(STAGE) "ruff check" $(PY) -m ruff check --quiet .
-	stage "ruff format" $(PY) -m ruff format --check --quiet .
+	$(STAGE) "ruff format" $(PY) -m ruff format --check --quiet .
 
 types: $(VENV)/.ready
 	$(STAGE) "mypy" $(PY) -m mypy
@@ -103,22 +103,19 @@ labs: $(VENV)/.ready
 
 tests: $(VENV)/.ready
 	@echo
-	echo "== pytest"
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@echo "== pytest"
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # ---- the rest
 
 gpu: $(VENV)/.ready
 	@$(PY) tools/preflight.py gpu
-	FULLSTACK_LLM_PRESET=gpu $(PY) -m fullstack_llm.lessons.execute
+	@FULLSTACK_LLM_PRESET=gpu $(PY) -m fullstack_llm.lessons.execute
 
 bench: $(VENV)/.ready
-	@for file in benchmarks/*.py; do
-	  name=$$(basename "$$file" .py)
-	  if [[ $$name == _* ]]; then continue; fi
-	  echo "== $$name"
-	  FULLSTACK_LLM_BENCHMARK=1 $(PY) -m "benchmarks.$$name"
-	done
+	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(PY) -m "benchmarks.$$name"; done
+	@echo "== the bands of timings in the notebooks"
+	@FULLSTACK_LLM_BENCHMARK=1 $(PY) -m fullstack_llm.lessons.execute --workers 1
 
 new: $(VENV)/.ready
 	@$(PY) tools/new_module.py "$(SLUG)"

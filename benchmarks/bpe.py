@@ -111,8 +111,8 @@ def write(values: dict) -> None:
     run = {
         "command": "python -m benchmarks.bpe --record",
         "seed": None,
-        "device": "CPU, 2 cores",
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "device": f"CPU, {os.cpu_count()} cores",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": versions,
         "values": values,
         "sha256": fingerprint(values),

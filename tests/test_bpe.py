@@ -32,7 +32,7 @@ def thousand(megabyte: str) -> bpe.Merges:
     return bpe.train(megabyte, 1000)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(tie_heavy)
 @example(PENCIL_AND_PAPER)
 @example("aaaa aaaaa aaaaaaa")
@@ -42,13 +42,13 @@ def test_merges_are_the_librarys_when_many_pairs_tie(text):
     assert list(islice(naive_merges(bpe.pretokenize(text)), 1000)) == library
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(words, st.integers(0, 12))
 def test_words_give_the_merges_of_the_naive_trainer(chunks, num_merges):
     assert bpe.train(chunks, num_merges) == list(islice(naive_merges(chunks), num_merges))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(any_bytes)
 def test_merges_of_any_bytes_are_the_naive_trainers_and_no_two_make_the_same_token(chunks):
     merges = bpe.train(chunks, 100)
@@ -91,7 +91,7 @@ def test_encoding_of_real_text_is_the_librarys(megabyte, thousand):
     assert bpe.decode(ids, thousand).decode() == megabyte
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(tie_heavy, tie_heavy)
 def test_encoding_of_text_never_seen_is_the_librarys(text, other):
     library = library_tokenizer([text], 50)
@@ -101,14 +101,12 @@ def test_encoding_of_text_never_seen_is_the_librarys(text, other):
     assert tokens == library.encode(other).tokens
 
 
-@settings(deadline=None)
 @given(st.binary(), some_merges, a_pattern)
 @example(b"\xed\xa0\x80 \xc3", [], bpe.GPT2_PATTERN)
 def test_any_bytes_round_trip(data, merges, pattern):
     assert bpe.decode(bpe.encode(data, merges, pattern=pattern), merges) == data
 
 
-@settings(deadline=None)
 @given(st.text(characters), some_merges, a_pattern)
 def test_any_text_round_trips_and_encodes_as_its_bytes(text, merges, pattern):
     ids = bpe.encode(text, merges, pattern=pattern)
@@ -116,7 +114,6 @@ def test_any_text_round_trips_and_encodes_as_its_bytes(text, merges, pattern):
     assert bpe.decode(ids, merges).decode() == text
 
 
-@settings(deadline=None)
 @given(st.text(characters), a_pattern)
 def test_chunks_join_to_the_text(text, pattern):
     assert "".join(bpe.pretokenize(text, pattern)) == text
@@ -155,7 +152,6 @@ def test_one_long_chunk_is_encoded_in_reasonable_time():
     assert time.process_time() - start < 5
 
 
-@settings(deadline=None)
 @given(any_bytes)
 def test_save_and_load(tmp_path_factory, chunks):
     merges = bpe.train(chunks, 50)
@@ -193,7 +189,6 @@ def test_a_damaged_file_is_refused_with_the_reason(tmp_path, raw, message):
     assert message in str(error.value)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=30))
 def test_printable_is_printable(piece):
     assert bpe.printable(piece).isprintable()

@@ -36,7 +36,7 @@ values = st.recursive(
     ),
     max_leaves=12,
 )
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @quick

@@ -81,7 +81,7 @@ def test_glued_values_read_back_as_they_were(shown):
 
     for value in (np.float32(0.5), np.int64(7), 3, 2.25, "Ada's <b>"):
         note("value", value)
-        assert ast.literal_eval(shown[-1][0][module.GLUE]) == value
+        assert ast.literal_eval(shown[-1][0][module.GLUE + "text/plain"]) == value
 
 
 def test_a_card_escapes_what_it_shows(shown):

@@ -62,14 +62,12 @@ def test_each_digit_is_one_token_everywhere(course):
     assert [t for t in tokens if any(c.isdigit() for c in t)] == [c for c in text if c.isdigit()]
 
 
-@settings(deadline=None)
 @given(content)
 def test_any_text_round_trips(text):
     course = tokenizer.load()
     assert course.decode(course(text).input_ids) == text
 
 
-@settings(deadline=None)
 @given(content)
 def test_it_encodes_as_the_courses_own_encoder_does(text):
     course = tokenizer.load()
@@ -96,7 +94,7 @@ def test_the_template_is_chatml(course):
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), content), min_size=1, max_size=5))
 def test_the_template_keeps_every_content_as_it_is(turns):
     chat = [{"role": role, "content": text} for role, text in turns]
@@ -114,7 +112,6 @@ def test_the_mask_holds_exactly_what_the_assistant_writes(course):
     ]
 
 
-@settings(deadline=None)
 @given(content | st.text(" \n\r\ta'", max_size=8))
 @example("\n")
 @example("  indented")
@@ -157,7 +154,6 @@ def test_sanitize_control_tokens_keeps_them_out_of_a_chat(course):
     assert ids == course("<|im_start|>user\n").input_ids + apart + course("<|im_end|>\n").input_ids
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*tokenizer.SPECIAL_TOKENS, "<|im_", "end|>", "a"]), max_size=5).map("".join))
 def test_split_special_tokens_keeps_them_out(text):
     course = tokenizer.load()
@@ -198,8 +194,8 @@ def test_the_files_name_no_path():
 
 
 def test_load_is_quick_once_transformers_is_imported():
-    code = "import time; from fullstack_llm.tokenizer import load; start = time.perf_counter(); load()"
-    code += "; print(time.perf_counter() - start)"
+    code = "import time; from fullstack_llm.tokenizer import load; start = time.process_time(); load()"
+    code += "; print(time.process_time() - start)"
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert float(done.stdout) < 1

@@ -39,6 +39,7 @@ def test_preflight_names_browser_and_sandbox() -> None:
     problems = preflight.check_programs(lambda name: None, "linux")
     assert [problem.remedy for problem in problems] == [
         "sudo apt-get install chromium",
+        "sudo apt-get install g++",
         "sudo apt-get install bubblewrap",
     ]
     assert "Linux" in preflight.check_programs(lambda name: "there", "darwin")[0].what
@@ -104,6 +105,11 @@ def make(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_make_alone_is_help(root: Path) -> None:
     text = make(root).stdout
     assert all(f"make {goal}" in text for goal in ("site", "check", "new", "gpu", "bench", "clean"))
+
+
+def test_each_line_of_a_recipe_is_a_shell_of_its_own(root: Path) -> None:
+    # macOS has make 3.81, which passes over these two in silence.
+    assert not re.search(r"^\.(ONESHELL|SHELLFLAGS)", (root / "Makefile").read_text(encoding="utf-8"), flags=re.M)
 
 
 def test_make_without_python_says_so(root: Path, tmp_path: Path) -> None:

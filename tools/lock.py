@@ -6,10 +6,10 @@ The pins of requirements-nodeps.lock stand apart: neither they nor what they wou
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

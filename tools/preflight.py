@@ -71,12 +71,15 @@ def check_programs(which: Callable[[str], str | None], platform: str) -> list[Pr
     if not any(which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         remedy = "sudo apt-get install chromium"
         problems.append(Problem("no Chromium was found", remedy, fatal=False, costs="the browser tests"))
+    if not any(which(name) for name in ("g++", "clang++")):
+        remedy = "sudo apt-get install g++"
+        problems.append(Problem("no C++ compiler was found", remedy, fatal=False, costs="cells that compile"))
     if platform == "linux" and not which("bwrap"):
         remedy = "sudo apt-get install bubblewrap"
-        problems.append(Problem("bubblewrap was not found", remedy, fatal=False, costs="the sandboxed grading tests"))
+        problems.append(Problem("bubblewrap was not found", remedy, fatal=False, costs="graders isolated by it"))
     if platform != "linux":
         remedy = "run `make check` on Linux or in a container"
-        problems.append(Problem("this is not Linux", remedy, fatal=False, costs="the sandboxed grading tests"))
+        problems.append(Problem("this is not Linux", remedy, fatal=False, costs="graders isolated from submissions"))
     return problems
 
 

@@ -58,6 +58,7 @@ class Counts(SphinxDirective):
     """The table: ```{counts}```."""
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # what it counts lies in files that are not its page
         head = ["Module", "Words", "Notebooks", "Cells", "Proofs", "Bands", "Answers", "Mutants"]
         return self.parse_text_to_nodes("\n".join(table(head, rows(Path(self.env.srcdir)))))
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import regex
-from tqdm import tqdm
 
 Merges = list[tuple[bytes, bytes]]
 Symbol = TypeVar("Symbol", int, bytes)
@@ -58,14 +57,13 @@ def train(
     num_merges: int,
     *,
     pattern: str = GPT2_PATTERN,
-    progress: bool = False,
 ) -> Merges:
     """Learn merges, most frequent pair first; takes a text, or words already cut, or their counts.
 
     Among equally frequent pairs the one with the smallest ids wins, where ids are counted as the `tokenizers` library
     counts them: the bytes in the order of `ALPHABET`'s code points (so the space comes after all letters), then the
     tokens in the order in which they were made. The merges are therefore the library's. Returns fewer than
-    `num_merges` when every word has become one token.
+    `num_merges` when every word has become one token. Raises ValueError if `num_merges` is negative.
 
     >>> train({"abab": 2, "bcbc": 3}, 3)
     [(b'b', b'c'), (b'a', b'b'), (b'bc', b'bc')]
@@ -91,35 +89,33 @@ def train(
     heap = [(-count, pair) for pair, count in pair_counts.items()]
     heapq.heapify(heap)
     merges: Merges = []
-    with tqdm(total=num_merges, disable=not progress, desc="merges") as bar:
-        while heap and len(merges) < num_merges:
-            promised, pair = heapq.heappop(heap)
-            count = pair_counts[pair]
-            if count != -promised:
-                if count:
-                    heapq.heappush(heap, (-count, pair))
-                continue
-            left, right = pieces[pair[0]], pieces[pair[1]]
-            # No earlier merge made these bytes: uncut at both ends, they always went through the same merges.
-            new = len(pieces)
-            pieces.append(left + right)
-            merges.append((left, right))
-            bar.update()
+    while heap and len(merges) < num_merges:
+        promised, pair = heapq.heappop(heap)
+        count = pair_counts[pair]
+        if count != -promised:
+            if count:
+                heapq.heappush(heap, (-count, pair))
+            continue
+        left, right = pieces[pair[0]], pieces[pair[1]]
+        # No earlier merge made these bytes: uncut at both ends, they always went through the same merges.
+        new = len(pieces)
+        pieces.append(left + right)
+        merges.append((left, right))
 
-            # Only the words that hold the pair are touched: each is taken out of the counts, rewritten and put back.
-            created = set()
-            for i in where.pop(pair):
-                for neighbours in pairwise(words[i]):
-                    pair_counts[neighbours] -= frequency[i]
-                    where[neighbours].discard(i)
-                words[i] = replace_pair(words[i], pair, new)
-                for neighbours in pairwise(words[i]):
-                    pair_counts[neighbours] += frequency[i]
-                    where[neighbours].add(i)
-                    if new in neighbours:
-                        created.add(neighbours)
-            for neighbours in created:
-                heapq.heappush(heap, (-pair_counts[neighbours], neighbours))
+        # Only the words that hold the pair are touched: each is taken out of the counts, rewritten and put back.
+        created = set()
+        for i in where.pop(pair):
+            for neighbours in pairwise(words[i]):
+                pair_counts[neighbours] -= frequency[i]
+                where[neighbours].discard(i)
+            words[i] = replace_pair(words[i], pair, new)
+            for neighbours in pairwise(words[i]):
+                pair_counts[neighbours] += frequency[i]
+                where[neighbours].add(i)
+                if new in neighbours:
+                    created.add(neighbours)
+        for neighbours in created:
+            heapq.heappush(heap, (-pair_counts[neighbours], neighbours))
     return merges
 
 
@@ -188,6 +184,8 @@ def _merge_chunk(chunk: bytes, rank: Mapping[tuple[bytes, bytes], int]) -> list[
 
 def decode(ids: Iterable[int], merges: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Join the bytes of the ids. The result need not be valid UTF-8: a character may be cut between two ids.
+
+    Raises ValueError for an id that the vocabulary does not have.
 
     >>> decode([256, 97], [(b"a", b"d")])
     b'ada'

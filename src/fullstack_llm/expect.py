@@ -12,7 +12,7 @@ from typing import Any
 
 from fullstack_llm.presets import preset
 
-GLUE = "application/papermill.record/text/plain"  # where the book looks for a glued value
+GLUE = "application/papermill.record/"  # the book looks for a glued value under this prefix and its MIME type
 BENCHMARK = "FULLSTACK_LLM_BENCHMARK"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -113,10 +113,11 @@ def _emit(
     record = {"name": name, "value": value, "unit": unit, "kind": kind, "low": low, "high": high, "ok": ok}
     # The book evaluates a glued text/plain as a Python literal, so that a chapter can format it.
     metadata = {
-        "scrapbook": {"name": name, "mime_prefix": GLUE.removesuffix("text/plain")},
+        "scrapbook": {"name": name, "mime_prefix": GLUE},
         "fullstack_llm": json.loads(json.dumps(record, default=float)),
     }
-    display({GLUE: repr(value) if isinstance(value, str) else repr(record_number(value))}, metadata=metadata, raw=True)
+    plain = repr(value) if isinstance(value, str) else repr(record_number(value))
+    display({GLUE + "text/plain": plain}, metadata=metadata, raw=True)
 
 
 def record_number(value: Any) -> int | float:

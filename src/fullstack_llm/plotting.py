@@ -6,12 +6,13 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from fullstack_llm.expect import GLUE
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # At least 3:1 against white and against near-black, and apart from each other also under simulated colour blindness.
 COLORS = ["#5e90fd", "#e66e20", "#a033ab", "#388b93", "#b93a13", "#7456e0", "#7d9a66", "#756664"]
-GLUE = "application/papermill.record/"
 
 
 def use_style() -> None:
@@ -19,6 +20,7 @@ def use_style() -> None:
     import matplotlib.pyplot as plt
 
     plt.style.use(str(importlib.resources.files("fullstack_llm") / "fullstack.mplstyle"))
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLORS)
 
 
 def to_svg(fig: "Figure", *, alt: str) -> str:

@@ -61,6 +61,8 @@ CHAT_TEMPLATE = """\
 def build(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTokenizerFast:
     """Train the tokenizer on texts; the same texts give the same files.
 
+    Raises ValueError if `vocab_size` has no room for special tokens and bytes, or is more than the texts can fill.
+
     >>> tokenizer = build(["Ada adds 12 and 34. " * 3], vocab_size=276)
     >>> tokenizer.tokenize(" adds 12")
     ['Ġa', 'dd', 's', 'Ġ', '1', '2']

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fullstack_llm.bpe import ALPHABET
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -188,7 +190,7 @@ def _from_tokenizers(name: str, saved: str, used_by: str) -> Vocabulary:
     spec["added_tokens"] = [{**token, "special": True} for token in spec["added_tokens"]]
     bpe = Tokenizer.from_str(json.dumps(spec))
     bpe.encode_special_tokens = True
-    byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
+    byte_of = {character: byte for byte, character in ALPHABET.items()}
     added = {i: token.content.encode() for i, token in bpe.get_added_tokens_decoder().items()}
 
     def encode(text: str) -> list[int]:
@@ -202,13 +204,6 @@ def _from_tokenizers(name: str, saved: str, used_by: str) -> Vocabulary:
 
     size = bpe.get_vocab_size(with_added_tokens=True)
     return Vocabulary(name, "byte-level BPE", used_by, size, "", encode, partial(_decode_bytes, piece), piece)
-
-
-def _byte_characters() -> list[str]:
-    """Return the character that stands for each byte in a byte-level vocabulary file: GPT-2's printable stand-ins."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    stand_ins = iter(range(0x100, 0x200))
-    return [chr(byte if byte in printable else next(stand_ins)) for byte in range(256)]
 
 
 def _minilm() -> Vocabulary:

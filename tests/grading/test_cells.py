@@ -41,9 +41,9 @@ def test_python_is_left_alone() -> None:
 
 
 def test_thousands_of_magics_take_no_time() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     without_magics("%time x = 1\n" * 100_000 + "x = !ls\n" * 10_000 + "a" * 100_000)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_syntax_error_is_the_students_own() -> None:

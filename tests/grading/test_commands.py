@@ -200,6 +200,17 @@ def cell_of(source: str) -> dict[str, object]:
     return code_cell(source, metadata={"tags": ["setup"]})
 
 
+def test_the_reports_of_an_earlier_run_are_not_taken_for_submissions(tmp_path: Path) -> None:
+    from fullstack_llm.grading.intake import find
+
+    (tmp_path / "grades" / "students").mkdir(parents=True)
+    (tmp_path / "grades" / "index.html").touch()
+    save(tmp_path / "a.ipynb", RIGHT)
+    assert find(tmp_path).left_out
+    found = find(tmp_path, tmp_path / "grades")
+    assert ([one.name for one in found.submissions], found.left_out) == (["a.ipynb"], [])
+
+
 def test_help_says_the_exit_codes() -> None:
     from fullstack_llm.grading.commands import parser
 
@@ -242,6 +253,7 @@ def test_an_interrupt_leaves_what_was_graded(tmp_path: Path, labs: Path, jobs: i
     deadline = time.monotonic() + 60
     while not list(out.glob("students/*.html")) and time.monotonic() < deadline:
         time.sleep(0.05)
+    time.sleep(0.5)  # the page is written a moment before its result counts
     begin = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)

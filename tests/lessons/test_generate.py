@@ -126,3 +126,15 @@ def test_no_answer_line_survives_in_a_shipped_lab(source):
                 assert not line.strip() or line not in stub.split("\n"), f"{exercise}: {line}"
         assert f'raise NotImplementedError("{exercise}: ' in stub
         compile(stub, exercise, "exec", dont_inherit=True)
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "solutions").glob("*.md")), ids=lambda path: path.stem)
+def test_a_shipped_lab_otherwise_equals_its_solution(source):
+    shipped = json.loads((ROOT / "labs" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    cells = [cell for cell in shipped if cell["id"] != "install"]
+    for mine, theirs in zip(cells, generate.read(source), strict=True):
+        lines = theirs["source"].split("\n")
+        for block in reversed(blocks(theirs["source"])):
+            lines[block.start : block.stop + 1] = []
+        text = "".join(mine["source"]).split("\n")
+        assert [line for line in text if "raise NotImplementedError(" not in line] == lines, mine["id"]

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 LIMIT_LINES = 250
 LIMIT_WHEEL_MB = 25.0
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 
 
 def find_long(name: str, text: str) -> list[str]:
@@ -90,12 +90,12 @@ def test_control_long() -> None:
     assert not find_long("planted", "x\n" * 250)
 
 
-def test_every_file_is_python_3_10(root: Path) -> None:
+def test_every_file_is_python_3_11(root: Path) -> None:
     assert repo.flat(find_new_syntax(*source) for source in sources(root, "")) == []
 
 
 def test_control_syntax() -> None:
-    assert find_new_syntax("planted", "try:\n    x\nexcept* ValueError:\n    pass\n")
+    assert find_new_syntax("planted", "type Pair = tuple[int, int]\n")
     assert not find_new_syntax("planted", "match x:\n    case 1:\n        pass\n")
 
 

@@ -29,7 +29,7 @@ def read(document: documents.Document) -> list[tuple[Fact, ...]]:
     return [parse(sentence, str(document.meta.get("subject", ""))) for sentence in sentences]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 @pytest.mark.parametrize(
     "source", [documents.biographies, documents.places, talk.quizzes, talk.dialogues, talk.letters, stories.stories]

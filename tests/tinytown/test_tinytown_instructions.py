@@ -110,7 +110,7 @@ def test_gold_of_any_text_has_all_components_in_range(text: str) -> None:
     assert all(-1.0 <= value <= 1.0 for value in found.values())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([p.name for p in told(WORLD)]), st.sampled_from(CORE_RELATIONS))
 def test_lies_are_lies(seed: int, subject: str, relation: str) -> None:
     if WORLD.get(subject, relation) is None:

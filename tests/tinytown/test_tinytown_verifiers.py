@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fullstack_llm.tinytown import problems, verifiers
@@ -21,7 +21,6 @@ MAKE = Problem(
 )
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(FAMILIES), st.integers(1, 3))
 def test_the_right_answer_passes_in_every_allowed_form(seed: int, family: str, level: int) -> None:
     problem = draw(WORLD, stream(seed), family, level)
@@ -99,7 +98,6 @@ def test_weak_verifiers_accept_the_truth_and_their_hack(name: str) -> None:
     assert not WEAK[name](SUM, "no idea")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(problems.TRANSFORMS), st.sampled_from(["train", "test"]))
 def test_words_are_of_their_split(seed: int, family: str, split: str) -> None:
     problem = draw(WORLD, stream(seed), family, 2, split)

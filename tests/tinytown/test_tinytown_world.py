@@ -74,7 +74,7 @@ def check_consistent(world: Town) -> None:
         assert world.relations(person.name) == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(32, 320))
 def test_relations_agree(seed: int, people: int) -> None:
     check_consistent(town(seed, people))

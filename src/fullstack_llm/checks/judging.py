@@ -36,7 +36,10 @@ class NoValue(Exception):
 
 def too_long(name: str, seconds: float) -> NoValue:
     """What is raised when a check's seconds are used up, in a notebook and in the grader alike."""
-    return NoValue("timeout", f"{name} took more than {seconds:g} s: is there a loop that never ends, or one that tries everything?")
+    return NoValue(
+        "timeout",
+        f"{name} took more than {seconds:g} s: is there a loop that never ends, or one that tries everything?",
+    )
 
 
 class Transport(Protocol):

@@ -70,5 +70,4 @@ def parallel() -> dict[str, list[str]]:
 
 @cache
 def _read(file: str) -> str:
-    raw = files(__package__).joinpath("data", file).read_bytes()
-    return raw.decode("utf-8").replace("\r\n", "\n")
+    return files(__package__).joinpath("data", file).read_bytes().decode("utf-8")

@@ -4,9 +4,8 @@ import os
 import sys
 
 # Before anything else is imported: a json.py or torch.py in the working folder must not run here.
-if __name__ == "__main__" and not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated):
-    options = ["-P", "-s"] if sys.version_info >= (3, 11) else ["-I"]
-    os.execv(sys.executable, [sys.executable, *options, "-m", "fullstack_llm.grading", *sys.argv[1:]])
+if __name__ == "__main__" and not sys.flags.safe_path:
+    os.execv(sys.executable, [sys.executable, "-P", "-s", "-m", "fullstack_llm.grading", *sys.argv[1:]])
 
 if __name__ == "__main__":
     import signal

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("folder", type=Path, help="folder of submissions (.ipynb and .py, in subfolders too)")
     one.add_argument("--lab", required=True, help="the lab's slug, such as 03_tokenization")
     one.add_argument("--out", type=Path, default=Path("grades"), help="folder for the reports (default: grades/)")
-    one.add_argument("--key", help="the class key: it decides the drawn inputs, the same for the whole class")
+    one.add_argument("--key", help="the class key, from which inputs are drawn (default: those that notebooks show)")
     one.add_argument("--jobs", type=int, default=1, help="submissions graded at a time (default: 1)")
     two = commands.add_parser("check", help="check your own notebook before handing it in", **common)
     two.add_argument("notebook", type=Path, help="your .ipynb or .py file")
@@ -73,7 +73,7 @@ def grade(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise CommandError(f"--out {args.out} is a file, and the reports need a folder")
     lab = _lab(args.lab, args.checks)
-    found = intake.find(args.folder)
+    found = intake.find(args.folder, args.out)
     if not found.submissions:
         raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")
     if not (args.labs / f"{lab.slug}.ipynb").is_file():

@@ -35,10 +35,11 @@ def submission(path: Path, name: str) -> Submission:
     return Submission(f"s-{digest[:12]}", plain(name, 200).replace("\n", "\\n"), path)
 
 
-def find(folder: Path) -> Intake:
-    """All `.ipynb` and `.py` files under the folder; links and hidden files are never followed."""
+def find(folder: Path, reports: Path | None = None) -> Intake:
+    """All `.ipynb` and `.py` files under the folder; links, hidden files and the folder of `reports` are left alone."""
     submissions, left_out = [], []
     for root, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = [name for name in folders if not reports or (Path(root) / name).resolve() != reports.resolve()]
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in links)
         for name in sorted(files) + links:

@@ -20,7 +20,7 @@ from ..checks.codec import MAX_BYTES, encode
 
 HEADER = struct.Struct("<16sI")
 # Nothing from the folder where the grader was started, and nothing from a user's own site: a torch.py there would run.
-SAFE = ("-P", "-s") if sys.version_info >= (3, 11) else ("-I",)
+SAFE = ("-P", "-s")
 PACKAGE = Path(__file__).parents[1]
 START_SECONDS = 60.0
 # What this module guarantees, as reports state it: a process of its own with limits, not a sandbox.
@@ -139,6 +139,8 @@ class Worker:
 
     def _end(self) -> str:
         # The process stays a zombie until `close`, so that its group's number cannot belong to another by then.
+        if not hasattr(os, "waitid"):  # on macOS, before Python 3.13
+            return "its process ended"
         for _ in range(100):
             status = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if status is None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from fullstack_llm.expect import BENCHMARK
 from fullstack_llm.presets import preset
 
 CACHE, RECORD = "_build/.jupyter_cache", "_build/record.json"
@@ -28,11 +29,11 @@ TIMEOUT = 600  # seconds for one cell; far above any limit on a whole notebook, 
 
 
 def fingerprint(root: Path) -> str:
-    """What a notebook's output depends on besides its own cells: the package, the lock and the preset.
+    """What a notebook's output depends on besides its own cells: the package, the lock, the preset, the lane.
 
     The cache of the book ignores imported modules, so it is emptied when this changes.
     """
-    digest = hashlib.sha256(preset().name.encode())
+    digest = hashlib.sha256(f"{preset().name} {os.environ.get(BENCHMARK, '')}".encode())
     package = root / "src" / "fullstack_llm"
     files = [p for p in package.rglob("*") if p.is_file() and p.relative_to(package).parts[0] not in UNSEEN]
     for path in [*sorted(files), root / "requirements.lock"]:
@@ -142,7 +143,7 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
                 "seconds": round(result["seconds"], 1),
                 "cpu_seconds": round(result["cpu_seconds"], 1),
                 "peak_mib": round(result["peak_mib"]),
-                "ran": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                "ran": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "expectations": expectations(result["nb"]),
             }
             bundle = CacheBundleIn(result["nb"], str(source), data=data)
@@ -155,7 +156,7 @@ def write_record(root: Path, notebooks: dict[str, dict[str, Any]]) -> None:
     versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in VERSIONS}
     kept = ("seconds", "cpu_seconds", "peak_mib", "ran", "expectations")
     record = {
-        "built": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "built": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device(),
         "preset": preset().name,
         "versions": {name: version.split("+")[0] for name, version in versions.items()},
@@ -163,7 +164,9 @@ def write_record(root: Path, notebooks: dict[str, dict[str, Any]]) -> None:
     }
     text = json.dumps(record, indent=1, default=float)
     path = root / RECORD
-    old = json.loads(path.read_text()) if path.is_file() else {}
+    old: dict[str, Any] = {}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # a damaged one is written anew
+        old = json.loads(path.read_text(encoding="utf-8"))
     # An unchanged record keeps its date, and so the book its pages.
     if {**old, "built": ""} != {**json.loads(text), "built": ""}:
         path.write_text(text + "\n", encoding="utf-8")
@@ -179,7 +182,7 @@ def device() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Execute what changed; return the exit status: 0 all ran, 1 one failed."""
+    """Execute what changed; return the exit status: 0 all ran, 1 one failed, 2 there is nothing to run."""
     from tqdm import tqdm
 
     parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.execute", description=__doc__)
@@ -188,6 +191,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = Path.cwd()
     sources = sorted(root / path for path in options.notebooks) or sorted((root / "notebooks").glob("*.md"))
+    if not sources:
+        print(f"{root} has no notebooks/*.md: go to the course's repository.", file=sys.stderr)
+        return 2
     if missing := [str(path) for path in sources if not path.is_file()]:
         print(f"No such notebook: {', '.join(missing)}. Sources are the .md files in notebooks/.", file=sys.stderr)
         return 2

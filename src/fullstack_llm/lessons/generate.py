@@ -11,7 +11,7 @@ import yaml
 
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
 
-TAGS = {"setup", "given", "answer", "check", "hide-input", "hide-output"}
+TAGS = {"setup", "given", "answer", "check"}
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
