@@ -121,3 +121,8 @@ def test_chance(seed: int, items: list[int], count: int) -> None:
 
 def test_draws_are_pinned() -> None:
     assert [pick(stream(0, name), "abcdefgh") for name in ("one", "two", "three")] == list("dhd")
+
+
+def test_nobody_is_drawn_who_would_contradict_the_town_book():
+    for seed in range(3):
+        assert not set(lore.BOOK_NAMES) & set(town(seed).persons)
