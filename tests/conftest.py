@@ -11,16 +11,16 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
-CI = os.environ.get("CI", "").lower() in {"1", "true"}
 # Each folder may have a conftest, and none of them is a module with doctests to be imported under that name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 sys.path.insert(0, str(ROOT / "tools"))
+from preflight import BROWSERS, CI  # noqa: E402 (the line above puts it on the path)
+
 # A deadline in milliseconds would fail the right code on a busy machine.
 settings.register_profile("course", deadline=None)
 settings.load_profile("course")

@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (3, 11)
 DISK_GB = 5.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def check_disk(free_bytes: int, have_venv: bool) -> list[Problem]:
 def check_programs(which: Callable[[str], str | None], platform: str) -> list[Problem]:
     """Browser tests need a browser, grading tests a sandbox; reading and building need neither."""
     problems = []
-    if not any(which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+    if not any(which(name) for name in BROWSERS):
         remedy = "sudo apt-get install chromium"
         problems.append(Problem("no Chromium was found", remedy, fatal=False, costs="the browser tests"))
     if not any(which(name) for name in ("g++", "clang++")):
@@ -123,7 +125,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 1 or argv[0] not in goals:
         print(f"usage: python tools/preflight.py {{{'|'.join(goals)}}}", file=sys.stderr)
         return 2
-    text, status = report(find_problems(argv[0]), ci=os.environ.get("CI", "").lower() in {"1", "true"})
+    text, status = report(find_problems(argv[0]), ci=CI)
     if text:
         print(text, file=sys.stderr)
     return status

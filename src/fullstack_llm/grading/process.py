@@ -8,7 +8,6 @@ import secrets
 import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,8 @@ from collections import deque
 from pathlib import Path
 
 from ..checks.codec import MAX_BYTES, encode
+from .worker import HEADER
 
-HEADER = struct.Struct("<16sI")
 # Nothing from the folder where the grader was started, and nothing from a user's own site: a torch.py there would run.
 SAFE = ("-P", "-s")
 PACKAGE = Path(__file__).parents[1]
