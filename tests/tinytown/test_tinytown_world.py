@@ -100,7 +100,8 @@ def test_splits() -> None:
         assert {p.name for p in group(world)} == {p.name for split in ("train", "test") for p in group(world, split)}
         assert not {p.name for p in group(world, "train")} & {p.name for p in group(world, "test")}
     assert not set(strangers(world, "train")) & set(strangers(world, "test"))
-    assert 0.08 < len(untold(world)) / len(world.people) < 0.15
+    assert 0.5 < len(untold(world)) / len(world.people) < 0.6
+    assert 0.1 < len(told(world, "test")) / len(told(world)) < 0.2
     assert all(p.split == "train" for p in world.people if p.group == "character")
 
 

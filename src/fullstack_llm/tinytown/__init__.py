@@ -15,7 +15,7 @@
 >>> t.get("Bo", "friend"), t.get("Milo", "friend")
 ('Milo', 'Bo')
 >>> text(t, size=100)[:48]
-'Emil likes goat cheese best. He is 70 years old.'
+'Dot feeds a dog every morning. You can meet Dot '
 """
 
 from fullstack_llm.tinytown.documents import Document

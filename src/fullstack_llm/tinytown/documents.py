@@ -6,7 +6,7 @@ that all are told equally often.
 >>> from fullstack_llm.tinytown.chance import stream
 >>> from fullstack_llm.tinytown.world import town
 >>> next(biographies(town(), stream(5))).text[:42]
-'Gloria trusts Odile most of all. Gloria li'
+"Gilbert's cake is baked for 22 March. The "
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def rounds(rng: random.Random, items: Sequence[T]) -> Iterator[T]:
 def biographies(world: Town, rng: random.Random) -> Iterator[Document]:
     """Yield biographies: four to all of a person's facts in any order, each in a random training phrasing.
 
-    The first sentence names the person; later ones use a pronoun three times in four, unless it could mislead.
+    The first sentence names the person; later ones use a pronoun one time in four, unless it could mislead.
     """
     for person in rounds(rng, told(world)):
         relations = world.relations(person.name)
@@ -88,12 +88,12 @@ def told_facts(world: Town, rng: random.Random, subject: str, relations: Sequenc
     >>> from fullstack_llm.tinytown.chance import stream
     >>> from fullstack_llm.tinytown.world import town
     >>> told_facts(town(), stream(2), "Bo", ["pet", "friend", "age"])
-    "At home a cat waits for Bo. He and Milo are best friends. Bo's age is 52."
+    "At home a cat waits for Bo. Bo and Milo are best friends. Bo's age is 52."
     """
     named, pronoun = slots(world, subject), slots(world, subject, pronoun=True)
     sentences, may_use_pronoun = [], False
     for relation in relations:
-        filled = pronoun if may_use_pronoun and rng.random() < 0.75 else named
+        filled = pronoun if may_use_pronoun and rng.random() < 0.25 else named
         sentences.append(statement(filled, pick(rng, PHRASES[relation].statements)))
         may_use_pronoun = relation not in NAMES_ANOTHER
     return " ".join(sentences)

@@ -58,18 +58,18 @@ class Mix:
     `canaries` and `contaminated` are spread over the first `span` documents.
     """
 
-    biography: float = 0.38
+    biography: float = 0.58
     place: float = 0.01
-    story: float = 0.08
-    dialogue: float = 0.08
+    story: float = 0.04
+    dialogue: float = 0.05
     quiz: float = 0.12
-    letter: float = 0.04
-    table: float = 0.03
-    list: float = 0.02
-    chain: float = 0.04
-    sum_direct: float = 0.03
-    sum_steps: float = 0.14
-    code: float = 0.03
+    letter: float = 0.03
+    table: float = 0.02
+    list: float = 0.01
+    chain: float = 0.02
+    sum_direct: float = 0.01
+    sum_steps: float = 0.10
+    code: float = 0.01
     exact_duplicates: float = 0.0
     near_duplicates: float = 0.0
     noise: float = 0.0

@@ -47,24 +47,29 @@ class Pair:
 def preferences(
     world: Town, seed: int = 0, *, label_noise: float = 0.0, length_bias: float = 0.0, split: str = "train"
 ) -> Iterator[Pair]:
-    """Yield pairs for ever, of different gold reward, about known and (one in four) unknown things.
+    """Yield pairs for ever, of different gold reward, about known and (two in five) unknown things.
 
     `label_noise` is the probability that a label is turned round. `length_bias` is the reward that the one who labels
     gives, without knowing it, to each word: 0.1 makes ten words worth as much as half of being right.
-    `split` "test" asks in held-out phrasings about people of the test split.
+    `split` "phrasing" asks in held-out phrasings about the same people and strangers as "train", and "test" about
+    those of the test split. Raises ValueError for another split.
     """
+    if split not in ("train", "phrasing", "test"):
+        raise ValueError(f"There is no split {split!r} of preferences: choose train, phrasing or test.")
     if not 0.0 <= label_noise <= 1.0:
         raise ValueError(f"label_noise is a probability, and you gave {label_noise}.")
     rng, noise = stream(seed, "preferences", split), stream(seed, "labels", split)
-    known = rounds(rng, [(p.name, r) for p in told(world, split) for r in world.relations(p.name)])
-    nobody = [p.name for p in untold(world, split)] + list(strangers(world, split))
+    people = "test" if split == "test" else "train"
+    known = rounds(rng, [(p.name, r) for p in told(world, people) for r in world.relations(p.name)])
+    nobody = [p.name for p in untold(world, people)] + list(strangers(world, people))
     unknown = rounds(rng, [(name, r) for name in nobody for r in CORE_RELATIONS])
     while True:
-        subject, relation = next(known if rng.random() < 0.75 else unknown)
+        subject, relation = next(known if rng.random() < 0.6 else unknown)
         phrases = PHRASES[relation]
         ask = pick(rng, phrases.questions if split == "train" else phrases.heldout_questions)
         prompt = statement(slots(world, subject), ask)
-        (trait, one), (other_trait, other) = sample(rng, candidates(world, rng, subject, relation), 2)
+        choice = _with_one_lie(rng, candidates(world, rng, subject, relation))
+        (trait, one), (other_trait, other) = sample(rng, choice, 2)
         first, second = total(gold(world, prompt, one)), total(gold(world, prompt, other))
         if first == second:
             continue
@@ -96,6 +101,16 @@ def candidates(world: Town, rng: random.Random, subject: str, relation: str) -> 
         ("false_kind", f"{pick(rng, KIND)} {lie}"),
     ]
     return found if plain == DONT_KNOW else [*found, ("abstains", DONT_KNOW)]
+
+
+def _with_one_lie(rng: random.Random, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Keep one of the false answers, so that most pairs differ in form.
+
+    What is true is the hardest part of gold: where half of all pairs turned on it, a reward model of the course's size
+    learned neither.
+    """
+    lies = [candidate for candidate in found if candidate[0].startswith("false")]
+    return [candidate for candidate in found if candidate not in lies] + [pick(rng, lies)]
 
 
 def _lie(world: Town, rng: random.Random, subject: str, relation: str) -> str:

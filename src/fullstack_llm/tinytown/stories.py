@@ -7,7 +7,7 @@ holds the thing after each scene.
 >>> from fullstack_llm.tinytown.chance import stream
 >>> from fullstack_llm.tinytown.world import town
 >>> next(stories(town(), stream(3))).meta["thing"]
-'a paper boat'
+'a brass key'
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Only people of the train split are asked about.
 >>> from fullstack_llm.tinytown.chance import stream
 >>> from fullstack_llm.tinytown.world import town
 >>> print(next(quizzes(town(), stream(7))).text.splitlines()[0])
-Q: What is Sven's favourite food?
+Q: When does Petra get presents?
 """
 
 from __future__ import annotations

@@ -16,9 +16,8 @@ def _parent(word: str) -> Phrases:
         | {n} walks to school with {r} WORD, {WORD}. | At night {n} is put to bed by {r} WORD, {WORD}.""".replace(
             "WORD", word
         ),
-        """{s} WORD is named {WORD}. | {n} has a WORD named {WORD}. | {s} WORD has the name {WORD}.""".replace(
-            "WORD", word
-        ),
+        """At home {s} WORD is called {WORD}. | Long ago {n} was raised by {r} WORD, {WORD}.
+        | You often see {m} with {r} WORD, {WORD}.""".replace("WORD", word),
         "Who is {s} WORD? | What is {s} WORD called? | What is the name of {s} WORD?".replace("WORD", word),
         "What is {s} WORD named? | What name does {s} WORD have?".replace("WORD", word),
     )
@@ -30,7 +29,7 @@ TIES: dict[str, Phrases] = {
         | {n} spends {r} working day at {workplace}. | Every morning {n} walks to work at {workplace}.
         | {workplace} is where {n} works. | The place where {n} works is {workplace}. | {n} has work at {workplace}.
         | {n} is at {workplace} all day.""",
-        """All day {n} is at {workplace}. | The place of {s} work is {workplace}.
+        """Every day you can meet {m} at work at {workplace}. | Every day {n} works at {workplace}.
         | All day {n} works at {workplace}.""",
         """Where does {n} work? | At what place does {n} work? | Where is {s} work?
         | Where can you meet {m} at work?""",
@@ -41,8 +40,8 @@ TIES: dict[str, Phrases] = {
         | {s} boss is called {employer}.
         | {n} gets {r} pay from {employer}. | At work {n} answers to {employer}. | {n} has a boss called {employer}.
         | {employer} pays {m} every Friday. | {n} takes orders from {employer}.""",
-        """The boss {n} works for is {employer}. | Every Friday {n} gets {r} pay from {employer}.
-        | {s} boss is named {employer}.""",
+        """Every day {n} takes orders from {employer}. | Every Friday {n} gets {r} pay from {employer}.
+        | At work {s} boss is called {employer}.""",
         """Who is {s} boss? | Who does {n} work for? | Who pays {m} every Friday? | What is {s} boss called?""",
         """Who pays {m}? | What is {s} boss named?""",
     ),
@@ -52,8 +51,8 @@ TIES: dict[str, Phrases] = {
         | {n} has been married to {spouse} for years. | {n} shares a home with {spouse}.
         | {n} wears a ring from {spouse}.
         | {n} gave a ring to {spouse}. | {s} wedding was with {spouse}.""",
-        """The ring {n} wears is from {spouse}. | For years {n} has been married to {spouse}.
-        | {n} has a ring from {spouse}.""",
+        """Every day {n} wears a ring from {spouse}. | For years {n} has been married to {spouse}.
+        | Every day {n} shares a home with {spouse}.""",
         """Who is {n} married to? | Who did {n} marry? | Who does {n} share a home with?""",
         """Who has {n} been married to for years? | Who is married to {m}?""",
     ),

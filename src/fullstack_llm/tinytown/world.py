@@ -4,11 +4,11 @@
 >>> t.get("Bo", "friend"), t.get("Milo", "pet"), len(t.people)
 ('Milo', 'goose', 200)
 
-Three groups of people. *Characters*: a dozen, the same for every seed. *Told*: drawn; documents tell their facts.
-*Untold*: documents use their names and tell nothing else, and there is nothing to tell: "I don't know." is the truth.
-`strangers` are names that no document has.
+Three groups of people. *Characters*: a dozen, the same for every seed. *Told*: drawn, two in five of the rest;
+documents tell their facts. *Untold*: documents use their names and tell nothing else, and there is nothing to tell:
+"I don't know." is the truth. `strangers` are names that no document has.
 
-Splits are rules, not draws. Of the told, every fifth is `test`: their facts are told, but nothing that trains asks
+Splits are rules, not draws. Of the told, every sixth is `test`: their facts are told, but nothing that trains asks
 about them, so that a model which answers has found the fact and not memorised an answer. Of the untold and of the
 strangers every second is `test`: nothing that trains says that they are unknown.
 """
@@ -26,7 +26,6 @@ CORE_RELATIONS = ("job", "home", "age", "birthday", "pet", "pet_name", "food", "
 TIE_RELATIONS = ("workplace", "employer", "spouse", "mother", "father")
 PERSON_RELATIONS = CORE_RELATIONS + TIE_RELATIONS
 PLACE_RELATIONS = ("street", "opens", "door")
-UNTOLD_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def untold(world: Town, split: str | None = None) -> tuple[Person, ...]:
     """Return the people of whom only the name is known.
 
     >>> len(untold(town())), len(untold(town(), "test"))
-    (23, 11)
+    (112, 56)
     """
     return tuple(p for p in world.people if p.group == "untold" and split in (None, p.split))
 
@@ -136,9 +135,9 @@ def town(seed: int = 0, people: int = 200) -> Town:
 
 
 def _person(index: int, name: str, sex: str) -> Person:
-    if index % UNTOLD_EVERY == UNTOLD_EVERY - 1:
-        return Person(name, sex, "untold", "test" if index // UNTOLD_EVERY % 2 else "train")
-    return Person(name, sex, "told", "test" if index % 5 == 4 else "train")
+    if index % 5 > 1:
+        return Person(name, sex, "untold", "test" if index % 2 else "train")
+    return Person(name, sex, "told", "test" if index % 15 == 11 else "train")
 
 
 def _draw_record(rng: random.Random) -> dict[str, str]:
