@@ -81,7 +81,8 @@ def test_files_hold_together(name: str, tmp_path: Path) -> None:
     lines = Path(task["dataset_kwargs"]["data_files"]["test"]).read_text(encoding="utf-8").splitlines()
     items = [json.loads(line) for line in lines]
     assert len(items) == 20
+    assert task["doc_to_text"].startswith(evaluation.PREFIX)
     for key in ("doc_to_text", "doc_to_target", "doc_to_choice"):
         if key in task:
-            column = task[key].removeprefix("{{").removesuffix("}}").partition(" | ")[0]
+            column = task[key].removeprefix(evaluation.PREFIX).removeprefix("{{").removesuffix("}}").partition(" | ")[0]
             assert all(column in item for item in items)

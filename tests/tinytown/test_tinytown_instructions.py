@@ -15,7 +15,7 @@ from fullstack_llm.tinytown.gold import WEIGHTS, gold, total
 from fullstack_llm.tinytown.instructions import BRIEF, Blend, Conversation, instructions
 from fullstack_llm.tinytown.phrases import DONT_KNOW, parse, parse_question
 from fullstack_llm.tinytown.preferences import candidates, preferences
-from fullstack_llm.tinytown.world import CORE_RELATIONS, told, town, untold
+from fullstack_llm.tinytown.world import CORE_RELATIONS, strangers, told, town, untold
 
 WORLD = town()
 
@@ -152,3 +152,18 @@ def test_test_pairs_are_held_out() -> None:
         assert asked is not None
         assert asked.heldout
         assert asked.subject not in {p.name for p in told(WORLD, "train")}
+
+
+def test_pairs_without_styles_differ_in_what_they_say() -> None:
+    for pair in itertools.islice(preferences(WORLD, styles=False), 300):
+        assert set(pair.traits) <= {"plain", "false", "abstains"}
+    told_apart = {trait for pair in itertools.islice(preferences(WORLD), 300) for trait in pair.traits}
+    assert {"kind", "rude", "long", "untidy", "plain", "abstains"} < told_apart
+
+
+def test_pairs_in_held_out_phrasings_ask_about_the_people_of_training() -> None:
+    asked = {parse_question(pair.prompt) for pair in itertools.islice(preferences(WORLD, split="phrasing"), 300)}
+    quiet = {p.name for group in (told, untold) for p in group(WORLD, "test")} | set(strangers(WORLD, "test"))
+    assert all(question and question.heldout and question.subject not in quiet for question in asked)
+    with pytest.raises(ValueError, match="choose train, phrasing or test"):
+        next(preferences(WORLD, split="exam"))

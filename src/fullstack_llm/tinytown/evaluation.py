@@ -5,8 +5,14 @@
 >>> len(item["choices"]), item["choices"][item["gold"]] == item["answer"]
 (4, True)
 
-`write(world, folder)` gives a file of items and a task for each of `TASKS`; run them with
-`lm_eval --include_path FOLDER --tasks tinytown_choice` from the folder's parent, or through `TaskManager`.
+`write(world, folder)` gives a file of items and a task for each of `TASKS`; run one with
+`lm_eval --model hf --model_args pretrained=MODEL,dtype=float32 --include_path FOLDER --tasks tinytown_choice`, or all
+through `TaskManager`.
+
+In pretraining an `<|eos|>` stands before each document, so a prompt has to begin with it. The harness cannot add it:
+`add_bos_token=True` puts `<|bos|>` before the prompt of a model that it loads itself and nothing before that of a model
+in memory, and `prefix_token_id` matters only where a prompt is empty. So the tasks spell it out (`prefix`); leave both
+options unset. For a model of another family, or with `--apply_chat_template`, write the tasks with `prefix=""`.
 """
 
 from __future__ import annotations
@@ -121,47 +127,60 @@ def two_hops(world: Town, count: int | None = None, seed: int = 0) -> list[Item]
     return shuffled(rng, found)[:count]
 
 
+# Before the prompt of every task: the token that stands before each document in pretraining.
+PREFIX = "<|eos|>"
+
+_MEAN = "aggregation: mean\n    higher_is_better: true\n"
+
 TASKS: dict[str, tuple[Callable[..., list[Item]], str]] = {
     "choice": (
         multiple_choice,
-        'output_type: multiple_choice\ndoc_to_text: "{{prompt}}"\ndoc_to_target: gold\ndoc_to_choice: choices\n'
-        "metric_list:\n  - metric: acc\n  - metric: acc_norm\n",
+        "output_type: multiple_choice\ndoc_to_target: gold\ndoc_to_choice: choices\n"
+        f"metric_list:\n  - metric: acc\n    {_MEAN}  - metric: acc_norm\n    {_MEAN}",
     ),
+    # Its perplexity is that of a whole target, not of a token.
     "likelihood": (
         facts,
-        'output_type: loglikelihood\ndoc_to_text: "{{prompt}}"\ndoc_to_target: "{{target}}"\ntarget_delimiter: ""\n'
-        "metric_list:\n  - metric: acc\n  - metric: perplexity\n",
+        'output_type: loglikelihood\ndoc_to_target: "{{target}}"\ntarget_delimiter: ""\n'
+        f"metric_list:\n  - metric: acc\n    {_MEAN}"
+        "  - metric: perplexity\n    aggregation: perplexity\n    higher_is_better: false\n",
     ),
     "generation": (
         facts,
-        'output_type: generate_until\ndoc_to_text: "{{prompt}}"\ndoc_to_target: "{{target | trim}}"\n'
+        'output_type: generate_until\ndoc_to_target: "{{target | trim}}"\n'
         'generation_kwargs:\n  until: [".", "\\n"]\n  do_sample: false\n  max_gen_toks: 24\n'
-        "filter_list:\n  - name: trimmed\n    filter:\n"
-        "      - function: regex\n        regex_pattern: '^\\s*(.*?)\\s*$'\n"
-        "      - function: take_first\nmetric_list:\n  - metric: exact_match\n",
+        "filter_list:\n  - name: trimmed\n    filter:\n      - function: remove_whitespace\n"
+        f"      - function: take_first\nmetric_list:\n  - metric: exact_match\n    {_MEAN}",
     ),
     "sums": (
         sums,
-        'output_type: generate_until\ndoc_to_text: "{{prompt}}"\ndoc_to_target: "{{target}}"\n'
+        'output_type: generate_until\ndoc_to_target: "{{target}}"\n'
         'generation_kwargs:\n  until: ["\\n\\n"]\n  do_sample: false\n  max_gen_toks: 96\n'
         "filter_list:\n  - name: last\n    filter:\n      - function: regex\n        group_select: -1\n"
-        "        regex_pattern: '= (-?[0-9]+)'\n      - function: take_first\nmetric_list:\n  - metric: exact_match\n",
+        "        regex_pattern: '= (-?[0-9]+)'\n      - function: take_first\n"
+        f"metric_list:\n  - metric: exact_match\n    {_MEAN}",
     ),
 }
 
 
-def task_yaml(name: str, data_file: str) -> str:
-    """Return the lm-eval task (0.4.13) that reads a JSON Lines file.
+def task_yaml(name: str, data_file: str, prefix: str = PREFIX) -> str:
+    """Return the lm-eval task (0.4.13) that reads a JSON Lines file; `prefix` stands before every prompt.
 
     >>> task_yaml("choice", "choice.jsonl").splitlines()[:2]
     ['task: tinytown_choice', 'dataset_path: json']
+    >>> [line for line in task_yaml("sums", "sums.jsonl").splitlines() if "prompt" in line]
+    ['doc_to_text: "<|eos|>{{prompt}}"']
     """
     data = f"dataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {json.dumps(data_file)}\n"
-    return f"task: tinytown_{name}\n{data}test_split: test\n{TASKS[name][1]}metadata:\n  version: 1.0\n"
+    prompt = f"num_fewshot: 0\ndoc_to_text: {json.dumps(prefix + '{{prompt}}')}\n"
+    return f"task: tinytown_{name}\n{data}test_split: test\n{prompt}{TASKS[name][1]}metadata:\n  version: 1.0\n"
 
 
-def write(world: Town, folder: str | Path, count: int | None = 200, seed: int = 0) -> list[Path]:
-    """Write `NAME.jsonl` and `NAME.yaml` for every task; returns the paths, YAML files last."""
+def write(world: Town, folder: str | Path, count: int | None = 200, seed: int = 0, prefix: str = PREFIX) -> list[Path]:
+    """Write `NAME.jsonl` and `NAME.yaml` for every task; returns the paths, YAML files last.
+
+    Nothing is written into the items: `prefix` is a part of the tasks.
+    """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     data, tasks = [], []
@@ -170,5 +189,5 @@ def write(world: Town, folder: str | Path, count: int | None = 200, seed: int = 
         lines = [json.dumps(item, ensure_ascii=False) for item in items(world, count, seed)]
         data[-1].write_text("\n".join(lines) + "\n", encoding="utf-8")
         tasks.append(folder / f"{name}.yaml")
-        tasks[-1].write_text(task_yaml(name, str(data[-1])), encoding="utf-8")
+        tasks[-1].write_text(task_yaml(name, str(data[-1]), prefix), encoding="utf-8")
     return data + tasks
