@@ -16,7 +16,8 @@ from fullstack_llm.checks.notebook import Lab
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.cells import run
 from fullstack_llm.grading.judge import Session
-from fullstack_llm.grading.process import Workers
+from fullstack_llm.grading.levels import strongest
+from fullstack_llm.grading.workers import Workers
 from fullstack_llm.lessons.generate import read
 
 TESTS = Path(__file__).parent
@@ -119,7 +120,7 @@ def in_notebook(lab: LabUnderTest, cells: Cells, exercise: str) -> Verdict:
 @contextmanager
 def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
     """A function that gives the grader's verdict after some cells; one worker for all of them, unless it is lost."""
-    workers = Workers(("numpy",))
+    workers = Workers(strongest(), ("numpy",))
     session = Session(workers, [], lab.checks.exercises)
 
     def judge(cells: Cells, exercise: str) -> Verdict:

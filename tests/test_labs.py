@@ -13,7 +13,8 @@ import pytest
 
 from fullstack_llm.checks import registry
 from fullstack_llm.grading.judge import grade
-from fullstack_llm.grading.process import Workers
+from fullstack_llm.grading.levels import strongest
+from fullstack_llm.grading.workers import Workers
 from fullstack_llm.lessons import generate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +93,7 @@ def test_an_untouched_lab_runs_and_gets_nothing(
 
 @EACH
 def test_the_grader_agrees_on_whole_files(solution: Path, tmp_path: Path) -> None:
-    workers = Workers(("numpy",))
+    workers = Workers(strongest(), ("numpy",))
     try:
         for answers, share in ((REFERENCE, 1), (UNTOUCHED, 0)):
             submission = tmp_path / f"{answers}.ipynb"

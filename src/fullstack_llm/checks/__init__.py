@@ -1,6 +1,7 @@
 """Checks of the labs: what an exercise wants, judged by value.
 
-A lab's check module sets `LAB = "03_tokenization"`, and declares one function a check::
+A lab's check module sets `LAB = "03_tokenization"`, names the modules that would solve it, as in `ANSWERS = ("bpe",)`,
+and declares one function a check::
 
     @check("merge", points=8, minutes=10, difficulty=2)
     def merge(student, draw):

@@ -32,10 +32,14 @@ class Check:
 
 @dataclass(frozen=True)
 class LabChecks:
-    """All checks of a lab, in the order of the module."""
+    """All checks of a lab, in the order of the module; `answers` are this package's modules that would solve it.
+
+    A check module names them as `ANSWERS = ("bpe",)`, and no worker of the lab can read them.
+    """
 
     slug: str
     checks: tuple[Check, ...]
+    answers: tuple[str, ...] = ()
 
     @property
     def exercises(self) -> tuple[str, ...]:
@@ -76,16 +80,16 @@ def check(
     return declare
 
 
-def _slug(path: Path) -> str | None:
+def _constant(path: Path, name: str) -> Any:
     for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "LAB" for t in node.targets):
-            return str(node.value.value) if isinstance(node.value, ast.Constant) else None
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return ast.literal_eval(node.value) if isinstance(node.value, (ast.Constant, ast.Tuple)) else None
     return None
 
 
 def labs(folder: Path = HERE) -> dict[str, Path]:
     """Check modules by the slug of their lab: the constant `LAB`, read without importing the module."""
-    found = ((_slug(path), path) for path in sorted(folder.glob("*.py")))
+    found = ((_constant(path, "LAB"), path) for path in sorted(folder.glob("*.py")))
     return {slug: path for slug, path in found if slug}
 
 
@@ -111,4 +115,5 @@ def find(slug: str, folder: Path = HERE) -> LabChecks:
     known = labs(folder)
     if slug not in known:
         raise LookupError(f"there is no lab {slug!r}; the labs are: {', '.join(known) or 'none yet'}")
-    return LabChecks(slug, tuple(_DECLARED.get(_load(known[slug]).__name__, ())))
+    checks = tuple(_DECLARED.get(_load(known[slug]).__name__, ()))
+    return LabChecks(slug, checks, tuple(_constant(known[slug], "ANSWERS") or ()))

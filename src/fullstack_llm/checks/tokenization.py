@@ -14,6 +14,7 @@ from fullstack_llm.checks import tokenization_oracles as oracle
 from fullstack_llm.checks import tokenization_vocabulary as vocabulary
 
 LAB = "03_tokenization"
+ANSWERS = ("bpe",)
 
 Student = Callable[..., Any]
 

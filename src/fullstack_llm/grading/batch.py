@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..checks import registry
 from .intake import Submission
 from .judge import Result, Session, grade
 from .labs import given, modules
-from .process import GraderError, Workers
+from .levels import strongest
+from .process import GraderError
+from .sandbox import Sandbox
+from .workers import Workers
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Batch:
     key: bytes
     checks: Path
     labs: Path
+    # Chosen once, here, and the same in every process of the batch.
+    sandbox: Sandbox = field(default_factory=strongest)
 
 
 class Grader:
@@ -38,7 +43,7 @@ class Grader:
         self.batch = batch
         self.lab = registry.find(batch.lab, batch.checks)
         self.given = given(batch.lab, batch.labs)
-        self.workers = Workers(modules(self.given), home=home)
+        self.workers = Workers(batch.sandbox, modules(self.given), self.lab.answers, home=home)
         try:
             self._prove_own_cells()
         except BaseException:

@@ -12,7 +12,8 @@ from ..checks.draws import PUBLIC_KEY
 from ..checks.registry import LabChecks
 from . import batch, intake, labs, report
 from .judge import Result
-from .process import LEVEL, GraderError
+from .levels import describe, level, strongest
+from .process import GraderError
 
 CODES = """exit codes:
   0    everything was graded (whatever it earned)
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, default=Path("grades"), help="folder for the reports (default: grades/)")
     one.add_argument("--key", help="the class key, from which inputs are drawn (default: those that notebooks show)")
     one.add_argument("--jobs", type=int, default=1, help="submissions graded at a time (default: 1)")
+    one.add_argument("--level", choices=("A", "B", "C"), help="isolation: A or B as can be had, C only if asked for")
     two = commands.add_parser("check", help="check your own notebook before handing it in", **common)
     two.add_argument("notebook", type=Path, help="your .ipynb or .py file")
     two.add_argument("--lab", help="the lab's slug, if the file does not name it")
@@ -78,9 +80,11 @@ def grade(args: argparse.Namespace) -> int:
         raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")
     if not (args.labs / f"{lab.slug}.ipynb").is_file():
         print(f"Note: no {lab.slug}.ipynb in {args.labs}: deleted set-up cells cannot be restored (--labs FOLDER).")
-    print(f"Isolation is level {LEVEL}.")
+    sandbox = level(args.level) if args.level else strongest()
+    isolation = describe(sandbox)
+    print(f"Isolation is level {isolation}.")
     key = args.key.encode() if args.key else PUBLIC_KEY
-    run = batch.Batch(lab.slug, key, args.checks, args.labs)
+    run = batch.Batch(lab.slug, key, args.checks, args.labs, sandbox)
     reports: list[dict[str, Any]] = []
     complete = False
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -93,7 +97,7 @@ def grade(args: argparse.Namespace) -> int:
         complete = True
     finally:
         reports.sort(key=lambda data: data["submission"])
-        report.write_class(args.out, lab, found, reports, complete)
+        report.write_class(args.out, lab, found, reports, complete, isolation)
     failed = [data for data in reports if data["error"]]
     for data in failed:
         print(f"{data['submission']}: {data['error']}")
@@ -111,7 +115,8 @@ def check(args: argparse.Namespace) -> int:
         raise CommandError(f"{args.notebook} is no .ipynb or .py file")
     slug = args.lab or _named(args.notebook)
     lab = _lab(slug, args.checks)
-    with batch.grader(batch.Batch(lab.slug, PUBLIC_KEY, args.checks, args.labs)) as one:
+    run = batch.Batch(lab.slug, PUBLIC_KEY, args.checks, args.labs, strongest(self_check=True))
+    with batch.grader(run) as one:
         result = one.grade(args.notebook)
     if result.error:
         print(f"{args.notebook} could not be graded: {result.error}.")
@@ -122,9 +127,10 @@ def check(args: argparse.Namespace) -> int:
 
 def _named(path: Path) -> str:
     from .judge import open_submission
-    from .process import Workers
+    from .levels import SELF_CHECK
+    from .workers import Workers
 
-    workers = Workers(ahead=0)
+    workers = Workers(SELF_CHECK, ahead=0)
     try:
         worker, book = open_submission(path, workers)
         worker.close()

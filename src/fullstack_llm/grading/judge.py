@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,12 +15,14 @@ from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
 from .notebook import MAX_FILE
-from .process import Gone, Worker, Workers
+from .process import Gone, Worker
+from .workers import Workers
 
 READ_SECONDS = 30.0
 CELL_SECONDS = 10.0
 CELLS_SECONDS = 60.0
 SUBMISSION_SECONDS = 600.0
+CHUNK = 32 << 20
 MAX_LOST = 5
 MAX_PROBLEMS = 20
 
@@ -143,10 +144,11 @@ def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any
     if size > MAX_FILE:
         raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
     worker = workers.take()
-    name = "submission.py" if path.suffix.lower() == ".py" else "submission.ipynb"
     try:
-        shutil.copyfile(path, Path(worker.folder) / name)
-        reply = codec.decode(worker.ask(("read", name), READ_SECONDS))
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                worker.ask(("put", chunk), READ_SECONDS)
+        reply = codec.decode(worker.ask(("read", path.suffix.lower()), READ_SECONDS))
     except Gone as gone:
         raise ValueError(f"the file cannot be read: {gone.why}") from None
     except BaseException:

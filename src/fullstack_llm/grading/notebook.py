@@ -39,11 +39,16 @@ def read(path: Path) -> Notebook:
     size = path.stat().st_size
     if size > MAX_FILE:
         raise UnreadableError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
+    return parse(path.read_bytes(), path.suffix.lower())
+
+
+def parse(data: bytes, suffix: str) -> Notebook:
+    """The cells in the bytes of a file with this suffix."""
     notes: list[str] = []
-    text = _text(path.read_bytes(), notes)
+    text = _text(data, notes)
     if not text.strip():
         raise UnreadableError("the file is empty")
-    book = _script(text) if path.suffix == ".py" else _notebook(text)
+    book = _script(text) if suffix == ".py" else _notebook(text)
     book.notes[:0] = notes
     _bound(book)
     return book

@@ -1,4 +1,4 @@
-"""The grader's side of a worker: start it, ask it within a deadline, and end it with everything it started."""
+"""The grader's side of a worker: ask it within a deadline, watch what it uses, and end it with all that it started."""
 
 from __future__ import annotations
 
@@ -6,33 +6,21 @@ import contextlib
 import os
 import secrets
 import select
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections import deque
-from pathlib import Path
+from typing import Protocol
 
 from ..checks.codec import MAX_BYTES, encode
+from . import usage
+from .cgroup import Group
+from .namespaces import FOLDER
+from .sandbox import FILES, MEMORY, THREADS, Sandbox, environment
 from .worker import HEADER
 
-# Nothing from the folder where the grader was started, and nothing from a user's own site: a torch.py there would run.
-SAFE = ("-P", "-s")
-PACKAGE = Path(__file__).parents[1]
 START_SECONDS = 60.0
-# What this module guarantees, as reports state it: a process of its own with limits, not a sandbox.
-LEVEL = "C: limits only; a submission can read files, use the network and signal processes of the same user"
-# Address space is what torch maps, data is what a program really asks for.
-LIMITS = {
-    "AS": 16 << 30,
-    "DATA": 4 << 30,
-    "CPU": 600,
-    "FSIZE": 64 << 20,
-    "NOFILE": 256,
-    "CORE": 0,
-}
+WATCH_SECONDS = 0.1
 
 
 class Gone(Exception):
@@ -47,55 +35,103 @@ class GraderError(RuntimeError):
     """The grader itself cannot work; never a zero for a student."""
 
 
-def clean_environment(folder: str) -> dict[str, str]:
-    """Variables for a worker: none of the grader's own, where a key or a token may be."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
-    return kept | {
-        "HOME": folder,
-        "TMPDIR": folder,
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # Equal code gets equal marks, also if it iterates over a set of strings.
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": folder,
-    }
+def ended(status: int) -> str:
+    """How a process ended, from its wait status, as a sentence.
+
+    >>> ended(9), ended(256)
+    ('its process was ended by SIGKILL', 'its process ended itself (exit status 1)')
+    """
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended itself (exit status {code})"
+
+
+class Process(Protocol):
+    """The process behind a worker: one of its own, or the fork of a zygote."""
+
+    pid: int
+
+    def end(self) -> str:
+        """How it ended, as a sentence; it need not have."""
+
+    def kill(self) -> None:
+        """End it and all that it started, and wait until that is so."""
+
+    def said(self) -> str:
+        """What it wrote to its error output while it started."""
+
+
+class Cold:
+    """A process of its own, started for one worker."""
+
+    def __init__(self, command: list[str], folder: str, fds: tuple[int, ...], boxed: bool) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        self.boxed = boxed
+        try:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment(FOLDER if boxed else folder),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors,
+                pass_fds=fds,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise GraderError(f"{command[0]} cannot be started ({error.strerror})") from None
+        self.pid = self.process.pid
+
+    def end(self) -> str:
+        """How it ended; it stays a zombie, so that its group's number cannot belong to another before `kill`."""
+        if not hasattr(os, "waitid"):  # on macOS, before Python 3.13
+            return "its process ended"
+        for _ in range(100):
+            status = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if status is None:
+                time.sleep(0.01)
+            elif status.si_code == os.CLD_EXITED:
+                # bubblewrap and the shell agree: 128 and the signal's number.
+                return ended(status.si_status - 128 if self.boxed and status.si_status > 128 else status.si_status << 8)
+            else:
+                return ended(status.si_status)
+        return "its process closed the connection"
+
+    def kill(self) -> None:
+        """End its group, or the sandbox that ends with it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def said(self) -> str:
+        """The end of its error output."""
+        self.errors.seek(0)
+        text = self.errors.read()[-2000:].decode(errors="replace")
+        self.errors.close()
+        return text
 
 
 class Worker:
-    """One worker process; it starts loading at once, and `ready` waits for it."""
+    """A worker behind two pipes, in its folder."""
 
-    def __init__(self, modules: tuple[str, ...] = (), home: str | None = None) -> None:
-        self.folder = tempfile.mkdtemp(prefix="grading-", dir=home)
-        there, self.requests = os.pipe()
-        self.replies, back = os.pipe()
-        command = [sys.executable, *SAFE, str(PACKAGE / "grading" / "worker.py"), str(there), str(back)]
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        self.said, self.closed = "", False
-        self.process = subprocess.Popen(
-            [*command, str(PACKAGE), ",".join(modules)],
-            cwd=self.folder,
-            env=clean_environment(self.folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self.errors,
-            pass_fds=(there, back),
-            start_new_session=True,
-        )
-        os.close(there)
-        os.close(back)
-        for end in (self.requests, self.replies):
+    def __init__(self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox) -> None:
+        self.process, self.requests, self.replies = process, requests, replies
+        self.folder, self.sandbox = folder, sandbox
+        self.text, self.closed = "", False
+        self.watched = 0.0
+        self.group = Group(process.pid, MEMORY * 5 // 4, THREADS + 16) if sandbox.watched else None
+        # What is shared with a zygote counts here too.
+        self.before = usage.memory_and_threads(process.pid)[0]
+        for end in (requests, replies):
             os.set_blocking(end, False)
 
     def ready(self) -> None:
         """Wait until the worker has loaded and set its limits; a worker that cannot is the grader's error."""
         try:
-            self.ask(("limits", LIMITS), START_SECONDS)
+            self.ask(("limits", self.sandbox.limits), START_SECONDS)
         except Gone as gone:
-            raise GraderError(f"a worker did not start ({gone.why}). It said:\n{self.said}") from None
+            raise GraderError(f"a worker did not start ({gone.why}). It said:\n{self.text}") from None
 
     def ask(self, request: tuple[object, ...], seconds: float) -> bytes:
         """The reply to a request; after `Gone` the worker is ended."""
@@ -114,8 +150,24 @@ class Worker:
     def _wait(self, end: int, event: int, deadline: float) -> None:
         poll = select.poll()
         poll.register(end, event)
-        if (left := deadline - time.monotonic()) <= 0 or not poll.poll(left * 1000):
-            raise Gone("timeout", "it took too long")
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(min(left, WATCH_SECONDS) * 1000):
+                return
+            self._watch()
+        raise Gone("timeout", "it took too long")
+
+    def _watch(self) -> None:
+        # Not more often, however often it replies; and when nothing comes, this often.
+        if not self.sandbox.watched or time.monotonic() - self.watched < WATCH_SECONDS:
+            return
+        self.watched = time.monotonic()
+        memory, threads = usage.memory_and_threads(self.process.pid)
+        if memory > self.before + MEMORY * 5 // 4:
+            raise Gone("died", f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory, and was ended")
+        if threads > THREADS:
+            raise Gone("died", f"its process had more than {THREADS} threads, and was ended")
+        if usage.stored(self.folder, FILES) > FILES:
+            raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -130,6 +182,7 @@ class Worker:
         data = bytearray()
         while len(data) < count:
             self._wait(self.replies, select.POLLIN, deadline)
+            self._watch()
             chunk = os.read(self.replies, min(count - len(data), 1 << 20))
             if not chunk:
                 raise Gone("died", self._end())
@@ -137,62 +190,22 @@ class Worker:
         return bytes(data)
 
     def _end(self) -> str:
-        # The process stays a zombie until `close`, so that its group's number cannot belong to another by then.
-        if not hasattr(os, "waitid"):  # on macOS, before Python 3.13
-            return "its process ended"
-        for _ in range(100):
-            status = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if status is None:
-                time.sleep(0.01)
-            elif status.si_code == os.CLD_EXITED:
-                return f"its process ended itself (exit status {status.si_status})"
-            else:
-                return f"its process was ended by {signal.Signals(status.si_status).name}"
-        return "its process closed the connection"
+        why = self.process.end()
+        return (
+            f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory"
+            if self.group and self.group.full
+            else why
+        )
 
     def close(self) -> None:
-        """End the worker and its process group, and remove its folder."""
+        """End the worker and all that it started, and remove its folder."""
         if self.closed:
             return
         self.closed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
+        if self.group:
+            self.group.close()
         for end in (self.requests, self.replies):
             os.close(end)
-        self.errors.seek(0)
-        self.said = self.errors.read()[-2000:].decode(errors="replace")
-        self.errors.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Workers:
-    """Workers that are loading ahead, their folders in `home`: each serves one submission and is never used again."""
-
-    def __init__(self, modules: tuple[str, ...] = (), ahead: int = 1, home: str | None = None) -> None:
-        self.modules, self.home = modules, home
-        self.waiting = deque(Worker(modules, home) for _ in range(ahead))
-        self.taken: list[Worker] = []
-
-    def take(self) -> Worker:
-        """A worker that is ready; the next one starts loading."""
-        for attempt in (1, 2):
-            self.waiting.append(Worker(self.modules, self.home))
-            worker = self.waiting.popleft()
-            self.taken = [*(one for one in self.taken if not one.closed), worker]
-            try:
-                worker.ready()
-                return worker
-            except GraderError:
-                # What waits may have been harmed by an earlier submission: one that starts now decides.
-                self.close()
-                if attempt == 2:
-                    raise
-        raise AssertionError
-
-    def close(self) -> None:
-        """End all workers, those that wait and those that were taken."""
-        for worker in [*self.waiting, *self.taken]:
-            worker.close()
-        self.waiting.clear()
-        self.taken.clear()
+        self.text = self.process.said()
+        usage.remove(self.folder)

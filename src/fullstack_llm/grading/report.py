@@ -12,7 +12,6 @@ from ..checks.registry import LabChecks
 from ..checks.verdict import Verdict
 from .intake import Intake, Submission
 from .judge import Result
-from .process import LEVEL
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -66,13 +65,15 @@ def cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
 
 
-def write_class(out: Path, lab: LabChecks, intake: Intake, reports: list[dict[str, Any]], complete: bool) -> None:
-    """Write `class.json`, `class.csv` and `index.html`."""
+def write_class(
+    out: Path, lab: LabChecks, intake: Intake, reports: list[dict[str, Any]], complete: bool, isolation: str
+) -> None:
+    """Write `class.json`, `class.csv` and `index.html`; `isolation` says at which level it was graded."""
     out.mkdir(parents=True, exist_ok=True)
     data = {
         "lab": lab.slug,
         "points": lab.points(),
-        "isolation": LEVEL,
+        "isolation": isolation,
         "complete": complete,
         "submissions": len(intake.submissions),
         "graded": sum(not one["error"] for one in reports),

@@ -1,16 +1,15 @@
 """The worker: a process of its own that reads one submission, runs its cells, and answers calls with values.
 
-Started by `process.py` in an empty folder. Nothing here is trusted once the first cell has run: the grader believes
-only that some values came back in time.
+Started by the grader, or forked by a zygote, in an empty folder. Nothing here is trusted once the first cell has run:
+the grader believes only that some values came back in time.
 """
 
 from __future__ import annotations
 
 import builtins
 import importlib
+import json
 import os
-import resource
-import signal
 import struct
 import sys
 from pathlib import Path
@@ -30,25 +29,6 @@ class Inert:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Inert:  # noqa: D102
         return self
-
-
-def limit(bounds: dict[str, int]) -> None:
-    """Set resource limits by name, such as `{"AS": 8 << 30}`; a system without one of them goes without."""
-    for name, value in bounds.items():
-        try:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
-        except (AttributeError, ValueError, OSError):
-            continue
-
-
-def end_with_parent() -> None:
-    """Ask Linux to kill this process when the grader ends."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    except (OSError, AttributeError):
-        return
 
 
 def trusted_modules(package: str) -> tuple[ModuleType, ModuleType]:
@@ -97,13 +77,20 @@ class Submission:
         self.calling = calling
         self.namespace: dict[str, Any] = {"__name__": "__main__", "display": Inert(), "get_ipython": Inert()}
         self.flags = 0
+        self.file = bytearray()
 
-    def read(self, name: str) -> tuple[Any, ...]:
-        """The cells of the file that the grader has put into this folder."""
+    def put(self, chunk: bytes) -> tuple[Any, ...]:
+        """Keep a piece of the file that is to be read."""
+        self.file += chunk
+        return ("kept",)
+
+    def read(self, suffix: str) -> tuple[Any, ...]:
+        """The cells of the file whose pieces were put."""
         from fullstack_llm.grading import notebook
 
+        data, self.file = bytes(self.file), bytearray()
         try:
-            book = notebook.read(Path(name))
+            book = notebook.parse(data, suffix)
         except notebook.UnreadableError as error:
             return ("unreadable", str(error))
         except (MemoryError, OSError, ValueError) as error:
@@ -129,27 +116,41 @@ class Submission:
             return self.calling.codec.encode(("raised", "KeyboardInterrupt", ""))
 
 
-def main() -> None:
-    """Prepare, say so, and answer requests until the grader closes the pipe."""
-    requests, replies, package, modules = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
-    end_with_parent()
-    codec, calling = trusted_modules(package)
-    from fullstack_llm.grading import cells, notebook  # noqa: F401 (loaded before the limits, and before any cell)
+def serve(pipe: Pipe, calling: ModuleType) -> None:
+    """Set the limits that the first request names, and answer requests until the grader closes the pipe."""
+    from fullstack_llm.grading import confine
 
-    for name in filter(None, modules):
-        importlib.import_module(name)
-    pipe, submission = Pipe(requests, replies), Submission(calling)
+    codec, submission = calling.codec, Submission(calling)
     setattr(builtins, "display", Inert())  # noqa: B010 (builtins has no such name for a type checker)
     nonce, content = pipe.receive()
-    limit(codec.decode(content)[1])
+    confine.limit(codec.decode(content)[1])
     pipe.send(nonce, codec.encode(("ready",)))
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    # What it prints goes nowhere.
+    os.dup2(1, 2)
     while True:
         nonce, content = pipe.receive()
         what, *args = codec.decode(content)
         reply = getattr(submission, what)(*args)
         pipe.send(nonce, reply if isinstance(reply, bytes) else codec.encode(reply))
+
+
+def main() -> None:
+    """Load what the plan names, confine this process or become a zygote, and serve."""
+    plan, fds = json.loads(sys.argv[1]), [int(one) for one in sys.argv[2:]]
+    _, calling = trusted_modules(plan["package"])
+    from fullstack_llm.grading import cells, confine, notebook, zygote  # noqa: F401 (before limits, and any cell)
+
+    confine.end_with_parent()
+    for name in plan["answers"]:
+        sys.modules[f"fullstack_llm.{name}"] = None  # type: ignore[assignment]
+    if len(fds) == 2:
+        confine.confine(plan, str(Path.cwd()))
+    for name in plan["modules"]:
+        importlib.import_module(name)
+    if len(fds) == 2:
+        serve(Pipe(*fds), calling)
+    else:
+        zygote.main(plan, calling, fds[0])
 
 
 if __name__ == "__main__":

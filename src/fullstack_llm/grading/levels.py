@@ -1,0 +1,238 @@
+"""Levels of isolation: six guarantees, and a probe for each that tries the forbidden thing from inside a sandbox.
+
+A: all six, by namespaces and seccomp. B: all six, by Landlock and seccomp, or for root by a user of its own that
+writes nothing and reads what every user may. C: time alone; a self-check. What the probes show holds for a batch; a
+level that cannot be had is an error with its remedy.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..checks import codec
+from . import landlock
+from .process import Gone, GraderError, Worker
+from .sandbox import FILES, LIMITS, MEMORY, Sandbox
+from .workers import Workers
+from .world import PACKAGE, world
+
+GUARANTEES = {
+    "files": "reads only its tree, writes only in its folder",
+    "network": "no socket of any family",
+    "processes": "no new process, none left behind",
+    "memory": "bounded in total, files in memory included",
+    "time": "ends at its deadline, whatever it does; CPU time is bounded",
+    "neighbours": "no signal, no trace, no /proc into others",
+}
+CANDIDATES = {
+    "A": (
+        Sandbox("A", namespaces=True, seccomp=True, user=True, warm=True),
+        Sandbox("A", namespaces=True, seccomp=True, user=True),
+    ),
+    "B": (
+        Sandbox("B", landlock=True, seccomp=True, user=True, warm=True),
+        # A user of its own may write in /tmp and /dev/shm: it writes nowhere.
+        Sandbox("B", seccomp=True, user=True, writes=False, warm=True),
+    ),
+}
+# Limits only: a worker can read files, use the network and signal processes of the same user.
+SELF_CHECK = Sandbox("C")
+ATTEMPTS = Path(__file__).with_name("attempts.py")
+SECONDS = 5.0
+
+
+@dataclass
+class Probe:
+    """What the probes of a sandbox showed: for each guarantee what breaks it, and nothing if it holds."""
+
+    sandbox: Sandbox
+    broken: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        """Whether all guarantees hold."""
+        return not any(self.broken.values())
+
+    def __str__(self) -> str:
+        lost = [f"{name} ({', '.join(map(str, what[:3]))})" for name, what in self.broken.items() if what]
+        return "; ".join(lost) or "all guarantees hold"
+
+
+def _ask(workers: Workers, name: str, *values: Any) -> Any:
+    worker = workers.take()
+    try:
+        return _call(worker, name, *values)
+    finally:
+        worker.close()
+
+
+def _call(worker: Worker, name: str, *values: Any) -> Any:
+    worker.ask(("define", "the probes", ATTEMPTS.read_text("utf-8"), [name]), SECONDS)
+    reply = codec.decode(worker.ask(("call", name, codec.encode(values)), SECONDS))
+    return reply[1] if reply[0] == "value" else [f"the probe failed: {reply[1]}"]
+
+
+def _files(workers: Workers) -> list[str]:
+    canary = Path(tempfile.mkdtemp(prefix="canary-")) / "canary"
+    name = f"probe-{secrets.token_hex(8)}"
+    places = [Path(one) for one in ("/tmp", "/var/tmp", "/dev/shm", "/dev", "/", "/run", workers.base)]
+    places += [PACKAGE, canary.parent]
+    try:
+        canary.write_text("canary")
+        judges = [str(one) for one in world().hidden if one.is_file()]
+        return [
+            *_ask(workers, "files", str(canary), judges, [str(one) for one in places], name),
+            *(f"left a file in {place}" for place in places if (place / name).exists()),
+        ]
+    finally:
+        shutil.rmtree(canary.parent)
+        for place in places:
+            (place / name).unlink(missing_ok=True)
+
+
+def _network(workers: Workers) -> list[str]:
+    return _ask(workers, "network")
+
+
+def _processes(workers: Workers) -> list[str]:
+    return _ask(workers, "processes")
+
+
+def _memory(workers: Workers) -> list[str]:
+    found = list(_ask(workers, "memory", MEMORY * 5 // 4))
+    try:
+        got = _ask(workers, "fill", LIMITS["FSIZE"] - 1)
+        found += [f"files of {got} bytes"] if isinstance(got, int) and got > FILES else []
+    except Gone:
+        pass
+    return found
+
+
+def _time(workers: Workers) -> list[str]:
+    found = [f"no limit {name}" for name, bound in _ask(workers, "limits").items() if bound < 0]
+    worker = workers.take()
+    pid = worker.process.pid
+    try:
+        worker.ask(("define", "the probes", ATTEMPTS.read_text("utf-8") + "\nstop()", []), 0.3)
+    except Gone as gone:
+        alive = Path(f"/proc/{pid}/stat")
+        running = alive.exists() and alive.read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return found + ["it went on after its deadline"] * running + [gone.why] * (gone.kind != "timeout")
+    return [*found, "it did not stop"]
+
+
+def _neighbours(workers: Workers) -> list[str]:
+    other = workers.take()
+    try:
+        return _ask(workers, "neighbours", [other.process.pid, os.getpid(), os.getppid()])
+    finally:
+        other.close()
+
+
+PROBES = {
+    "files": _files,
+    "network": _network,
+    "processes": _processes,
+    "memory": _memory,
+    "time": _time,
+    "neighbours": _neighbours,
+}
+
+
+def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe:
+    """Try out the guarantees; `GraderError` if no worker can be had in this sandbox at all."""
+    result = Probe(sandbox)
+    workers = Workers(sandbox, ahead=0)
+    try:
+        for name in names:
+            try:
+                result.broken[name] = PROBES[name](workers)
+            except Gone as gone:
+                result.broken[name] = [f"the probe gave no answer: {gone.why}"]
+    finally:
+        workers.close()
+    return result
+
+
+@functools.cache
+def level(name: str) -> Sandbox:
+    """The sandbox of a level, tried out; `GraderError` says why it cannot be had here, and the remedy."""
+    if name == "C":
+        return SELF_CHECK
+    reasons = []
+    for sandbox in CANDIDATES[name]:
+        if name == "B" and not sandbox.landlock and os.geteuid():
+            continue
+        try:
+            shown = probe(sandbox)
+        except GraderError as error:
+            reasons.append(str(error))
+            continue
+        if shown.held:
+            return sandbox
+        reasons.append(str(shown))
+    why = " | ".join(dict.fromkeys(reasons)) or "there is no Landlock"
+    raise GraderError(f"level {name} cannot be had here ({why}). {remedy(name)}")
+
+
+def strongest(self_check: bool = False) -> Sandbox:
+    """Level A, or B where that cannot be had, or, for a self-check, C; otherwise `GraderError` with the remedies."""
+    errors = []
+    for name in ("A", "B"):
+        try:
+            return level(name)
+        except GraderError as error:
+            errors.append(str(error))
+    if self_check:
+        return SELF_CHECK
+    raise GraderError("\n".join(errors))
+
+
+def describe(sandbox: Sandbox) -> str:
+    """The level, for people."""
+    if sandbox.level == "C":
+        return "C: limits only; a submission can read files, use the network and signal processes of the same user"
+    how = "namespaces" if sandbox.namespaces else "Landlock" if sandbox.landlock else "a user of its own"
+    kind = "workers are forked ready" if sandbox.warm else "each worker starts anew"
+    return f"{sandbox.level}: {', '.join(GUARANTEES)} are bounded, by {how} and seccomp; {kind}"
+
+
+def remedy(name: str) -> str:
+    """What to do about a missing level on this machine, as far as can be told."""
+    if name == "B":
+        known = f"version {landlock.version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
+        if os.geteuid():
+            return f"Remedy: a kernel with Landlock ({known}), or start the grader as root."
+        judges = " ".join(str(one) for one in world().hidden)
+        return f"Remedy: a kernel with Landlock ({known}), or close the judge's files: chmod -R go-rwx {judges}"
+    if not shutil.which("bwrap"):
+        return "Remedy: install bubblewrap, as in `apt-get install bubblewrap` (0.7 or later)."
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
+        return (
+            "Remedy: the container forbids namespaces; start it with `--security-opt seccomp=unconfined --security-opt "
+            "apparmor=unconfined --security-opt systempaths=unconfined`, or use level B."
+        )
+    if _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return (
+            "Remedy: Ubuntu's AppArmor keeps namespaces from bubblewrap; as root, copy bwrap-userns-restrict from "
+            "/usr/share/apparmor/extra-profiles (package apparmor-profiles) to /etc/apparmor.d and load it with "
+            "`apparmor_parser -r`; or use level B."
+        )
+    for path, bad in (("/proc/sys/user/max_user_namespaces", "0"), ("/proc/sys/kernel/unprivileged_userns_clone", "0")):
+        if _setting(path) == bad:
+            return f"Remedy: this machine forbids user namespaces ({path} is {bad}); ask its owner, or use level B."
+    return "Remedy: see what bubblewrap says above (0.7 or later is needed), or use level B."
+
+
+def _setting(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,80 @@
+"""What a worker uses, seen from outside: memory and threads of a process with all below it, and bytes in a folder.
+
+The kernel bounds each of these where it can (limits, sized memory file systems); this holds also where it cannot.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+DEEP = 1000
+
+
+def installed() -> int:
+    """Bytes of memory of this machine, or of the container if that has fewer."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            found.append(int(Path("/sys/fs/cgroup", name).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(found)
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all below it."""
+    found = [pid]
+    for one in found:
+        try:
+            found += [int(child) for task in Path(f"/proc/{one}/task").iterdir() for child in _children(task)]
+        except OSError:
+            continue
+    return found
+
+
+def _children(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:
+        return []
+
+
+def memory_and_threads(pid: int) -> tuple[int, int]:
+    """Bytes that are no file's, and threads, of the process and all below it; nothing where there is no /proc."""
+    total = threads = 0
+    for one in tree(pid):
+        try:
+            fields = dict(line.split(":", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        # Files' pages go when memory is short; a zombie has none of the three.
+        total += sum(int(fields.get(name, "0").split()[0]) << 10 for name in ("RssAnon", "RssShmem", "VmPTE"))
+        threads += int(fields.get("Threads", "0"))
+    return total, threads
+
+
+def stored(folder: str, bound: int) -> int:
+    """Bytes that the folder takes on the disk; counting ends beyond the bound, or where paths get too long."""
+    total = 0
+    for root, folders, files in os.walk(folder):
+        if len(root) > len(folder) + DEEP:
+            return bound + 1
+        for name in [*folders, *files]:
+            try:
+                total += max(os.lstat(os.path.join(root, name)).st_blocks * 512, 4096)  # noqa: PTH118 (many files)
+            except OSError:
+                continue
+            if total > bound:
+                return total
+    return total
+
+
+def remove(folder: str) -> None:
+    """Remove a folder, however deep a worker made it."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)

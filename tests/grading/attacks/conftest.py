@@ -1,0 +1,35 @@
+"""Graders at levels A and B, with limits that suit a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from submissions import TOY, save
+
+from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.grading import judge, levels
+from fullstack_llm.grading.batch import Batch, Grader
+from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.process import GraderError
+
+
+@pytest.fixture(scope="session", params=["A", "B"])
+def grader(request: pytest.FixtureRequest, labs: Path) -> Iterator[Grader]:
+    """A grader of the toy lab at each level that this machine can have; the reason names what is missing."""
+    try:
+        sandbox = levels.level(request.param)
+    except GraderError as error:
+        pytest.skip(str(error))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "CELL_SECONDS", 8.0)
+        one = Grader(Batch("00_toy", PUBLIC_KEY, TOY, labs, sandbox))
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def graded(grader: Grader, tmp_path: Path) -> Callable[..., Result]:
+    """The result of a list of cells."""
+    return lambda content: grader.grade(save(tmp_path / "any.ipynb", content))

@@ -1,0 +1,46 @@
+"""The sandbox around a control: what an attack does when an obstacle is taken away must not reach this machine."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONTROL = Path(__file__).with_name("control.py")
+
+
+def outer(*command: str) -> list[str]:
+    """A sandbox around a control: processes, signals, sockets and memory files of its own, no disk to write to."""
+    mounts = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
+    sized = [part for path in ("/tmp", "/dev/shm") for part in ("--size", str(1 << 30), "--tmpfs", path)]
+    own = ["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    return ["bwrap", *own, "--die-with-parent", "--new-session", *mounts, *sized, "--chdir", "/tmp", *command]
+
+
+def bounded() -> None:
+    """Limits for everything inside."""
+    for name, value in (("AS", 16 << 30), ("FSIZE", 2 << 40), ("CPU", 60), ("CORE", 0)):
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def control(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run `control.py` with the arguments; 137 if it was killed, 124 if it did not end in time."""
+    if not shutil.which("bwrap"):
+        pytest.skip("no bubblewrap, and a control without a sandbox around it could harm this machine")
+    command = outer(sys.executable, "-P", "-s", str(CONTROL), *arguments)
+    try:
+        return subprocess.run(
+            command,
+            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            preexec_fn=bounded,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", "")

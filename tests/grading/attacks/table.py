@@ -1,0 +1,193 @@
+"""Attacks on the sandbox: hostile code, what the report says of it, and what shows that it works without a sandbox.
+
+Names with a dollar stand for things of the scene: a file that is not the submission's, the grader's process, and so on.
+`without` says which means the control takes away: fields of `Sandbox`, or "process" for a judge in the same process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SOCKET = "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({})\ns.send(b'x')"
+CALL = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*arguments):
+    if libc.syscall(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+"""
+# Without arguments it is invalid, if it is there at all.
+CLONE3 = (
+    CALL
+    + """
+try:
+    call(435, 0, 0)
+except OSError as error:
+    assert error.errno == 22, 'no clone3'
+"""
+)
+FILL = """
+import os
+for number in range(9):
+    with open(f'{}/fill{{number}}', 'wb') as file:
+        os.posix_fallocate(file.fileno(), 0, 60 << 20)
+import time
+time.sleep(1)
+"""
+BOTH = ("seccomp", "landlock")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`cause` is a pattern that the report must match; `proof` what the control must show.
+
+    Proofs: "ran" (to its end, without an error), "canary" (the file is changed or gone), "died" (the grader did),
+    "left" (processes are), "hangs" (so does grading), "paid" (a wrong answer was).
+    """
+
+    name: str
+    code: str
+    cause: str
+    without: tuple[str, ...]
+    proof: str = "ran"
+
+
+ATTACKS = [
+    Attack(
+        "11 allocate 8 GB",
+        "import numpy\nx = numpy.empty(8 << 30, 'uint8')",
+        "Unable to allocate|MemoryError",
+        ("limits",),
+    ),
+    Attack("11 shared memory", "import mmap\nx = mmap.mmap(-1, 8 << 30)", "OSError|Cannot allocate", ("limits",)),
+    Attack(
+        "12 fork bomb",
+        "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(99)",
+        "PermissionError",
+        ("seccomp",),
+        "left",
+    ),
+    Attack(
+        "13 thread bomb",
+        "import threading, time\nthreading.stack_size(1 << 16)\n"
+        "for _ in range(400): threading.Thread(target=time.sleep, args=(99,)).start()\ntime.sleep(1)",
+        "threads|start new thread",
+        ("watched",),
+    ),
+    Attack("14 fill /tmp", FILL.format("/tmp"), "Read-only|PermissionError", ("landlock",)),
+    Attack("14 fill /dev/shm", FILL.format("/dev/shm"), "No space|PermissionError", ("landlock",)),
+    Attack("14 fill /dev", FILL.format("/dev"), "Read-only|PermissionError", ("landlock",)),
+    Attack("14 fill its folder", FILL.format("."), "No space|files of more than", ("watched",)),
+    Attack(
+        "15 memfd", "import os\nos.posix_fallocate(os.memfd_create('x'), 0, 1 << 20)", "PermissionError", ("seccomp",)
+    ),
+    Attack("15 System V memory", CALL + "call($shmget, 0, 1 << 20, 0o1600)", "not permitted", ("seccomp",)),
+    Attack("18 descriptors", "import os\nx = [os.dup(0) for _ in range(900)]", "Too many open files", ("limits",)),
+    Attack(
+        "19 a child that stays",
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(99)",
+        "PermissionError",
+        ("seccomp",),
+        "left",
+    ),
+    Attack("20 sparse file", "open('x', 'wb').truncate(1 << 40)", "File too large", ("limits",)),
+    Attack("32 write the gradebook", "open($canary, 'w').write('100')", "Error", ("landlock",), "canary"),
+    Attack("41 read the checks", "print(open($checks).read())", "Error", ("landlock",)),
+    Attack("41 read the judge", "print(open($judge).read())", "Error", ("landlock",)),
+    Attack("41 read another submission", "print(open($canary).read())", "Error", ("landlock",)),
+    Attack("42 loopback", "import socket\nsocket.create_connection(('127.0.0.1', $port), 2)", "Error", BOTH),
+    Attack(
+        "42 raw packets",
+        "import socket\nsocket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+        "PermissionError",
+        ("seccomp",),
+    ),
+    Attack("43 kill the grader", "import os\nos.kill($grader, 9)", "PermissionError", BOTH, "died"),
+    Attack("43 kill(-1)", "import os\nos.kill(-1, 9)", "PermissionError", BOTH, "died"),
+    Attack("43 kill(0)", "import os\nos.kill(0, 9)", "PermissionError", ("seccomp",), "gone"),
+    Attack(
+        "43 limits of others",
+        "import resource\nresource.prlimit($grader, resource.RLIMIT_CORE, (0, 0))",
+        "PermissionError",
+        ("seccomp",),
+    ),
+    Attack("44 ptrace", CALL + "call($ptrace, 0x4206, $grader, 0, 0)", "not permitted", BOTH),
+    Attack("45 environments", "print(open('/proc/$grader/environ').read())", "Error", ("landlock",)),
+    Attack("45 memory of others", "open('/proc/$grader/mem', 'rb')", "Error", ("landlock",)),
+    Attack("46 delete what is not its own", "import shutil\nshutil.rmtree($folder)", "Error", ("landlock",), "canary"),
+    Attack("46 close what is not its own", "import os\nos.truncate($canary, 0)", "Error", BOTH, "canary"),
+    Attack("50 abstract socket", SOCKET.format("'\\0' + $abstract"), "PermissionError", BOTH),
+    Attack("73 pathname socket", SOCKET.format("$socket"), "PermissionError", ("seccomp",)),
+    Attack(
+        "73 a pair that sends elsewhere",
+        "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendto(b'x', $datagrams)",
+        "PermissionError",
+        ("seccomp",),
+    ),
+    Attack(
+        "74 io_uring",
+        CALL + "import ctypes\ncall(425, 4, ctypes.create_string_buffer(120))",
+        "not permitted",
+        ("seccomp",),
+    ),
+    Attack(
+        "74 memfd and exec",
+        "import os\nfd = os.memfd_create('x')\nos.write(fd, b'#!/bin/true')",
+        "PermissionError",
+        ("seccomp",),
+    ),
+    Attack("74 clone3", CLONE3, "no clone3", ("seccomp",)),
+    Attack("74 user namespace", CALL + "call($unshare, 0x10000000)", "not permitted", ("seccomp",)),
+]
+
+# A wrong answer that wants to be paid. The judge compares with `same`, and is elsewhere.
+REPLACE = "lambda *values, **more: True"
+FORGERIES = [
+    Attack(
+        "22 patched comparison",
+        f"import sys\nsys.modules['fullstack_llm.checks.judging'].same = {REPLACE}\ndef double(xs): return 0",
+        "KeyError",
+        ("process",),
+        "paid",
+    ),
+    Attack(
+        "33 frames of the caller",
+        f"""
+def double(xs):
+    import sys
+    frame = sys._getframe()
+    while frame:
+        if 'same' in frame.f_globals: frame.f_globals['same'] = {REPLACE}
+        frame = frame.f_back
+    return 0
+""",
+        "Twice each",
+        ("process",),
+        "paid",
+    ),
+    Attack(
+        "34 search of the memory",
+        f"""
+def double(xs):
+    import gc
+    for one in gc.get_objects():
+        if type(one) is dict and 'same' in one and 'require' in one: one['same'] = {REPLACE}
+    return 0
+""",
+        "Twice each",
+        ("process",),
+        "paid",
+    ),
+    Attack(
+        "36 poisoned library",
+        f"""
+def double(xs):
+    from fullstack_llm.checks import judging
+    judging.same = {REPLACE}
+    return 0
+""",
+        "Twice each",
+        ("process",),
+        "paid",
+    ),
+]

@@ -1,0 +1,133 @@
+"""Levels are what the probes show: each sees what is missing, and a level that cannot be had is an error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from submissions import RIGHT, TOY, save
+
+from fullstack_llm.grading import levels, usage, world
+from fullstack_llm.grading.process import GraderError
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_the_candidates_hold_what_they_promise(name: str) -> None:
+    for sandbox in levels.CANDIDATES[name]:
+        if not (sandbox.namespaces or sandbox.landlock):
+            continue  # below: it needs files that are closed to others
+        try:
+            shown = levels.probe(sandbox)
+        except GraderError as error:
+            pytest.skip(str(error))
+        assert set(shown.broken) == set(levels.GUARANTEES)
+        assert shown.held, str(shown)
+
+
+WEAKENED = {
+    "files": {"landlock": False},
+    "network": {"seccomp": False},
+    "processes": {"seccomp": False},
+    "memory": {"watched": False},
+    "time": {"limits": {}},
+    "neighbours": {"seccomp": False},
+}
+
+
+@pytest.mark.parametrize("guarantee", WEAKENED)
+def test_a_probe_sees_what_is_missing(guarantee: str) -> None:
+    sandbox = replace(levels.CANDIDATES["B"][0], **WEAKENED[guarantee])  # type: ignore[arg-type]
+    assert levels.probe(sandbox, (guarantee,)).broken[guarantee]
+
+
+def test_a_level_that_cannot_be_had_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(levels, "level", levels.level.__wrapped__)
+    with pytest.raises(GraderError, match="(?s)level A cannot be had here.*Remedy: install bubblewrap"):
+        levels.level("A")
+    weak = replace(levels.CANDIDATES["B"][0], landlock=False)
+    monkeypatch.setitem(levels.CANDIDATES, "B", (weak,))
+    with pytest.raises(GraderError, match="(?s)level A cannot.*level B cannot be had here.*files.*Remedy"):
+        levels.strongest()
+    assert levels.strongest(self_check=True).level == "C"
+
+
+def command(*arguments: object, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-P", "-s", "-m", "fullstack_llm.grading", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, env={**os.environ, "PATH": path})
+
+
+def test_the_level_is_printed_or_refused(tmp_path: Path, labs: Path) -> None:
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "a.ipynb", RIGHT)
+    line = ["grade", tmp_path / "in", "--lab", "00_toy", "--out", tmp_path / "out", "--checks", TOY, "--labs", labs]
+    for level in "BC":
+        run = command(*line, "--level", level)
+        assert run.returncode == 0, run
+        assert f"level {level}: " in run.stdout
+    refused = command(*line, "--level", "A", path="/nowhere")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no submission's fault: level A cannot be had here" in refused.stderr
+    assert "Remedy: install bubblewrap" in refused.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers a user of their own")
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_user_of_its_own_needs_closed_files(tmp_path: Path, closed: bool) -> None:
+    package = tmp_path / "fullstack_llm"
+    shutil.copytree(world.PACKAGE, package, ignore=shutil.ignore_patterns("data", "__pycache__"))
+    code = """
+from fullstack_llm.grading import levels, world
+if CLOSED:
+    for path in world.world().hidden:
+        path.chmod(0o700)
+print(levels.probe(levels.CANDIDATES["B"][1]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code.replace("CLOSED", str(closed))],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    shown = run.stdout.strip()
+    assert shown == "all guarantees hold" if closed else shown.startswith("files (read "), run
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the tests themselves run as a plain user")
+def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    paths = [sys.base_prefix, sys.prefix, str(world.PACKAGE), str(here.parents[2])]
+    home = Path("/tmp") / f"plain-{os.getpid()}"
+    home.mkdir(mode=0o777)
+    home.chmod(0o777)
+    pytest_ = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={home}/base",
+        "-k",
+        "attack_fails",
+    ]
+    launch = [sys.executable, "-P", "-s", str(world.PACKAGE / "grading" / "launch.py"), "61000", *paths, "--"]
+    try:
+        run = subprocess.run(
+            [*launch, *pytest_, str(here / "test_attacks.py")],
+            cwd=here.parents[2],
+            env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        usage.remove(str(home))
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    assert "skipped" not in run.stdout

@@ -1,0 +1,222 @@
+"""The sandbox itself: what it costs torch, what a lab hides, what is left behind, and what happens to a zygote."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from submissions import COUNT, RIGHT, TOY, TWICE
+
+from fullstack_llm.checks import codec, registry
+from fullstack_llm.grading import process, seccomp, syscalls, usage, world
+from fullstack_llm.grading.batch import Grader
+from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.process import Gone
+from fullstack_llm.grading.workers import Workers
+
+Graded = Callable[..., Result]
+TORCH = """
+import torch
+torch.manual_seed(0)
+torch.set_num_threads(2)
+model = torch.nn.Sequential(torch.nn.Linear(256, 512), torch.nn.GELU(), torch.nn.Linear(512, 256))
+step = torch.optim.AdamW(model.parameters())
+def train(n):
+    x = torch.randn(512, 256)
+    for _ in range(n):
+        step.zero_grad()
+        loss = (model(x) - x).pow(2).mean()
+        loss.backward()
+        step.step()
+    return [float(loss), torch.get_num_threads()]
+"""
+
+
+def ask(workers: Workers, code: str, name: str, *values: object) -> object:
+    worker = workers.take()
+    try:
+        worker.ask(("define", "cell 1", code, [name]), 60)
+        return codec.decode(worker.ask(("call", name, codec.encode(values)), 30))
+    finally:
+        worker.close()
+
+
+def test_a_worker_has_no_descriptor_but_its_own(grader: Grader) -> None:
+    code = """
+import os, stat
+def f(x):
+    return [stat.filemode(os.fstat(fd).st_mode)[0] for fd in range(256) if exists(fd)]
+def exists(fd):
+    try:
+        return os.fstat(fd)
+    except OSError:
+        return False
+"""
+    # The null device three times, and its two pipes.
+    assert sorted(ask(grader.workers, code, "f", 0)[1]) == ["c", "c", "c", "p", "p"]  # type: ignore[index]
+
+
+def test_torch_trains_with_threads(grader: Grader) -> None:
+    workers = Workers(grader.batch.sandbox, ("torch",))
+    try:
+        got = ask(workers, TORCH, "train", 3)
+    finally:
+        workers.close()
+    assert isinstance(got, tuple) and got[0] == "value", got
+    assert got[1][0] < 2 and got[1][1] == 2
+
+
+def test_the_same_in_a_cold_sandbox(grader: Grader) -> None:
+    workers = Workers(replace(grader.batch.sandbox, warm=False), ("numpy",), ahead=0)
+    try:
+        assert ask(workers, "import numpy\ndef f(x):\n    return numpy.ones(x)", "f", 3)[0] == "value"  # type: ignore[index]
+    finally:
+        workers.close()
+
+
+def test_modules_with_threads_are_not_forked(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        code = "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
+        (Path(folder) / "threaded.py").write_text(code)
+        monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, folder))
+        monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        workers = Workers(grader.batch.sandbox, ("threaded",))
+        try:
+            assert ask(workers, "def f(x):\n    return x", "f", 3) == ("value", 3)
+            assert not workers.warm
+        finally:
+            workers.close()
+
+
+def test_python_may_lie_in_tmp(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "lies_in_tmp.py").write_text("")
+        monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, folder))
+        monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        workers = Workers(grader.batch.sandbox)
+        try:
+            assert ask(workers, "def f(x):\n    import lies_in_tmp\n    return x", "f", 3) == ("value", 3)
+        finally:
+            workers.close()
+
+
+def test_a_zygote_that_ended_is_replaced(grader: Grader, graded: Graded) -> None:
+    workers = grader.workers
+    assert workers.zygote
+    workers.zygote.process.kill()
+    assert graded(RIGHT).earned == 100
+
+
+def test_76_nothing_is_left_for_the_next(graded: Graded) -> None:
+    leave = """
+import contextlib, ctypes, os
+for place in (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"]):
+    with contextlib.suppress(OSError):
+        open(os.path.join(place, "left"), "w").write("x")
+ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
+"""
+    find = """
+import ctypes, os
+places = (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"])
+assert not [place for place in places if os.path.exists(os.path.join(place, "left"))]
+assert ctypes.CDLL(None).shmget(4242, 4096, 0) < 0
+"""
+    assert graded([leave, *RIGHT]).earned == 100
+    result = graded([find, *RIGHT])
+    assert (result.earned, result.problems) == (100, [])
+
+
+def test_75_the_cause_of_a_lost_worker_is_recorded(graded: Graded) -> None:
+    code = "def double(xs, n=[]):\n    n.append(1)\n    if len(n) > 1: import os; os.abort()\n    return []"
+    result = graded([TWICE, code, COUNT])
+    assert result.earned == 60
+    assert "SIGABRT" in result.verdicts[0].outcomes[0].hint
+
+
+def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MEMORY", 100 << 20)
+    workers = Workers(replace(grader.batch.sandbox, limits={}))
+    worker = workers.take()
+    try:
+        with pytest.raises(Gone, match="of memory"):
+            worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 4)
+    finally:
+        workers.close()
+
+
+def test_a_lab_hides_its_answers(grader: Grader) -> None:
+    answers = ("bpe", "tinytown.world")
+    stem = Path(world.PACKAGE)
+    code = f"""
+def f(x):
+    found = []
+    for name in ("fullstack_llm.bpe", "fullstack_llm.tinytown.world", "fullstack_llm.plotting"):
+        try:
+            __import__(name)
+            found.append(name)
+        except ImportError:
+            pass
+    for path in ({str(stem / "bpe.py")!r}, {str(stem / "tinytown" / "world.py")!r}, {str(stem / "plotting.py")!r}):
+        try:
+            open(path).close()
+            found.append(path)
+        except OSError:
+            pass
+    return found
+"""
+    workers = Workers(grader.batch.sandbox, (), answers)
+    try:
+        assert ask(workers, code, "f", 0) == ("value", ["fullstack_llm.plotting", str(stem / "plotting.py")])
+    finally:
+        workers.close()
+
+
+def test_answers_are_named_by_the_checks(tmp_path: Path) -> None:
+    text = (TOY / "toy.py").read_text().replace('LAB = "00_toy"', 'LAB = "00_toy"\nANSWERS = ("bpe",)')
+    (tmp_path / "toy.py").write_text(text)
+    assert registry.find("00_toy", tmp_path).answers == ("bpe",)
+    assert registry.find("00_toy", TOY).answers == ()
+
+
+def test_only_the_workers_side_is_in_the_world() -> None:
+    hidden = {path.name for path in world.world().hidden}
+    for folder, kept in world.WORKERS.items():
+        there = {path.name for path in (world.PACKAGE / folder).iterdir()}
+        assert set(kept) <= there
+        assert there - set(kept) <= hidden
+    granted = {path for path, grant in world.grants(world.world(("bpe",))) if grant == "read"}
+    assert not [path for path in granted if path.endswith(("/checks", "/grading", "/fullstack_llm", "/bpe.py"))]
+
+
+def test_a_deep_folder_is_counted_and_removed(tmp_path: Path) -> None:
+    deep, here = tmp_path / "deep", Path.cwd()
+    deep.mkdir()
+    try:
+        os.chdir(deep)
+        for _ in range(1500):
+            Path("x").mkdir()
+            os.chdir("x")
+    finally:
+        os.chdir(here)
+    assert usage.stored(str(deep), 1 << 20) > 1 << 20
+    usage.remove(str(deep))
+    assert not deep.exists()
+
+
+def test_the_filter_knows_both_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine in syscalls.MACHINES:
+        monkeypatch.setattr(syscalls, "MACHINE", machine)
+        monkeypatch.setattr(seccomp, "MACHINE", machine)
+        monkeypatch.setattr(seccomp, "NUMBERS", syscalls._numbers())
+        code = seccomp.program(7)
+        assert len(code) < 4096
+        assert all(0 <= one[1] < 256 and 0 <= one[2] < 256 for one in code)
+        for at, (kind, yes, no, value) in enumerate(code):
+            ahead = value if kind == seccomp.JUMP else max(yes, no)
+            assert at + ahead + 1 < len(code) or kind == seccomp.RETURN
