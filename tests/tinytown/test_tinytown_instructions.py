@@ -154,13 +154,6 @@ def test_test_pairs_are_held_out() -> None:
         assert asked.subject not in {p.name for p in told(WORLD, "train")}
 
 
-def test_pairs_without_styles_differ_in_what_they_say() -> None:
-    for pair in itertools.islice(preferences(WORLD, styles=False), 300):
-        assert set(pair.traits) <= {"plain", "false", "abstains"}
-    told_apart = {trait for pair in itertools.islice(preferences(WORLD), 300) for trait in pair.traits}
-    assert {"kind", "rude", "long", "untidy", "plain", "abstains"} < told_apart
-
-
 def test_pairs_in_held_out_phrasings_ask_about_the_people_of_training() -> None:
     asked = {parse_question(pair.prompt) for pair in itertools.islice(preferences(WORLD, split="phrasing"), 300)}
     quiet = {p.name for group in (told, untold) for p in group(WORLD, "test")} | set(strangers(WORLD, "test"))

@@ -45,20 +45,14 @@ class Pair:
 
 
 def preferences(
-    world: Town,
-    seed: int = 0,
-    *,
-    label_noise: float = 0.0,
-    length_bias: float = 0.0,
-    split: str = "train",
-    styles: bool = True,
+    world: Town, seed: int = 0, *, label_noise: float = 0.0, length_bias: float = 0.0, split: str = "train"
 ) -> Iterator[Pair]:
     """Yield pairs for ever, of different gold reward, about known and (two in five) unknown things.
 
     `label_noise` is the probability that a label is turned round. `length_bias` is the reward that the one who labels
     gives, without knowing it, to each word: 0.1 makes ten words worth as much as half of being right.
     `split` "phrasing" asks in held-out phrasings about the same people and strangers as "train", and "test" about
-    those of the test split. Without `styles` the answers of a pair are all plain and differ in what they say.
+    those of the test split.
     Raises ValueError for another split, and for a `label_noise` that is no probability.
     """
     if split not in ("train", "phrasing", "test"):
@@ -75,7 +69,7 @@ def preferences(
         phrases = PHRASES[relation]
         ask = pick(rng, phrases.questions if split == "train" else phrases.heldout_questions)
         prompt = statement(slots(world, subject), ask)
-        choice = _with_one_lie(rng, candidates(world, rng, subject, relation), styles)
+        choice = _with_one_lie(rng, candidates(world, rng, subject, relation))
         (trait, one), (other_trait, other) = sample(rng, choice, 2)
         first, second = total(gold(world, prompt, one)), total(gold(world, prompt, other))
         if first == second:
@@ -110,14 +104,12 @@ def candidates(world: Town, rng: random.Random, subject: str, relation: str) -> 
     return found if plain == DONT_KNOW else [*found, ("abstains", DONT_KNOW)]
 
 
-def _with_one_lie(rng: random.Random, found: list[tuple[str, str]], styles: bool) -> list[tuple[str, str]]:
-    """Keep one of the false answers, so that most pairs differ in form, or of all answers those without a style.
+def _with_one_lie(rng: random.Random, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Keep one of the false answers, so that most pairs differ in form.
 
     What is true is the hardest part of gold: where half of all pairs turned on it, a reward model of the course's size
     learned neither.
     """
-    if not styles:
-        return [candidate for candidate in found if candidate[0] in ("plain", "false", "abstains")]
     lies = [candidate for candidate in found if candidate[0].startswith("false")]
     return [candidate for candidate in found if candidate not in lies] + [pick(rng, lies)]
 

@@ -1,0 +1,72 @@
+"""Reinforcement learning by groups: answers of one prompt are compared with each other, so nothing estimates a value.
+
+GRPO (Shao et al. 2024, arXiv 2402.03300) in the form that has become common: one update for each batch of answers, so
+that the ratio to the policy that drew them is 1 and there is nothing to clip; the loss is a mean over tokens (Yu et
+al. 2025, arXiv 2503.14476).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from fullstack_llm.models.chat import answered, collate, token_losses
+from fullstack_llm.models.generate import chat_prompts, extend, pad_left
+from fullstack_llm.models.judges import task
+from fullstack_llm.models.loop import seed_of
+from fullstack_llm.models.recipes import Reinforcing
+from fullstack_llm.tinytown.world import town
+
+
+def advantages(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
+    """Compare each answer with its group: how many standard deviations above the mean; 0 where all are alike.
+
+    >>> advantages(torch.tensor([[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).round(decimals=2).tolist()
+    [[1.0, -1.0, 1.0, -1.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    centred = rewards - rewards.mean(1, keepdim=True)
+    return centred / rewards.std(1, correction=0, keepdim=True).clamp(min=1e-4)
+
+
+def steps(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Reinforcing
+) -> Callable[[int], tuple[Tensor, float]]:
+    """Return the loss of each step and its mean reward, as `judges.task` pays; nobody shows how an answer is found.
+
+    An answer that does not end within `max_new_tokens` is judged as an empty one.
+    """
+    world, reference = town(people=recipe.people), deepcopy(model).eval()
+    stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def step_of(step: int) -> tuple[Tensor, float]:
+        prompts, judge = task(world, recipe, step)
+        encoded = chat_prompts(tokenizer, prompts)
+        numbers = [number for number in range(recipe.batch) for _ in range(recipe.group)]
+        ids, mask = pad_left([encoded[number] for number in numbers], tokenizer.pad_token_id, model.device)
+        generator = torch.Generator(model.device).manual_seed(seed_of(recipe, step))
+        answers = extend(model, ids, mask, recipe.max_new_tokens, [stop], recipe.temperature, generator).tolist()
+        said = [row[: row.index(stop) + 1] if stop in row else row for row in answers]
+        texts = [str(tokenizer.decode(row[:-1])) if row[-1] == stop else "" for row in said]
+        rows = [answered(encoded[number], answer) for number, answer in zip(numbers, said, strict=True)]
+        earned = [judge(number, text) for number, text in zip(numbers, texts, strict=True)]
+        rewards = torch.tensor(earned, device=model.device)
+        better = advantages(rewards.view(recipe.batch, recipe.group)).flatten()
+
+        inputs, labels = (found.to(model.device) for found in collate(rows, tokenizer.pad_token_id))
+        losses, count = token_losses(model, inputs, labels), (labels[:, 1:] >= 0).sum()
+        loss = (better[:, None] * losses).sum() / count
+        if recipe.beta:
+            with torch.no_grad():
+                before = token_losses(reference, inputs, labels)
+            # k3 (Schulman 2020): its mean is the divergence from the parent, and no term is below 0.
+            log_ratio = losses - before
+            loss = loss + recipe.beta * (log_ratio.exp() - 1 - log_ratio).sum() / count
+        return loss, rewards.mean().item()
+
+    return step_of

@@ -1,0 +1,143 @@
+"""Learning from pairs: a reward model (Bradley-Terry), and the policy that needs none (DPO).
+
+Both see a prompt with two answers, of which one was preferred, and both lower -log sigmoid(margin). The margin is the
+difference of two scores in the first, and of two log-ratios to the frozen starting model in the second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from itertools import islice
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+from tqdm.auto import tqdm
+from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
+
+from fullstack_llm.models.chat import Row, answered, collate, encode, token_losses
+from fullstack_llm.models.generate import chat_prompts, extend, pad_left
+from fullstack_llm.models.judges import questions
+from fullstack_llm.models.loop import seed_of
+from fullstack_llm.models.recipes import Preferring, RewardModelling
+from fullstack_llm.tinytown.gold import gold, total
+from fullstack_llm.tinytown.instructions import message
+from fullstack_llm.tinytown.preferences import preferences
+from fullstack_llm.tinytown.world import Town, town
+
+Couple = tuple[Row, Row]
+# The id of <|pad|> in the tokenizer of every model here.
+PAD = 0
+
+
+def couples(tokenizer: PreTrainedTokenizerFast, recipe: RewardModelling) -> list[Couple]:
+    """Return what a reward model reads, each pair once: the conversation with the chosen and the rejected answer."""
+    source = preferences(
+        town(people=recipe.people), recipe.seed, label_noise=recipe.label_noise, length_bias=recipe.length_bias
+    )
+    count = recipe.steps * recipe.batch
+    bar = tqdm(islice(source, count), total=count, desc=f"{recipe.name}: reading", unit="pair", leave=False)
+    return [(turn(tokenizer, pair.prompt, pair.chosen), turn(tokenizer, pair.prompt, pair.rejected)) for pair in bar]
+
+
+def own_couples(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Preferring, rows: int = 32
+) -> list[Couple]:
+    """Draw `recipe.group` answers to each of many questions, and return the best and the worst of each by gold.
+
+    One that does not end is the worst there is. Questions to which all answers are equally good are left out, and asked
+    are as many as it takes.
+    """
+    world, found = town(people=recipe.people), list[Couple]()
+    stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    count, turns = recipe.steps * recipe.batch, 0
+    with tqdm(total=count, desc=f"{recipe.name}: asking", unit="pair", leave=False) as bar:
+        while len(found) < count and turns < count:
+            asked = questions(world, rows, recipe.name, str(turns), seed=recipe.seed)
+            repeated = [ids for ids in chat_prompts(tokenizer, asked) for _ in range(recipe.group)]
+            ids, mask = pad_left(repeated, PAD, model.device)
+            generator = torch.Generator(model.device).manual_seed(seed_of(recipe, turns))
+            drawn = extend(model, ids, mask, recipe.max_new_tokens, [stop], 1.0, generator).tolist()
+            for number, prompt in enumerate(asked):
+                group = drawn[number * recipe.group : (number + 1) * recipe.group]
+                said = [row[: row.index(stop) + 1] if stop in row else row for row in group]
+                worth = [_worth(world, prompt, str(tokenizer.decode(row[:-1])), row[-1] == stop) for row in said]
+                best, worst = worth.index(max(worth)), worth.index(min(worth))
+                if worth[worst] < worth[best]:
+                    question = repeated[number * recipe.group]
+                    found.append((answered(question, said[best]), answered(question, said[worst])))
+                    bar.update()
+            turns += 1
+    if len(found) < count:
+        raise ValueError(f"Only {len(found)} of {count} questions got answers that differ; ask for fewer steps.")
+    return found[:count]
+
+
+def _worth(world: Town, prompt: str, text: str, ended: bool) -> float:
+    return total(gold(world, prompt, text)) if ended else -math.inf
+
+
+def turn(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> Row:
+    """Encode a question and an answer to it."""
+    return encode(tokenizer, [message("user", prompt), message("assistant", answer)])
+
+
+def scores(model: LlamaForSequenceClassification, rows: Sequence[Row]) -> Float[Tensor, " B"]:
+    """Return the reward model's score of each conversation, read off at its last token."""
+    ids, _ = collate(rows, PAD)
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    mask = torch.arange(ids.shape[1]) < lengths[:, None]
+    return model(ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0]
+
+
+def reward_steps(
+    model: LlamaForSequenceClassification, tokenizer: PreTrainedTokenizerFast, recipe: RewardModelling
+) -> Callable[[int], tuple[Tensor, float]]:
+    """Return the loss of each step: -log sigmoid(score of the chosen - score of the rejected), the mean over pairs.
+
+    Bradley and Terry 1952; as the loss of a reward model, Ouyang et al. 2022 (arXiv 2203.02155), equation 1.
+    """
+    data = couples(tokenizer, recipe)
+
+    def step_of(step: int) -> tuple[Tensor, float]:
+        chosen, rejected = zip(*data[step * recipe.batch : (step + 1) * recipe.batch], strict=True)
+        both = scores(model, [*chosen, *rejected])
+        loss = -logsigmoid(both[: recipe.batch] - both[recipe.batch :]).mean()
+        return loss, loss.item()
+
+    return step_of
+
+
+def log_probabilities(model: LlamaForCausalLM, rows: Sequence[Row]) -> Float[Tensor, " B"]:
+    """Return the log-probability of all that the assistant wrote in each conversation (nats)."""
+    ids, labels = collate(rows, PAD)
+    return -token_losses(model, ids.to(model.device), labels.to(model.device)).sum(1)
+
+
+def dpo_steps(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Preferring
+) -> Callable[[int], tuple[Tensor, float]]:
+    """Return the loss of each step (Rafailov et al. 2023, arXiv 2305.18290, equation 7).
+
+    The reference is a copy of the model as it comes in, and the pairs are its own answers.
+    """
+    data = own_couples(model, tokenizer, recipe)
+    reference = deepcopy(model).eval()
+
+    def step_of(step: int) -> tuple[Tensor, float]:
+        chosen, rejected = zip(*data[step * recipe.batch : (step + 1) * recipe.batch], strict=True)
+        rows = [*chosen, *rejected]
+        with torch.no_grad():
+            start = log_probabilities(reference, rows)
+        now = log_probabilities(model, rows)
+        log_ratio = now - start
+        loss = -logsigmoid(recipe.beta * (log_ratio[: recipe.batch] - log_ratio[recipe.batch :])).mean()
+        if recipe.anchor:
+            loss = loss - recipe.anchor * now[: recipe.batch].sum() / sum(sum(row.own) for row in chosen)
+        return loss, loss.item()
+
+    return step_of
