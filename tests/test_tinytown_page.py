@@ -193,7 +193,7 @@ def test_the_map_leads_to_a_place(opened: Any) -> None:
 
 @pytest.mark.browser
 def test_sentences_are_those_of_the_package(opened: Any) -> None:
-    for name in ("Ada", "Lena", "the mill", WORLD.people[20].name):
+    for name in ("Ada", "Lena", "the mill", told(WORLD)[20].name):
         opened.fill("#town-find", name)
         opened.press("#town-find", "Enter")
         opened.wait_for_function(f"document.querySelector('.town-who').textContent.endsWith({json.dumps(name[1:])})")
