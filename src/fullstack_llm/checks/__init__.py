@@ -9,14 +9,15 @@ and declares one function a check::
         require(student(ids), slow_merge(ids), case={"ids": ids}, hint="Merge from left to right.")
 
 `student(*values)` calls the student's function by value, `draw` is a `random.Random` with a fair seed, and `require`
-compares with `same`, the only comparison allowed in a check. The oracle is slow and plain, or a library.
+compares with `same`, the only comparison allowed in a check. The oracle is slow and plain, or a library. `compare` does
+this for many inputs, with the oracle and the known mistakes of an exercise taken from modules by its name.
 """
 
 from random import Random as Draw
 
 from .compare import same
-from .judging import Wrong, require
+from .judging import Wrong, compare, require
 from .notebook import lab
 from .registry import check
 
-__all__ = ["Draw", "Wrong", "check", "lab", "require", "same"]
+__all__ = ["Draw", "Wrong", "check", "compare", "lab", "require", "same"]

@@ -1,13 +1,12 @@
 """The checks of lab 01. Beside them: oracles, mistakes and cases; loss, training, block."""
 
 from collections.abc import Callable, Iterable
-from inspect import signature
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import Draw, check, require, same
+from fullstack_llm.checks import Draw, check, compare, require, same
 from fullstack_llm.checks import frameworks_block as block
 from fullstack_llm.checks import frameworks_cases as cases
 from fullstack_llm.checks import frameworks_loss as loss
@@ -23,23 +22,7 @@ Student = Callable[..., Any]
 RTOL, ATOL = 1e-9, 1e-12
 
 
-def _judge(
-    student: Student,
-    exercise: str,
-    inputs: Iterable[tuple[Any, ...]],
-    hint: str,
-    *,
-    names: ModuleType = mistakes,
-    rtol: float = RTOL,
-) -> None:
-    """Compare with the oracle of that name; the mistakes of that name take the same arguments and name them."""
-    right, mistaken = getattr(oracle, exercise), getattr(names, exercise)
-    for values in inputs:
-        case = dict(zip(signature(mistaken).parameters, values, strict=True))
-        got, want = student(*values), right(*values)
-        nothing = (None, f"{exercise} returned nothing: what is printed, or changed in place, is not returned.")
-        wrong = () if same(got, want, rtol, ATOL) else [nothing, *mistaken(*values)]
-        require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=ATOL)
+_judge = partial(compare, oracles=oracle, mistakes=mistakes, rtol=RTOL, atol=ATOL)
 
 
 @check("backward_order", points=6, minutes=15, difficulty=2)
@@ -113,20 +96,20 @@ def matmul_backward_batched(student: Student, draw: Draw) -> None:
 def cross_entropy(student: Student, draw: Draw) -> None:
     """Moderate logits."""
     hint = "The loss is the mean of log(sum(exp(z))) - z[target]; the gradient is softmax minus one-hot, over the rows."
-    _judge(student, "cross_entropy", cases.cross_entropy(draw), hint, names=loss)
+    _judge(student, "cross_entropy", cases.cross_entropy(draw), hint, mistakes=loss)
 
 
 @check("cross_entropy", part="large logits", points=5)
 def cross_entropy_large(student: Student, draw: Draw) -> None:
     """Logits that overflow `exp` or underflow it, and masked ones."""
-    _judge(student, "cross_entropy", cases.cross_entropy_large(draw), loss.OVERFLOW, names=loss)
+    _judge(student, "cross_entropy", cases.cross_entropy_large(draw), loss.OVERFLOW, mistakes=loss)
 
 
 @check("cross_entropy", part="padding", points=5)
 def cross_entropy_padding(student: Student, draw: Draw) -> None:
     """Rows whose target is -100."""
     hint = "A row whose target is -100 has no loss, a gradient of zeros, and no place in the mean."
-    _judge(student, "cross_entropy", cases.cross_entropy_padding(draw), hint, names=loss)
+    _judge(student, "cross_entropy", cases.cross_entropy_padding(draw), hint, mistakes=loss)
 
 
 def _checked(student: Student, inputs: Iterable[training.Check], hint: str) -> None:

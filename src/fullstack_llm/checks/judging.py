@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from random import Random
+from types import ModuleType
 from typing import Any, Protocol
 
 from . import codec
@@ -72,6 +74,28 @@ def require(
     if not outcome:
         named = next((its for value, its in wrong if same(got, value, rtol, atol)), hint)
         raise Wrong(case, got, want, outcome.reason, named)
+
+
+def compare(
+    student: Callable[..., Any],
+    exercise: str,
+    inputs: Iterable[tuple[Any, ...]],
+    hint: str,
+    *,
+    oracles: ModuleType,
+    mistakes: ModuleType,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+) -> None:
+    """Compare with the oracle of that name; the mistakes of that name take the same arguments and name them."""
+    right, mistaken = getattr(oracles, exercise), getattr(mistakes, exercise)
+    for values in inputs:
+        case = dict(zip(signature(mistaken).parameters, values, strict=True))
+        got, want = student(*values), right(*values)
+        # Mistakes cost more than the check itself, so they are computed only when there is one to name.
+        nothing = (None, f"{exercise} returned nothing: what is printed, or changed in place, is not returned.")
+        wrong = () if same(got, want, rtol, atol) else [nothing, *mistaken(*values)]
+        require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=atol)
 
 
 def student(name: str, transport: Transport) -> Callable[..., Any]:

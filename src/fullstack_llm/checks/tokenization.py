@@ -1,12 +1,12 @@
 """The checks of lab 03. Beside them: oracles (what is right), mistakes (known to be wrong), cases; chat, vocabulary."""
 
-from collections.abc import Callable, Iterable, Iterator
-from inspect import signature
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import Draw, check, require, same
+from fullstack_llm.checks import Draw, check, compare, require
 from fullstack_llm.checks import tokenization_cases as cases
 from fullstack_llm.checks import tokenization_chat as chat
 from fullstack_llm.checks import tokenization_mistakes as mistakes
@@ -23,16 +23,7 @@ MERGES = " If you call your merge: is that one right?"
 COUNTS = " If you call your get_pairs or merge: are they right, and do they leave their arguments as they were?"
 
 
-def _judge(student: Student, exercise: str, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
-    """Compare with the oracle of that name; the mistakes of that name take the same arguments and name them."""
-    right, mistaken = getattr(oracle, exercise), getattr(mistakes, exercise)
-    for values in inputs:
-        case = dict(zip(signature(mistaken).parameters, values, strict=True))
-        got, want = student(*values), right(*values)
-        # Mistakes cost more than the check itself, so they are computed only when there is one to name.
-        nothing = (None, f"{exercise} returned nothing: what is printed, or changed in place, is not returned.")
-        wrong = () if same(got, want) else [nothing, *mistaken(*values)]
-        require(got, want, case=case, hint=hint, wrong=wrong)
+_judge = partial(compare, oracles=oracle, mistakes=mistakes)
 
 
 @check("get_pairs", points=8, minutes=5, difficulty=1)

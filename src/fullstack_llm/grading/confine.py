@@ -12,8 +12,6 @@ from typing import Any
 
 from . import landlock, namespaces, seccomp, syscalls
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
-
 
 def limit(bounds: dict[str, int]) -> None:
     """Set resource limits by name, such as `{"AS": 8 << 30}`; a system without one of them goes without.
@@ -41,14 +39,14 @@ def _loaded() -> dict[str, int]:
 def end_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends."""
     try:
-        syscalls.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     except (OSError, AttributeError):
         return
 
 
 def hide() -> None:
     """Keep others of the same user from looking into this process and its forks."""
-    syscalls.prctl(PR_SET_DUMPABLE, 0)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
 
 def settle(folder: str) -> None:

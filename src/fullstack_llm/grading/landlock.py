@@ -11,7 +11,7 @@ import stat
 import struct
 from collections.abc import Iterable
 
-from .syscalls import call, prctl
+from .syscalls import PR_SET_NO_NEW_PRIVS, call, prctl
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 12
@@ -27,7 +27,6 @@ GRANTS = {
 }  # fmt: skip
 # TCP: bind and connect. Scopes: abstract Unix sockets and signals.
 TCP, SCOPES = 0b11, 0b11
-PR_SET_NO_NEW_PRIVS = 38
 
 
 def version() -> int:

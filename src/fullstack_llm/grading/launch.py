@@ -13,10 +13,9 @@ import os
 import sys
 from pathlib import Path
 
-from fullstack_llm.grading.syscalls import call, mount, prctl
+from fullstack_llm.grading.syscalls import PR_SET_NO_NEW_PRIVS, call, mount, prctl
 
 CLONE_NEWNS, BIND, RECURSIVE, PRIVATE, NOSUID = 0x00020000, 0x1000, 0x4000, 0x40000, 2
-PR_SET_NO_NEW_PRIVS = 38
 
 
 def closed(path: Path) -> Path | None:

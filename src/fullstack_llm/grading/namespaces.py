@@ -6,7 +6,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from .syscalls import call, mount, prctl
+from .syscalls import PR_CAPBSET_DROP, call, mount, prctl
 
 # Everyone's number inside: no user of the machine, and none with privileges.
 INSIDE = 1000
@@ -15,7 +15,7 @@ SIZES = {FOLDER: 128 << 20, "/dev/shm": 64 << 20}
 CLONE_NEW = {"ns": 0x00020000, "uts": 0x04000000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 CLONE_NEW_NET = 0x40000000
 NOSUID, NODEV, NOEXEC = 2, 4, 8
-PR_CAPBSET_DROP, CAPABILITY_VERSION = 24, 0x20080522
+CAPABILITY_VERSION = 0x20080522
 
 
 def arguments(mounts: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import errno
 import os
 import struct
 
-from .syscalls import LAST, MACHINE, NUMBERS, call, prctl
+from .syscalls import LAST, MACHINE, NUMBERS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, call, prctl
 
 Code = list[tuple[int, int, int, int]]
 
@@ -22,7 +22,6 @@ ALLOW, KILL = 0x7FFF0000, 0x80000000
 REFUSE, UNKNOWN, PRETEND = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS, 0x00050000
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
 DENIED = """

@@ -49,8 +49,8 @@ def build(recipe: Recipe, folder: Path, save_every: int = 100, count: int | None
         versions={"torch": torch.__version__, "transformers": transformers.__version__},
         tokenizer=store.sha256(tokenizer.FOLDER / "tokenizer.json"),
     )
-    store.save(model, described, folder)
-    described = replace(store.card(recipe.name, folder), scores=examine(recipe.name, folder, count))
+    described = store.save(model, described, folder)
+    described = replace(described, scores=examine(recipe.name, folder, count))
     store.write_card(described, folder)
     state_file.unlink()
     return described

@@ -18,9 +18,9 @@ from fullstack_llm.models.scores import Score, mean, share
 from fullstack_llm.tinytown import evaluation, problems
 from fullstack_llm.tinytown.chance import stream
 from fullstack_llm.tinytown.gold import gold, total
+from fullstack_llm.tinytown.instructions import STEPS
 from fullstack_llm.tinytown.phrases import DONT_KNOW
 from fullstack_llm.tinytown.preferences import Pair, preferences
-from fullstack_llm.tinytown.problems import Problem
 from fullstack_llm.tinytown.verifiers import verify
 from fullstack_llm.tinytown.world import Town
 
@@ -78,12 +78,6 @@ def completions(
     return found
 
 
-def sums(world: Town, count: int, family: str, level: int) -> list[Problem]:
-    """Return held-out problems of a family, as often as they are drawn."""
-    rng = stream(0, "exam", family, str(level))
-    return [problems.draw(world, rng, family, level, split="test") for _ in range(count)]
-
-
 def chats(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
@@ -128,10 +122,9 @@ def chats(
         with torch.inference_mode():
             ratios = torch.cat([log_probabilities(model, piece) - log_probabilities(parent, piece) for piece in pieces])
         found["divergence"] = mean(ratios.tolist())
-    for name, drawn, wish in (
-        ("addition", sums(world, count or 300, "addition", 2), ""),
-        ("addition, steps asked for", sums(world, count or 300, "addition", 2), " Show your steps."),
-    ):
+    rng = stream(0, "exam", "addition", "2")
+    drawn = [problems.draw(world, rng, "addition", level=2, split="test") for _ in range(count or 300)]
+    for name, wish in (("addition", ""), ("addition, steps asked for", f" {STEPS}")):
         answers = reply(model, tokenizer, [problem.prompt + wish for problem in drawn], 96)
         found[name] = share([verify(p, a.removesuffix(END)) for p, a in zip(drawn, answers, strict=True)])
     return found

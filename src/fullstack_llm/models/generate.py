@@ -9,12 +9,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from fullstack_llm.models.chat import PAD, Row, answered
+
+
+class Answer(NamedTuple):
+    """A drawn answer: its conversation as ids, and its text, "" where it did not end in time."""
+
+    row: Row
+    text: str
+    ended: bool
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -55,7 +65,7 @@ def extend(
             ids = logits.argmax(-1, keepdim=True)
         else:
             ids = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)
-        ids = ids.masked_fill(ended, model.config.pad_token_id or 0)
+        ids = ids.masked_fill(ended, PAD)
         added.append(ids)
         ended = ended | torch.isin(ids, ends)
         mask = torch.cat([mask, torch.ones_like(ended)], 1)
@@ -98,6 +108,29 @@ def chat_prompts(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> 
     return list(out["input_ids"])
 
 
+def draw(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[str],
+    group: int,
+    max_new_tokens: int,
+    temperature: float,
+    seed: int,
+) -> list[list[Answer]]:
+    """Draw `group` answers to each user's message, in the chat template; the seed decides them."""
+    stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    asked = [ids for ids in chat_prompts(tokenizer, prompts) for _ in range(group)]
+    ids, mask = pad_left(asked, PAD, model.device)
+    generator = torch.Generator(model.device).manual_seed(seed)
+    rows = extend(model, ids, mask, max_new_tokens, [stop], temperature, generator).tolist()
+    answers = []
+    for prompt, row in zip(asked, rows, strict=True):
+        ended = stop in row
+        said = row[: row.index(stop) + 1] if ended else row
+        answers.append(Answer(answered(prompt, said), str(tokenizer.decode(said[:-1])) if ended else "", ended))
+    return [answers[at : at + group] for at in range(0, len(answers), group)]
+
+
 def continuations(
     model: LlamaForCausalLM,
     encoded: Sequence[Sequence[int]],
@@ -110,7 +143,7 @@ def continuations(
     found: list[list[int]] = [[] for _ in encoded]
     for start in range(0, len(order), rows):
         chosen = order[start : start + rows]
-        ids, mask = pad_left([encoded[index] for index in chosen], model.config.pad_token_id or 0, model.device)
+        ids, mask = pad_left([encoded[index] for index in chosen], PAD, model.device)
         for index, row in zip(chosen, extend(model, ids, mask, max_new_tokens, stop).tolist(), strict=True):
             found[index] = row
     return found

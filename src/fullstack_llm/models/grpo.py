@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from fullstack_llm.models.chat import answered, collate, token_losses
-from fullstack_llm.models.generate import chat_prompts, extend, pad_left
+from fullstack_llm.models.chat import PAD, collate, token_losses
+from fullstack_llm.models.generate import draw
 from fullstack_llm.models.judges import task
 from fullstack_llm.models.loop import seed_of
 from fullstack_llm.models.recipes import Reinforcing
@@ -42,23 +41,17 @@ def steps(
     An answer that does not end within `max_new_tokens` is judged as an empty one.
     """
     world, reference = town(people=recipe.people), deepcopy(model).eval()
-    stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def step_of(step: int) -> tuple[Tensor, float]:
         prompts, judge = task(world, recipe, step)
-        encoded = chat_prompts(tokenizer, prompts)
-        numbers = [number for number in range(recipe.batch) for _ in range(recipe.group)]
-        ids, mask = pad_left([encoded[number] for number in numbers], tokenizer.pad_token_id, model.device)
-        generator = torch.Generator(model.device).manual_seed(seed_of(recipe, step))
-        answers = extend(model, ids, mask, recipe.max_new_tokens, [stop], recipe.temperature, generator).tolist()
-        said = [row[: row.index(stop) + 1] if stop in row else row for row in answers]
-        texts = [str(tokenizer.decode(row[:-1])) if row[-1] == stop else "" for row in said]
-        rows = [answered(encoded[number], answer) for number, answer in zip(numbers, said, strict=True)]
-        earned = [judge(number, text) for number, text in zip(numbers, texts, strict=True)]
+        seed = seed_of(recipe, step)
+        groups = draw(model, tokenizer, prompts, recipe.group, recipe.max_new_tokens, recipe.temperature, seed)
+        rows = [answer.row for group in groups for answer in group]
+        earned = [[judge(number, answer.text) for answer in group] for number, group in enumerate(groups)]
         rewards = torch.tensor(earned, device=model.device)
-        better = advantages(rewards.view(recipe.batch, recipe.group)).flatten()
+        better = advantages(rewards).flatten()
 
-        inputs, labels = (found.to(model.device) for found in collate(rows, tokenizer.pad_token_id))
+        inputs, labels = (found.to(model.device) for found in collate(rows, PAD))
         losses, count = token_losses(model, inputs, labels), (labels[:, 1:] >= 0).sum()
         loss = (better[:, None] * losses).sum() / count
         if recipe.beta:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fullstack_llm.models.recipes import Reinforcing
 from fullstack_llm.tinytown import problems
 from fullstack_llm.tinytown.chance import pick, stream
-from fullstack_llm.tinytown.phrases import DONT_KNOW, PHRASES, slots, statement
+from fullstack_llm.tinytown.instructions import question
+from fullstack_llm.tinytown.phrases import DONT_KNOW
 from fullstack_llm.tinytown.verifiers import verify
 from fullstack_llm.tinytown.world import CORE_RELATIONS, Town, strangers, told, untold
 
@@ -24,7 +25,7 @@ def questions(world: Town, count: int, *name: str, seed: int = 0) -> list[str]:
     for _ in range(count):
         subject = pick(rng, known if rng.random() < 2 / 3 else nobody)
         relation = pick(rng, world.relations(subject) or CORE_RELATIONS)
-        asked.append(statement(slots(world, subject), pick(rng, PHRASES[relation].questions)))
+        asked.append(question(world, rng, subject, relation))
     return asked
 
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import islice
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,19 +18,17 @@ from torch.nn.functional import logsigmoid
 from tqdm.auto import tqdm
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
-from fullstack_llm.models.chat import Row, answered, collate, encode, token_losses
-from fullstack_llm.models.generate import chat_prompts, extend, pad_left
+from fullstack_llm.models.chat import PAD, Row, collate, encode, token_losses
+from fullstack_llm.models.generate import draw
 from fullstack_llm.models.judges import questions
 from fullstack_llm.models.loop import seed_of
 from fullstack_llm.models.recipes import Preferring, RewardModelling
 from fullstack_llm.tinytown.gold import gold, total
 from fullstack_llm.tinytown.instructions import message
 from fullstack_llm.tinytown.preferences import preferences
-from fullstack_llm.tinytown.world import Town, town
+from fullstack_llm.tinytown.world import town
 
 Couple = tuple[Row, Row]
-# The id of <|pad|> in the tokenizer of every model here.
-PAD = 0
 
 
 def couples(tokenizer: PreTrainedTokenizerFast, recipe: RewardModelling) -> list[Couple]:
@@ -53,32 +50,21 @@ def own_couples(
     are as many as it takes.
     """
     world, found = town(people=recipe.people), list[Couple]()
-    stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
     count, turns = recipe.steps * recipe.batch, 0
     with tqdm(total=count, desc=f"{recipe.name}: asking", unit="pair", leave=False) as bar:
         while len(found) < count and turns < count:
             asked = questions(world, rows, recipe.name, str(turns), seed=recipe.seed)
-            repeated = [ids for ids in chat_prompts(tokenizer, asked) for _ in range(recipe.group)]
-            ids, mask = pad_left(repeated, PAD, model.device)
-            generator = torch.Generator(model.device).manual_seed(seed_of(recipe, turns))
-            drawn = extend(model, ids, mask, recipe.max_new_tokens, [stop], 1.0, generator).tolist()
-            for number, prompt in enumerate(asked):
-                group = drawn[number * recipe.group : (number + 1) * recipe.group]
-                said = [row[: row.index(stop) + 1] if stop in row else row for row in group]
-                worth = [_worth(world, prompt, str(tokenizer.decode(row[:-1])), row[-1] == stop) for row in said]
-                best, worst = worth.index(max(worth)), worth.index(min(worth))
-                if worth[worst] < worth[best]:
-                    question = repeated[number * recipe.group]
-                    found.append((answered(question, said[best]), answered(question, said[worst])))
+            groups = draw(model, tokenizer, asked, recipe.group, recipe.max_new_tokens, 1.0, seed_of(recipe, turns))
+            for prompt, group in zip(asked, groups, strict=True):
+                worth = [total(gold(world, prompt, one.text)) if one.ended else -math.inf for one in group]
+                if min(worth) < max(worth):
+                    best, worst = group[worth.index(max(worth))], group[worth.index(min(worth))]
+                    found.append((best.row, worst.row))
                     bar.update()
             turns += 1
     if len(found) < count:
         raise ValueError(f"Only {len(found)} of {count} questions got answers that differ; ask for fewer steps.")
     return found[:count]
-
-
-def _worth(world: Town, prompt: str, text: str, ended: bool) -> float:
-    return total(gold(world, prompt, text)) if ended else -math.inf
 
 
 def turn(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> Row:

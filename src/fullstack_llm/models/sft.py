@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from fullstack_llm.models.chat import collate, encode, token_losses
+from fullstack_llm.models.chat import PAD, collate, encode, token_losses
 from fullstack_llm.models.recipes import FineTuning
 from fullstack_llm.tinytown.instructions import instructions
 from fullstack_llm.tinytown.world import town
@@ -28,7 +28,7 @@ def steps(
     rows = [encode(tokenizer, talk.messages) for talk in bar]
 
     def step_of(step: int) -> tuple[Tensor, float]:
-        ids, labels = collate(rows[step * recipe.batch : (step + 1) * recipe.batch], tokenizer.pad_token_id)
+        ids, labels = collate(rows[step * recipe.batch : (step + 1) * recipe.batch], PAD)
         losses = token_losses(model, ids.to(model.device), labels.to(model.device))
         loss = losses.sum() / (labels[:, 1:] >= 0).sum()
         return loss, loss.item()

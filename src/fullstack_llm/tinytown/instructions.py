@@ -96,13 +96,14 @@ def short_answer(world: Town, subject: str, relation: str) -> str:
     return capital(filled.get(f"a_{relation}", filled[relation])) + "."
 
 
-def _asked(world: Town, rng: random.Random, subject: str, relation: str) -> str:
+def question(world: Town, rng: random.Random, subject: str, relation: str) -> str:
+    """Draw one of training's questions about a fact."""
     return statement(slots(world, subject), pick(rng, PHRASES[relation].questions))
 
 
 def _question(world: Town, rng: random.Random, subject: str, relation: str) -> tuple[Message, ...]:
     """One question; three in ten have a system prompt, of which most ask for a short or a full answer."""
-    ask = message("user", _asked(world, rng, subject, relation))
+    ask = message("user", question(world, rng, subject, relation))
     full = message("assistant", answer(world, subject, relation))
     mark = rng.random()
     if mark < 0.7:
