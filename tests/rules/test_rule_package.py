@@ -108,7 +108,7 @@ def test_the_lock_pins_what_lessons_and_tests_import(root: Path) -> None:
     allowed = set(pins(root / "requirements.lock")) | set(pins(root / "requirements-nodeps.lock"))
     own = {
         path.stem for path in [*root.glob("tests/**/*.py"), *root.glob("tools/*.py"), *root.glob("book/_ext/*.py")]
-    } | {"tests"}
+    } | {"tests", "benchmarks"}
     for name, text in sources(root, "tests/", "tools/", "book/", "benchmarks/"):
         assert find_undeclared(name, ast.parse(text), allowed | own) == []
     for path in repo.notebooks(root, "notebooks", "solutions"):

@@ -1,0 +1,236 @@
+"""The comparisons of module 04: norms, key-value heads, mixtures of experts, positions.
+
+Every run is deterministic on a CPU with one thread, so that a notebook re-runs the beginning of one and compares.
+
+Run from the repository: `python -m benchmarks.transformer norms` (or kv, moe, positions; nothing for all four): the
+beginnings of the runs against the record. --record: all of them in full, which takes about half an hour.
+"""
+
+import argparse
+import datetime
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from fullstack_llm.expect import fingerprint
+from fullstack_llm.transformer import count, specialists, trials
+from fullstack_llm.transformer.shape import Shape
+
+FOLDER = Path("src/fullstack_llm/data/recorded")
+CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
+    "norms": {
+        "post": lambda seed, **how: trials.norms("post", 0, seed, **how),
+        "post+warmup": lambda seed, **how: trials.norms("post", trials.DEEP_PLAN.warmup, seed, **how),
+        "pre": lambda seed, **how: trials.norms("pre", 0, seed, **how),
+        "pre+warmup": lambda seed, **how: trials.norms("pre", trials.DEEP_PLAN.warmup, seed, **how),
+    },
+    "kv": {
+        "mha": lambda seed, **how: trials.kv(4, seed, **how),
+        "gqa": lambda seed, **how: trials.kv(2, seed, **how),
+        "mqa": lambda seed, **how: trials.kv(1, seed, **how),
+        "mqa-wide": lambda seed, **how: trials.kv(1, seed, inner=trials.widened(1), **how),
+    },
+    "moe": {
+        kind: lambda seed, kind=kind, **how: trials.moe(kind, seed, **how)
+        for kind in ("balanced", "unbalanced", "dense-active", "dense-total")
+    },
+    "positions": {
+        kind: lambda seed, kind=kind, **how: trials.positions(kind, seed, **how)
+        for kind in ("rope", "learned", "sinusoidal", "alibi", "none")
+    },
+}
+SEEDS = {"norms": 5, "kv": 3, "moe": 3, "positions": 3}
+SMALL = 0.02  # GPT-2's standard deviation of the matrices at the start
+FAILED = 0.1  # nats below the unigram's loss that a run must reach
+BEGINNING = 41  # steps that are made again without --record
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"which runs: {', '.join(CASES)} (default: all)")
+    arguments.add_argument("--record", action="store_true", help=f"write {FOLDER}/transformer-NAME.json")
+    options = arguments.parse_args()
+    if unknown := set(options.names) - set(CASES):
+        arguments.error(f"there is no run {min(unknown)!r}; there are {', '.join(CASES)}")
+    os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
+    torch.set_num_threads(1)
+    for name in options.names or CASES:
+        if options.record:
+            write(f"transformer-{name}", f"transformer {name}", MEASURES[name](in_full(name)))
+        else:
+            compare(name)
+
+
+def compare(name: str) -> None:
+    """Assert that each case begins as the record says."""
+    recorded = json.loads((FOLDER / f"transformer-{name}.json").read_text(encoding="utf-8"))["values"]
+    for case, run in CASES[name].items():
+        again, before = run(0, until=BEGINNING).losses[:: trials.EVERY], recorded["losses"][case][0]
+        apart = max(abs(x - y) for x, y in zip(again, before, strict=False))
+        print(f"{name} {case:13} {BEGINNING} steps again: at most {apart:.6f} nats from the record", flush=True)
+        near = trials.MIXTURE_TOLERANCE if recorded.get("loads", {}).get(case) else trials.TOLERANCE
+        assert apart <= near, f"{name} {case} is {apart:.4f} nats from the recorded run"
+
+
+def in_full(name: str) -> dict[str, list[trials.Run]]:
+    """Every case with every seed, the seeds of a case one after the other."""
+    found: dict[str, list[trials.Run]] = {}
+    for case, run in CASES[name].items():
+        for seed in range(SEEDS[name]):
+            start = time.process_time()
+            found.setdefault(case, []).append(run(seed))
+            held_out = found[case][-1].held_out
+            print(f"{name} {case:13} seed {seed}: {held_out:.4f}  ({time.process_time() - start:.0f} s)", flush=True)
+    return found
+
+
+def common(runs: dict[str, list[trials.Run]], shape: Shape, plan: trials.Plan, **more: Any) -> dict[str, Any]:
+    """What every record of training has."""
+    held_out = {case: [number(run.held_out) for run in found] for case, found in runs.items()}
+    return {
+        "settings": {**vars(shape), **vars(plan), "every": trials.EVERY, **more},
+        "unigram": trials.unigram(),
+        "losses": {
+            case: [[number(x) for x in run.losses[:: trials.EVERY]] for run in found] for case, found in runs.items()
+        },
+        "held_out": held_out,
+        "mean": {case: mean(found) for case, found in held_out.items()},
+        "spread": {case: spread(found) for case, found in held_out.items()},
+    }
+
+
+def norms(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
+    settings = {"rates": list(trials.RATES), "warmup": trials.DEEP_PLAN.warmup, "failed": FAILED, "small": SMALL}
+    values = common(runs, trials.DEEP, trials.DEEP_PLAN, **settings)
+    line = values["unigram"] - FAILED
+    values["failed"] = {
+        case: sum(x is None or x > line for x in found) / len(found) for case, found in values["held_out"].items()
+    }
+    values["sweep"] = {case: {str(trials.DEEP_PLAN.lr): found[0]} for case, found in values["held_out"].items()}
+    for case, rate in ((case, rate) for case in CASES["norms"] for rate in trials.RATES if rate != trials.DEEP_PLAN.lr):
+        values["sweep"][case][str(rate)] = number(CASES["norms"][case](0, lr=rate).held_out)
+        print(f"norms {case:13} rate {rate}: {values['sweep'][case][str(rate)]}", flush=True)
+    # The same with a small start: is it the place of the norm, or the size of what stands beside the residual stream?
+    values["small_start"] = {case: number(run(0, std=SMALL).held_out) for case, run in CASES["norms"].items()}
+    print(values["small_start"])
+    return values
+
+
+def kv(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
+    shapes = {case: found[0].model.shape for case, found in runs.items()}
+    return {
+        **common(runs, trials.SHAPE, trials.PLAN, widened=trials.widened(1)),
+        "parameters": {case: sum(count.parameters(shape).values()) for case, shape in shapes.items()},
+        "kv_bytes": {case: count.kv_bytes(shape, 1) for case, shape in shapes.items()},
+        "flops": {case: count.flops(shape, trials.PLAN.length) for case, shape in shapes.items()},
+    }
+
+
+def mixtures(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
+    shapes = {case: found[0].model.shape for case, found in runs.items()}
+    sparse = {case: found for case, found in runs.items() if shapes[case].num_experts}
+    ids, kinds = trials.read(trials.HELD_OUT, trials.OTHER_SEED)
+    values = {
+        **common(runs, trials.MIXTURE, trials.PLAN, balance=trials.BALANCE, read=len(ids)),
+        "parameters": {case: sum(count.parameters(shape).values()) for case, shape in shapes.items()},
+        "active": {case: sum(count.parameters(shape, active=True).values()) for case, shape in shapes.items()},
+        "loads": {case: [run.loads for run in found] for case, found in sparse.items()},
+        **{key: {} for key in ("kinds", "classes", "information", "end", "largest", "entropy")},
+    }
+    for case, found in sparse.items():
+        experts = [specialists.routed(run.model, ids) for run in found]
+        end = [
+            [torch.bincount(layer.flatten(), minlength=8).div(layer.numel()).tolist() for layer in each]
+            for each in experts
+        ]
+        values["end"][case] = end
+        values["largest"][case] = [[max(layer) for layer in each] for each in end]
+        values["entropy"][case] = [[-sum(p * math.log2(p) for p in layer if p) for layer in each] for each in end]
+        read = experts[0].shape[1]
+        sorts = specialists.classes(ids[:read])
+        values["kinds"][case] = specialists.shares(experts[0], kinds[:read])
+        values["classes"][case] = specialists.shares(experts[0], sorts)
+        values["information"][case] = what_tells(experts[0][..., 0], ids[:read], codes(kinds[:read]), codes(sorts))
+        print(case, {key: [round(x, 2) for x in bits] for key, bits in values["information"][case].items()})
+    return values
+
+
+def what_tells(first: torch.Tensor, ids: torch.Tensor, kinds: torch.Tensor, sorts: torch.Tensor) -> dict[str, Any]:
+    """Bits about a token's first expert, layer by layer; kinds shuffled among equal tokens show what chance gives."""
+    tell = specialists.information
+    chance = specialists.shuffled_within(kinds, ids)
+    return {
+        "expert": [tell(layer, layer) for layer in first],
+        "kinds": [tell(layer, kinds) for layer in first],
+        "classes": [tell(layer, sorts) for layer in first],
+        "token": [tell(layer, ids) for layer in first],
+        "token_and_kind": [tell(layer, ids, kinds) for layer in first],
+        "token_and_chance": [tell(layer, ids, chance) for layer in first],
+    }
+
+
+def positions(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
+    trained = trials.PLAN.length
+    lengths, values = [trained, 2 * trained, 4 * trained], {}
+    for case, found in runs.items():
+        own = lengths[:1] if case == "learned" else lengths
+        values[case] = [{str(length): trials.by_position(run.model, length) for length in own} for run in found]
+        print(
+            case, [{length: round(bins[-1], 2) for length, bins in each.items()} for each in values[case]], flush=True
+        )
+    return {**common(runs, trials.SHAPE, trials.PLAN, lengths=lengths, width=16), "by_position": values}
+
+
+MEASURES = {"norms": norms, "kv": kv, "moe": mixtures, "positions": positions}
+
+
+def codes(labels: list[str]) -> torch.Tensor:
+    """Numbers for labels."""
+    names = {label: number for number, label in enumerate(sorted(set(labels)))}
+    return torch.tensor([names[label] for label in labels])
+
+
+def number(loss: float) -> float | None:
+    """Rounded, and null for what JSON has no number for."""
+    return round(loss, 6) if math.isfinite(loss) else None
+
+
+def mean(found: list[float | None]) -> float | None:
+    known = [x for x in found if x is not None]
+    return sum(known) / len(known) if len(known) == len(found) else None
+
+
+def spread(found: list[float | None]) -> float | None:
+    known = [x for x in found if x is not None]
+    return max(known) - min(known) if len(known) == len(found) else None
+
+
+def write(name: str, command: str, values: dict[str, Any]) -> None:
+    run = {
+        "command": f"python -m benchmarks.{command} --record",
+        "seed": 0,
+        "device": f"CPU, {os.cpu_count()} cores, one thread",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "values": values,
+        "sha256": fingerprint(values),
+    }
+    target = FOLDER / f"{name}.json"
+    target.write_text(json.dumps(run) + "\n", encoding="utf-8")
+    print(f"wrote {target} ({target.stat().st_size / 1e3:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main()

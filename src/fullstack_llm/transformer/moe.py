@@ -1,0 +1,76 @@
+"""Mixture of Experts: a router sends each token to a few of many MLPs.
+
+Routing as in Mixtral (Jiang et al. 2024, arXiv 2401.04088): softmax over all experts, the best `num_active` of them,
+their shares scaled to add up to one. The balance loss is the Switch Transformer's (Fedus et al. 2022, arXiv 2101.03961,
+equation 4), divided by the number of choices a token has, so that perfect balance costs 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .mlp import ACTIVATIONS
+from .shape import Shape
+
+
+def route(
+    logits: Float[Tensor, "N E"], active: int
+) -> tuple[Float[Tensor, "N A"], Int[Tensor, "N A"], Float[Tensor, "N E"]]:
+    """The shares and the experts of each token, best first, and the probabilities of all experts.
+
+    >>> shares, experts, _ = route(torch.tensor([[0.0, 2.0, 1.0]]), active=2)
+    >>> experts.tolist(), shares.round(decimals=2).tolist()
+    ([[1, 2]], [[0.7300000190734863, 0.27000001072883606]])
+    """
+    probabilities = logits.float().softmax(-1)
+    shares, experts = probabilities.topk(active, dim=-1)
+    return shares / shares.sum(-1, keepdim=True), experts, probabilities
+
+
+def balance_loss(probabilities: Float[Tensor, "N E"], active: int) -> Float[Tensor, ""]:
+    """E · Σ f·P over the experts: f is the share of the choices that went to one, P its mean probability.
+
+    >>> round(balance_loss(torch.full((8, 4), 0.25), 2).item(), 3), balance_loss(torch.eye(4)[[0, 0]], 1).item()
+    (1.0, 4.0)
+    """
+    E = probabilities.shape[-1]
+    return E * (load(probabilities, active) * probabilities.mean(0)).sum()
+
+
+def load(probabilities: Float[Tensor, "N E"], active: int) -> Float[Tensor, " E"]:
+    """The share of all choices that went to each expert; balanced is 1/E."""
+    chosen = probabilities.topk(active, dim=-1).indices.flatten()
+    return torch.bincount(chosen, minlength=probabilities.shape[-1]) / chosen.numel()
+
+
+class Mixture(nn.Module):
+    """Experts with a gate each and a router; the weights of all experts lie in one tensor a matrix."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        if not shape.gated:
+            raise ValueError("a mixture's experts have a gate: use activation='swiglu' or 'geglu'")
+        E, D, inner = shape.num_experts, shape.hidden_size, shape.intermediate_size
+        self.active, self.activation = shape.num_active, ACTIVATIONS[shape.activation]
+        self.router = nn.Linear(D, E, bias=False)
+        self.gate_proj, self.up_proj = (nn.Parameter(torch.randn(E, inner, D) * D**-0.5) for _ in range(2))
+        self.down_proj = nn.Parameter(torch.randn(E, D, inner) * inner**-0.5)
+
+    def forward(
+        self, x: Float[Tensor, "B T D"], record: dict[str, list[Tensor]] | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """Each token through its experts; `record["routing"]` gets the router's probabilities (B · T, E)."""
+        tokens = x.flatten(0, 1)
+        shares, experts, probabilities = route(self.router(tokens), self.active)
+        if record is not None and "routing" in record:
+            record["routing"].append(probabilities)
+        out = torch.zeros_like(tokens)
+        for expert in range(len(self.gate_proj)):
+            # Only the tokens that chose it: the work is that of `active` experts, not of all.
+            rows, place = (experts == expert).nonzero(as_tuple=True)
+            chosen = tokens[rows]
+            hidden = self.activation(chosen @ self.gate_proj[expert].T) * (chosen @ self.up_proj[expert].T)
+            out.index_add_(0, rows, (hidden @ self.down_proj[expert].T) * shares[rows, place, None].to(x.dtype))
+        return out.view_as(x)
