@@ -7,9 +7,12 @@ What a reader without JavaScript should know.
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import shapes
+import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -29,7 +32,19 @@ def merges(root: Path) -> dict[str, Any]:
     return {"pattern": pattern, "merges": pairs, "specials": specials}
 
 
-DATA: dict[str, Callable[[Path], dict[str, Any]]] = {"bpe-stepper": merges}
+@dataclass(frozen=True)
+class Source:
+    """Where an interactive's data come from, and the files and folders whose change makes them new."""
+
+    data: Callable[[Path], dict[str, Any]]
+    files: tuple[str, ...]
+
+
+SOURCES = {
+    "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
+    "bpe-stepper": Source(merges, (TOKENIZER,)),
+    "shape-calculator": Source(shapes.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
+}
 
 
 def data_block(data: dict[str, Any]) -> str:
@@ -47,13 +62,13 @@ class Interactive(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
-        if name not in DATA:
-            raise self.error(f"There is no interactive '{name}'. There are: {', '.join(sorted(DATA))}.")
+        if name not in SOURCES:
+            raise self.error(f"There is no interactive '{name}'. There are: {', '.join(sorted(SOURCES))}.")
         root = Path(self.env.srcdir)
-        if name == "bpe-stepper":
-            self.env.note_dependency(str(root / TOKENIZER))
+        for path in SOURCES[name].files:
+            self.env.note_dependency(str(root / path))
         try:
-            data = data_block(DATA[name](root))
+            data = data_block(SOURCES[name].data(root))
         except FileNotFoundError as error:
             raise self.error(str(error)) from error
         opening = (
@@ -73,11 +88,12 @@ def load_scripts(app: Sphinx, pagename: str, template: str, context: dict[str, A
     """The script and the style of the page's interactives; Sphinx keeps what is added here to this page."""
     if doctree is None:
         return
-    static = Path(app.srcdir) / "book" / "_static"
     for node in doctree.findall(lambda node: isinstance(node, nodes.container) and "interactive" in node):
         name = node["interactive"]
-        if (static / f"{name}.css").exists():
-            app.add_css_file(f"{name}.css")
+        app.add_css_file("interactive.css")
+        app.add_css_file(f"{name}.css")
+        # Deferred scripts run in this order.
+        app.add_js_file("interactive.js", loading_method="defer")
         app.add_js_file(f"{name}.js", loading_method="defer")
 
 

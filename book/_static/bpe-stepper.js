@@ -3,6 +3,7 @@
   "use strict";
   var root = document.getElementById("bpe-stepper");
   if (!root) return;
+  var make = window.fsllmTool.make, fill = window.fsllmTool.fill;
   var data = JSON.parse(root.querySelector(".interactive-data").textContent);
   var LIMIT = 400;
   var EXAMPLES = ["Ada adds 12 and 34.", "naïve café 👋", "def add(a, b):\n    return a + b"];
@@ -95,20 +96,6 @@
 
   // ---- the page
 
-  function make(tag, attributes, children) {
-    var element = document.createElement(tag);
-    Object.keys(attributes).forEach(function (name) { element.setAttribute(name, attributes[name]); });
-    return fill(element, children || []);
-  }
-
-  function fill(element, children) {
-    element.textContent = "";
-    children.forEach(function (child) {
-      element.appendChild(typeof child === "string" ? document.createTextNode(child) : child);
-    });
-    return element;
-  }
-
   function box(piece, kind) {
     var hue = piece.length > 1 ? "hue" + (idOf[piece] % 6) : byteOfChar[piece] < 128 ? "byte" : "byte bpe-hex";
     return make("span", { "class": "bpe-box bpe-" + hue + (kind || "") }, [shownPiece(piece)]);
@@ -138,11 +125,11 @@
     "class": "bpe-view", role: "group", "aria-label": "Chunks and their tokens, each with its id"
   });
   var counts = make("dl", { "class": "bpe-counts" });
-  var legend = make("p", { "class": "bpe-legend" }, [
+  var legend = make("p", { "class": "fsllm-tool-legend" }, [
     "Dashed frames are chunks: no merge crosses them. Grey boxes are single bytes, coloured ones are merged; ",
     "the same token always has the same colour. Below each box stands its id."
   ]);
-  root.appendChild(make("div", { "class": "bpe" }, [
+  root.appendChild(make("div", { "class": "bpe fsllm-tool" }, [
     make("label", { "for": "bpe-text" }, ["Your text"]), area, examples, warning, controls, status, view, counts, legend
   ]));
 

@@ -1,0 +1,125 @@
+"""The attention viewer shows the trained model's own weights; the shape calculator counts as the package does."""
+
+import json
+
+import audit
+import pytest
+import torch
+
+from fullstack_llm import models
+from fullstack_llm.transformer import Shape, count, from_llama
+
+pytestmark = pytest.mark.browser
+
+VIEWER, CALCULATOR = "book/04a_attention.html", "book/04b_decoder.html"
+FIELDS = ("vocab_size", "hidden_size", "intermediate_size", "num_layers", "num_heads", "num_kv_heads")
+
+
+@pytest.fixture
+def viewer(look, base):
+    with audit.visit(look("desktop", "light"), base, VIEWER) as seen:
+        yield seen.page.locator("#attention-viewer")
+        assert not seen.problems, seen.problems
+
+
+@pytest.fixture
+def calculator(look, base):
+    with audit.visit(look("desktop", "light"), base, CALCULATOR) as seen:
+        yield seen.page.locator("#shape-calculator")
+        assert not seen.problems, seen.problems
+
+
+def shares(viewer):
+    """What the page says of each key that the query sees."""
+    labels = [token.get_attribute("aria-label") for token in viewer.locator(".av-token").all()]
+    return [int(label.rsplit(", ", 1)[1].removesuffix(" %")) for label in labels if not label.endswith("not seen")]
+
+
+@pytest.mark.parametrize("layer, head", [(2, 1), (1, 1), (0, 0), (3, 3)])
+def test_the_viewer_shows_the_models_weights(viewer, layer, head):
+    text = "Ada is a teacher and Dot is a doctor. Ada lives on Lantern Row."
+    llama, tokenizer = models.load("base")
+    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text).input_ids]])
+    record = {"attention": []}
+    with torch.no_grad():
+        logits = from_llama(llama)(ids, record=record)
+    viewer.locator("select").select_option(label=text)
+    viewer.get_by_role("button", name=f"head {layer}.{head}", exact=True).click()
+    for query in (ids[0].tolist().index(tokenizer(" on").input_ids[0]), 0, ids.shape[1] - 1):
+        viewer.locator(".av-token").nth(query).click()
+        wanted = 100 * record["attention"][layer][0, head, query, : query + 1]
+        assert (torch.tensor(shares(viewer)) - wanted).abs().max() <= 0.75
+        best = tokenizer.decode([int(logits[0, query].argmax())]).replace(" ", "␣")
+        assert best in viewer.locator(".av-next").inner_text()
+
+
+def test_the_viewer_moves_by_keyboard(viewer):
+    tokens = viewer.locator(".av-token")
+    chosen = viewer.locator('.av-token[aria-pressed="true"]')
+    before = len(shares(viewer))
+    chosen.focus()
+    chosen.page.keyboard.press("ArrowLeft")
+    assert len(shares(viewer)) == before - 1
+    chosen.page.keyboard.press("Home")
+    assert shares(viewer) == [100]
+    chosen.page.keyboard.press("End")
+    assert len(shares(viewer)) == tokens.count()
+    viewer.locator('.av-head[aria-pressed="true"]').focus()
+    chosen.page.keyboard.press("ArrowDown")
+    assert viewer.locator(".av-status").inner_text().startswith("Head 3.1")
+
+
+def numbers(calculator):
+    """The table's parameters by place."""
+    rows = [row.locator("th, td").all_inner_texts() for row in calculator.locator("table").first.locator("tr").all()]
+    return {row[0].strip().lower(): int(row[1].replace(",", "")) for row in rows[1:]}
+
+
+def shown(calculator):
+    data = json.loads(calculator.locator(".interactive-data").text_content())
+    return data["shapes"]
+
+
+def test_the_calculator_counts_as_the_package(calculator):
+    for name, sizes in shown(calculator).items():
+        calculator.locator("#shape-preset").select_option(name)
+        wanted = count.parameters(Shape(**sizes))
+        found = numbers(calculator)
+        assert found.pop("all") == sum(wanted.values()), name
+        assert found == {place: number for place, number in wanted.items() if number}, name
+
+
+def test_a_shape_of_ones_own(calculator):
+    own = Shape(
+        vocab_size=1009,
+        hidden_size=96,
+        intermediate_size=211,
+        num_layers=5,
+        num_heads=6,
+        num_kv_heads=3,
+        activation="gelu",
+        tied=False,
+    )
+    for field in FIELDS:
+        calculator.locator(f"#shape-{field}").fill(str(getattr(own, field)))
+    calculator.locator("#shape-gated").select_option("no")
+    calculator.locator("#shape-tied").select_option("no")
+    calculator.locator("#shape-length").fill("777")
+    assert numbers(calculator)["all"] == sum(count.parameters(own).values())
+    results = dict(
+        zip(
+            calculator.locator(".sc-results dt").all_inner_texts(),
+            calculator.locator(".sc-results dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert results["FLOPs a token, forward"] == f"{sum(count.flops(own, 777).values()) / 1e6:.3g} M"
+    assert results["of the whole context"] == f"{count.kv_bytes(own, 777) / 2**20:.3g} MiB"
+    assert results["training with AdamW"] == f"{sum(count.training_bytes(own).values()) / 2**20:.3g} MiB"
+
+
+def test_a_shape_that_cannot_be_is_a_sentence(calculator):
+    before = numbers(calculator)
+    calculator.locator("#shape-num_heads").fill("5")
+    assert "multiple" in calculator.locator(".sc-warning").inner_text()
+    assert numbers(calculator) == before
