@@ -29,7 +29,7 @@ STAGE = @stage() { echo; echo "== $$1"; shift; "$$@" && echo "   $$SECONDS s"; }
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env site check preflight drift lint types labs tests gpu bench new format lock clean force
+.PHONY: help env nbgrader-env site check preflight drift lint types labs tests gpu bench new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
 	@echo "make check                   everything that CI runs"
@@ -37,6 +37,7 @@ help:
 	@echo "make gpu                     every notebook with the gpu preset"
 	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
 	@echo "make format                  put the code into the course's format"
+	@echo "make nbgrader-env            set nbgrader up in $(NBGRADER), which the tests of its gradebook need"
 	@echo "make lock                    write requirements.lock and environment.yml from .venv"
 	@echo "make clean                   remove what was built (rm -r .venv removes the environment)"
 	@echo
@@ -56,6 +57,18 @@ $(VENV)/.ready: requirements.lock requirements-nodeps.lock pyproject.toml
 	@touch $@
 
 env: $(VENV)/.ready
+
+# nbgrader is no part of the course, and is tested against where it disturbs nothing. What it would bring for its
+# pages in JupyterLab is left out, so its dependencies are not asked for.
+NBGRADER := .venv-nbgrader
+
+$(NBGRADER)/.ready: requirements-nbgrader.lock
+	@$(NEED_PYTHON)
+	@$(PYTHON) -m venv $(NBGRADER)
+	@$(NBGRADER)/bin/python -m pip install -q --no-deps -r requirements-nbgrader.lock
+	@touch $@
+
+nbgrader-env: $(NBGRADER)/.ready
 
 # ---- the site
 
@@ -101,7 +114,7 @@ types: $(VENV)/.ready
 labs: $(VENV)/.ready
 	$(STAGE) "labs: as they are handed out" $(PY) -m pytest -q --nbval-lax -p no:cacheprovider labs
 
-tests: $(VENV)/.ready
+tests: $(VENV)/.ready $(if $(CI),nbgrader-env)
 	@echo
 	@echo "== pytest"
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)

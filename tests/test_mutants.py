@@ -59,6 +59,7 @@ class TestLab:
                 survivors.append(f"{mutant.exercise}, {mutant.name}: wanted {mutant.hint!r} in {hints}")
         assert not survivors, "\n".join(survivors)
 
+    @pytest.mark.attack(77)
     def test_answers_without_work_earn_nothing(self, slug: str) -> None:
         one, paid = lab(slug), []
         for mutant in one.generated:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.checks.draws import seeds
+from fullstack_llm.checks.registry import find
 from fullstack_llm.grading import judge
 from fullstack_llm.grading.batch import Batch, Grader
 from fullstack_llm.grading.judge import Result
@@ -27,7 +28,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grader(labs: Path) -> Iterator[Grader]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge, "CELL_SECONDS", 4.0)
-        one = Grader(Batch("00_toy", PUBLIC_KEY, TOY, labs))
+        one = Grader(Batch("00_toy", seeds(find("00_toy", TOY)), TOY, labs))
         yield one
         one.close()
 

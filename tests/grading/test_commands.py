@@ -51,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / ("x" * 240 + ".ipynb"), [COUNT])
     (folder / "cut.ipynb").write_text(json.dumps(notebook(RIGHT))[:300])
     (folder / "empty.ipynb").touch()
+    save(folder / os.fsdecode(b"\xff.ipynb"), RIGHT)
     (folder / "archive.zip").write_bytes(b"PK")
     (folder / "link.ipynb").symlink_to("/etc/passwd")
     (folder / "outside").symlink_to("/etc")
@@ -73,6 +74,7 @@ def test_everything_is_graded_and_named(done: tuple[subprocess.CompletedProcess[
     data = json.loads((out / "class.json").read_text())
     earned = {one["submission"]: one["earned"] for one in data["students"]}
     assert earned["ada/lab.ipynb"] == earned["bo/lab.ipynb"] == 100
+    assert earned["\\udcff.ipynb"] == 100
     assert earned["cy\\n<b>.ipynb"] == 40
     assert 60 in earned.values()
     assert earned["=cmd.ipynb"] == earned["cut.ipynb"] == earned["empty.ipynb"] == 0
@@ -84,18 +86,21 @@ def test_everything_is_graded_and_named(done: tuple[subprocess.CompletedProcess[
     assert data["isolation"] in run.stdout
 
 
+@pytest.mark.attack(69)
 def test_nothing_of_the_working_folder_runs(done: tuple[subprocess.CompletedProcess[str], Path], folder: Path) -> None:
     # The scripts are submissions too; they may run in a worker, where they have another name and another folder.
     assert not list(folder.glob("*.ran"))
 
 
+@pytest.mark.attack(72)
 def test_report_names_are_generated(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, out = done
     names = sorted(path.name for path in (out / "students").iterdir())
-    assert len(names) == 2 * 11
+    assert len(names) == 2 * 12
     assert all(name.startswith("s-") and len(name.partition(".")[0]) == 14 for name in names)
 
 
+@pytest.mark.attack(49)
 def test_pages_and_tables_are_safe(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, out = done
     for page in [*out.glob("students/*.html"), out / "index.html"]:
@@ -106,8 +111,8 @@ def test_pages_and_tables_are_safe(done: tuple[subprocess.CompletedProcess[str],
         assert "\x1b" not in text
     with (out / "class.csv").open(newline="") as file:
         rows = list(csv.reader(file))
-    assert {len(row) for row in rows} == {6}
-    assert "'=cmd.ipynb" in [row[1] for row in rows]
+    assert {len(row) for row in rows} == {7}
+    assert "'=cmd.ipynb" in [row[2] for row in rows]
     assert all(field[:1] not in "=+-@" for row in rows for field in row if field)
 
 
@@ -201,14 +206,15 @@ def cell_of(source: str) -> dict[str, object]:
 
 
 def test_the_reports_of_an_earlier_run_are_not_taken_for_submissions(tmp_path: Path) -> None:
-    from fullstack_llm.grading.intake import find
+    from fullstack_llm.grading.intake import opened
 
     (tmp_path / "grades" / "students").mkdir(parents=True)
     (tmp_path / "grades" / "index.html").touch()
     save(tmp_path / "a.ipynb", RIGHT)
-    assert find(tmp_path).left_out
-    found = find(tmp_path, tmp_path / "grades")
-    assert ([one.name for one in found.submissions], found.left_out) == (["a.ipynb"], [])
+    with opened(tmp_path) as found:
+        assert found.left_out
+    with opened(tmp_path, tmp_path / "grades") as found:
+        assert ([one.student for one in found.submissions], found.left_out) == (["a"], [])
 
 
 def test_help_says_the_exit_codes() -> None:
@@ -217,15 +223,20 @@ def test_help_says_the_exit_codes() -> None:
     assert "130  interrupted" in parser().format_help()
 
 
+@pytest.mark.attack(78)
 def test_equal_code_gets_equal_marks_and_the_key_decides_the_draw(tmp_path: Path, labs: Path) -> None:
+    from fullstack_llm.checks.draws import seeds
+    from fullstack_llm.checks.registry import find
     from fullstack_llm.grading.batch import Batch, results
-    from fullstack_llm.grading.intake import find
+    from fullstack_llm.grading.intake import opened
 
     for name in ("a.ipynb", "b.ipynb"):
         save(tmp_path / name, ["def double(xs):\n    return [6, 6] if xs == [3, 3] else []\n"])
     cases = []
     for key in (b"one", b"one", b"two"):
-        runs = [run for _, run in results(Batch("00_toy", key, TOY, labs), find(tmp_path).submissions)]
+        with opened(tmp_path) as found:
+            batch = Batch("00_toy", seeds(find("00_toy", TOY), key), TOY, labs)
+            runs = [one.result for one in results(batch, found.submissions)]
         first, second = (run.verdicts for run in runs)
         assert first == second
         cases.append(first[0].outcomes[0].case)

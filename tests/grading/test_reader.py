@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from numbered import numbered
 from submissions import COUNT, DOUBLE, RIGHT, SETUP, TWICE, cell, notebook
 
 from fullstack_llm.grading import notebook as reader
@@ -60,19 +61,21 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("data", FULL.values(), ids=FULL.keys())
+@pytest.mark.parametrize("data", numbered(FULL))
 def test_untouched_answers_earn_everything(graded: Graded, data: bytes) -> None:
     result = graded(data)
     assert (result.earned, result.error) == (100, ""), result
     assert not [problem for problem in result.problems if "UTF" not in problem]
 
 
+@pytest.mark.attack(57)
 def test_outputs_of_100_megabytes(graded: Graded) -> None:
     output = {"output_type": "stream", "name": "stdout", "text": "x" * (100 << 20)}
     result = graded(text(notebook([*RIGHT, cell("1", outputs=[output])])))
     assert result.earned == 100
 
 
+@pytest.mark.attack(58)
 def test_renamed_file_and_script(graded: Graded) -> None:
     assert graded(text(notebook(RIGHT)), "Kopie (2) von ../=x é.IPYNB".replace("/", "_")).earned == 100
     assert graded("\n\n".join(RIGHT).encode(), "answers.py").earned == 100
@@ -91,7 +94,7 @@ PARTIAL: dict[str, tuple[bytes, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "earned", "cause"), PARTIAL.values(), ids=PARTIAL.keys())
+@pytest.mark.parametrize(("data", "earned", "cause"), numbered(PARTIAL))
 def test_the_rest_is_graded_and_the_cause_is_named(graded: Graded, data: bytes, earned: int, cause: str) -> None:
     result = graded(data)
     hints = [outcome.hint for verdict in result.verdicts for outcome in verdict.failures]
@@ -112,7 +115,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("data", "cause"), UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize(("data", "cause"), numbered(UNREADABLE))
 def test_an_unreadable_file_is_a_sentence(graded: Graded, data: bytes, cause: str) -> None:
     result = graded(data)
     assert cause in result.error

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from myst import HEADER
 
-from fullstack_llm.lessons import generate
+from fullstack_llm.checks import registry
+from fullstack_llm.lessons import generate, nbgrader
 from fullstack_llm.lessons.__main__ import main
 from fullstack_llm.lessons.generate import LessonError, lab, notebook
 from fullstack_llm.lessons.markers import blocks
@@ -57,6 +58,36 @@ def test_a_lab_keeps_everything_but_the_answer(root):
     assert "double: add it to itself" in text
     assert nb["metadata"]["fullstack_llm"]["lab"] == "00_demo"
     assert nb["metadata"]["language_info"]["name"] == "python"
+
+
+def test_cells_with_known_points_tell_them_to_nbgrader(root):
+    source = root / "solutions" / "00_demo.md"
+    text = lab(source, "https://example.org/course", "main", {"double": 7})
+    told = {cell["id"]: cell["metadata"].get("nbgrader") for cell in json.loads(text)["cells"]}
+    assert told["cell-000"] is told["install"] is None
+    answer, check = told["answer-double"], told["check-double"]
+    assert (answer["points"], answer["solution"], answer["grade"], answer["locked"]) == (7, True, True, False)
+    assert (check["solution"], check["grade"], check["locked"]) == (False, False, True)
+    assert "points" not in check
+    assert answer["grade_id"] != check["grade_id"]
+    assert not any("nbgrader" in cell["metadata"] for cell in make_lab(root, ANSWER + CHECK)["cells"])
+
+
+def test_points_are_those_of_the_checks():
+    found = nbgrader.points(registry.HERE)
+    assert found.keys() == registry.labs().keys()
+    for slug, points in found.items():
+        checks = registry.find(slug)
+        assert points == {name: checks.points(name) for name in checks.exercises}
+        told = [cell["metadata"]["nbgrader"] for cell in shipped_cells(slug) if "nbgrader" in cell["metadata"]]
+        assert {one["grade_id"]: one["points"] for one in told if one["grade"]} == {
+            f"answer-{name}": worth for name, worth in points.items()
+        }
+        assert len(told) == 2 * len(points)
+
+
+def shipped_cells(slug):
+    return json.loads((ROOT / "labs" / f"{slug}.ipynb").read_text(encoding="utf-8"))["cells"]
 
 
 def test_the_version_of_a_lab_follows_its_text(root):

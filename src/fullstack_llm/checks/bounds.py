@@ -11,6 +11,10 @@ MAX_DEPTH = 64
 MAX_INT_BYTES = 512
 MAX_DIMS = 8
 MAX_ARRAY = 1 << 26
+# A tensor that holds nothing takes a kilobyte: a million of them fit in a small frame, and not in a small judge.
+MAX_ARRAYS = 10_000
+# Numbers are hashed without a secret. With a hash in common, a million keys keep a dict busy for hours.
+MAX_ALIKE = 32
 
 # name -> (code, bytes per element). Codes are part of the format.
 DTYPES = {
@@ -63,3 +67,17 @@ def check_shape(shape: tuple[int, ...], size: int) -> None:
     count = math.prod(max(n, 1) for n in shape)
     if count > MAX_ARRAY or count * size > MAX_BYTES:
         raise CodecError(f"an array of shape {shape} is too large to be judged")
+
+
+def one_more(arrays: int) -> int:
+    """The number of arrays, with one more."""
+    if arrays == MAX_ARRAYS:
+        raise CodecError(f"the value has more than {MAX_ARRAYS:,} arrays: stack them into one")
+    return arrays + 1
+
+
+def count_hash(alike: dict[int, int], key: Any) -> None:
+    """Count a dict's key by its hash, and refuse many with the same."""
+    alike[hash(key)] = alike.get(hash(key), 0) + 1
+    if alike[hash(key)] > MAX_ALIKE:
+        raise CodecError(f"a dict of more than {MAX_ALIKE} keys with one hash")

@@ -24,12 +24,15 @@ def call(function: Callable[..., Any], values: bytes) -> bytes:
     except NotImplementedError as error:
         return codec.encode(("not written", _text(error), trace(error)))
     except BaseException as error:
-        return codec.encode(("raised", f"{type(error).__name__}: {_text(error)}", trace(error)))
+        return codec.encode(("raised", f"{_name(error)}: {_text(error)}", trace(error)))
     try:
         return codec.encode(("value", result))
+    except KeyboardInterrupt:
+        raise
     except codec.CodecError as error:
-        return codec.encode(("refused", str(error)))
-    except Exception as error:
+        return codec.encode(("refused", _text(error)))
+    except BaseException as error:
+        # A subclass of an array may do anything when its dtype is read.
         return codec.encode(("refused", f"the value could not be read: {_text(error)}"))
 
 
@@ -40,10 +43,14 @@ def trace(error: BaseException) -> str:
         while first and first.tb_next and first.tb_frame.f_code.co_filename == __file__:
             first = first.tb_next
         lines = traceback.format_exception(type(error), error, first, limit=-20, chain=False)
-        text = "".join(lines)
+        return _cut("".join(lines))
     except BaseException:
-        text = f"{type(error).__name__} (its traceback cannot be printed)"
-    return _cut(text)
+        return f"{_name(error)} (its traceback cannot be printed)"
+
+
+def _name(error: BaseException) -> str:
+    # Not `type(error).__name__`: a metaclass may answer that.
+    return _cut(type.__dict__["__name__"].__get__(type(error)), 100)
 
 
 def _text(error: BaseException) -> str:
@@ -55,5 +62,5 @@ def _text(error: BaseException) -> str:
 
 def _cut(text: str, limit: int = LIMIT) -> str:
     # A traceback may quote source with lone surrogates, which no frame holds.
-    text = text.encode("utf-8", "backslashreplace").decode()
+    text = str.encode(text, "utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else f"{text[: limit // 4]}\n[...]\n{text[-limit * 3 // 4 :]}"

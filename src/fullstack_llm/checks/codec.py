@@ -27,6 +27,8 @@ from .bounds import (
     CodecError,
     check_key,
     check_shape,
+    count_hash,
+    one_more,
 )
 
 
@@ -68,7 +70,7 @@ def _loaded(name: str) -> ModuleType | None:
 class _Writer:
     def __init__(self) -> None:
         self.buffer = bytearray()
-        self.elements = 0
+        self.elements = self.arrays = 0
 
     def put(self, data: bytes | memoryview) -> None:
         if len(self.buffer) + len(data) > MAX_BYTES:
@@ -153,6 +155,7 @@ class _Writer:
             raise CodecError(f"an array of dtype {dtype} cannot be judged: use one of {', '.join(DTYPES)}")
         code, size = DTYPES[dtype]
         check_shape(shape, size)
+        self.arrays = one_more(self.arrays)
         self.put(tag + struct.pack(f"<BB{len(shape)}Q", code, len(shape), *shape))
         if math.prod(shape):
             self.put(data())
@@ -169,7 +172,7 @@ class _Reader:
     def __init__(self, frame: bytes) -> None:
         self.frame = frame
         self.at = 0
-        self.elements = 0
+        self.elements = self.arrays = 0
 
     def take(self, count: int) -> bytes:
         if count > len(self.frame) - self.at:
@@ -215,9 +218,11 @@ class _Reader:
             items = [self.value(depth + 1) for _ in range(count)]
             return items if tag == b"l" else tuple(items)
         table: dict[Any, Any] = {}
+        alike: dict[int, int] = {}
         for _ in range(count):
             key = self.value(depth + 1)
             check_key(key)
+            count_hash(alike, key)
             if key in table:
                 raise CodecError("a dict with the same key twice")
             table[key] = self.value(depth + 1)
@@ -227,6 +232,7 @@ class _Reader:
         code, dims = self.take(2)
         if code not in BY_CODE or dims > MAX_DIMS or (tag == b"a" and BY_CODE[code][0] == "bfloat16"):
             raise CodecError("an array with a dtype or a number of dimensions that no array may have")
+        self.arrays = one_more(self.arrays)
         name, size = BY_CODE[code]
         shape = struct.unpack(f"<{dims}Q", self.take(8 * dims))
         check_shape(shape, size)

@@ -6,7 +6,7 @@ import ast
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,17 +29,24 @@ class Check:
     seconds: float
     judge: Callable[[Callable[..., Any], Any], None]
 
+    @property
+    def label(self) -> str:
+        """The check's name in a lab, such as `merge` or `merge, overlaps`."""
+        return f"{self.exercise}, {self.part}" if self.part else self.exercise
+
 
 @dataclass(frozen=True)
 class LabChecks:
     """All checks of a lab, in the order of the module; `answers` are this package's modules that would solve it.
 
-    A check module names them as `ANSWERS = ("bpe",)`, and no worker of the lab can read them.
+    A check module names them as `ANSWERS = ("bpe",)`, and no worker of the lab can read them. `review` names what an
+    exercise's answer is not meant to use, as in `REVIEW = {"merge": ("tokenizers",)}`: for a person, and worth nothing.
     """
 
     slug: str
     checks: tuple[Check, ...]
     answers: tuple[str, ...] = ()
+    review: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def exercises(self) -> tuple[str, ...]:
@@ -115,5 +122,9 @@ def find(slug: str, folder: Path = HERE) -> LabChecks:
     known = labs(folder)
     if slug not in known:
         raise LookupError(f"there is no lab {slug!r}; the labs are: {', '.join(known) or 'none yet'}")
-    checks = tuple(_DECLARED.get(_load(known[slug]).__name__, ()))
-    return LabChecks(slug, checks, tuple(_constant(known[slug], "ANSWERS") or ()))
+    module = _load(known[slug])
+    checks = tuple(_DECLARED.get(module.__name__, ()))
+    lab = LabChecks(slug, checks, tuple(_constant(known[slug], "ANSWERS") or ()), getattr(module, "REVIEW", {}))
+    if unknown := set(lab.review) - set(lab.exercises):
+        raise ValueError(f"REVIEW names {', '.join(sorted(unknown))}, which is no exercise of lab {slug}")
+    return lab

@@ -15,6 +15,12 @@ from fullstack_llm.checks import tokenization_vocabulary as vocabulary
 
 LAB = "03_tokenization"
 ANSWERS = ("bpe",)
+LIBRARIES = ("tokenizers", "transformers", "tiktoken", "sentencepiece", "fullstack_llm.bpe", "fullstack_llm.tokenizer")
+REVIEW = {
+    **dict.fromkeys(("get_pairs", "merge", "train", "encode", "decode", "viterbi"), LIBRARIES),
+    "render_chat": ("transformers", "jinja2"),
+    "extend_vocabulary": ("transformers", "torch"),
+}
 
 Student = Callable[..., Any]
 

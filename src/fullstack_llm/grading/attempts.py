@@ -44,6 +44,11 @@ def files(canary: str, secrets: list[str], places: list[str], name: str) -> list
     return found
 
 
+def readable(paths: list[str]) -> list[str]:
+    """Those of the paths that can be opened; names alone may be seen, as Landlock has no way to hide them."""
+    return [path for path in paths if tried(path, functools.partial(_open, path, "rb"))]
+
+
 def network() -> list[str]:
     """A socket of any family; a pair that could send to others."""
     found = []

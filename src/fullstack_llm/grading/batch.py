@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -15,10 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..checks import registry
-from .intake import Submission
-from .judge import Result, Session, grade
+from ..checks.memory import Memory
+from ..checks.show import plain
+from . import confine
+from .choose import choose
+from .intake import File, Submission
+from .judge import Result, Session, grade, open_submission
 from .labs import given, modules
-from .levels import strongest
+from .levels import prove_private, strongest
 from .process import GraderError
 from .sandbox import Sandbox
 from .workers import Workers
@@ -29,11 +33,24 @@ class Batch:
     """What is the same for every submission of a run."""
 
     lab: str
-    key: bytes
+    # The draws of the class, one for each check; never the key that they were made from.
+    seeds: Mapping[str, str]
     checks: Path
     labs: Path
     # Chosen once, here, and the same in every process of the batch.
     sandbox: Sandbox = field(default_factory=strongest)
+    # Beside the checks: what no submission may read, such as the other submissions and the reports.
+    private: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A student's result, the file that it belongs to, and the other files, each with why it was not graded."""
+
+    submission: Submission
+    file: File
+    others: list[tuple[str, str]]
+    result: Result
 
 
 class Grader:
@@ -43,8 +60,11 @@ class Grader:
         self.batch = batch
         self.lab = registry.find(batch.lab, batch.checks)
         self.given = given(batch.lab, batch.labs)
-        self.workers = Workers(batch.sandbox, modules(self.given), self.lab.answers, home=home)
+        self.memory = Memory()
+        private = (batch.checks, *batch.private)
+        self.workers = Workers(batch.sandbox, modules(self.given), self.lab.answers, home=home, private=private)
         try:
+            prove_private(self.workers)
             self._prove_own_cells()
         except BaseException:
             self.close()
@@ -59,8 +79,22 @@ class Grader:
             raise GraderError(f"{label} of {self.batch.lab} does not run here ({why}): install what the lab needs")
 
     def grade(self, path: Path) -> Result:
-        """The result of one submission."""
-        return grade(path, self.lab, self.workers, self.given, self.batch.key)
+        """The result of one file."""
+        return grade(path, self.lab, self.workers, self.given, self.batch.seeds, self.memory)
+
+    def lab_of(self, file: File) -> str | None:
+        """The lab that a file names, nothing if it names none, None if it cannot be read."""
+        try:
+            worker, book = open_submission(file.path, self.workers)
+        except (ValueError, OSError):
+            return None
+        worker.close()
+        return plain(book["lab"], 80)
+
+    def grade_student(self, one: Submission) -> Graded:
+        """The result of the one file that counts."""
+        file, others = choose(one.files, self.lab.slug, self.lab_of)
+        return Graded(one, file, others, self.grade(file.path))
 
     def close(self) -> None:
         """End the workers."""
@@ -84,6 +118,7 @@ _MINE: list[Grader] = []
 def _begin(batch: Batch, home: str) -> None:
     # The first process hears Ctrl-C, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    confine.end_with_parent()
     _MINE.append(Grader(batch, home))
     atexit.register(_MINE[0].close)
     signal.signal(signal.SIGTERM, _stop)
@@ -94,24 +129,23 @@ def _stop(*_: object) -> None:
     os._exit(1)
 
 
-def _grade(path: Path) -> Result:
-    return _MINE[0].grade(path)
+def _grade(one: Submission) -> Graded:
+    return _MINE[0].grade_student(one)
 
 
-def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[tuple[Submission, Result]]:
-    """Each submission with its result, as they get ready; with several jobs, in processes of their own."""
+def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[Graded]:
+    """Each student's result, as they get ready; with several jobs, in processes of their own."""
     if jobs == 1:
         with grader(batch) as one:
             for item in submissions:
-                yield item, one.grade(item.path)
+                yield one.grade_student(item)
         return
     # Folders that a stopped process leaves behind go with this one.
     home = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (batch, home.name))
     try:
-        waiting = {pool.submit(_grade, item.path): item for item in submissions}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
+        for done in as_completed([pool.submit(_grade, item) for item in submissions]):
+            yield done.result()
     except BrokenProcessPool:
         raise GraderError("a grading process ended unexpectedly: is there enough memory for --jobs?") from None
     except BaseException:

@@ -13,26 +13,62 @@ import time
 from pathlib import Path
 
 MOUNT = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+# A group of its own also gets a share of the processors of its own, however many threads a neighbour runs.
+TOGETHER = {"memory.max": "memory", "memory.swap.max": "none", "pids.max": "tasks", "cpu.weight": "weight"}
+APART = {
+    "memory": {"memory.limit_in_bytes": "memory"},
+    "pids": {"pids.max": "tasks"},
+    "cpu": {"cpu.shares": "shares"},
+}
 
 
 def places() -> list[tuple[Path, dict[str, str]]]:
-    """Folders in which groups can be made, with the files that bound memory and processes there."""
+    """Folders in which groups can be made, with the files that bound something there, and what."""
     found = []
     try:
-        lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        lines = [line.split(":", 2) for line in MEMBERSHIP.read_text().splitlines()]
     except OSError:
         return []
     for _, controllers, path in lines:
         own = path.lstrip("/")
         if not controllers:
             # In version 2 a group with processes has no bounded groups within: ours stands beside it.
-            found.append(
-                (MOUNT / Path(own).parent, {"memory.max": "memory", "memory.swap.max": "", "pids.max": "pids"})
-            )
-        for name, file in (("memory", "memory.limit_in_bytes"), ("pids", "pids.max")):
-            if name in controllers.split(","):
-                found.append((MOUNT / name / own, {file: name}))
+            found.append((MOUNT / Path(own).parent, TOGETHER))
+        found += [(MOUNT / name / own, APART[name]) for name in controllers.split(",") if name in APART]
     return [(place, files) for place, files in found if (place / "cgroup.procs").exists()]
+
+
+def _prefix() -> str:
+    # Process numbers mean something in their own namespace only.
+    return f"grading-{Path('/proc/self/ns/pid').stat().st_ino}-"
+
+
+def sweep() -> None:
+    """Remove groups of graders that were killed before they could do so; of one that lives, none is touched."""
+    for place, _ in places():
+        for folder in place.glob(f"{_prefix()}*"):
+            owner = folder.name.removeprefix(_prefix()).partition("-")[0]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                # The kernel refuses it while there are processes within.
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def make(place: Path) -> Path:
+    """A new group, whose name says which grader it belongs to."""
+    folder = place / f"{_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
+    folder.mkdir()
+    return folder
+
+
+def bound(folder: Path, pid: int, files: dict[str, str], values: dict[str, str]) -> None:
+    """Bound the group by those of the files that it has, then move the process into it; without any it stays out."""
+    there = {name: kind for name, kind in files.items() if (folder / name).exists()}
+    for name, kind in there.items():
+        (folder / name).write_text(values[kind])
+    if there:
+        (folder / "cgroup.procs").write_text(str(pid))
 
 
 class Group:
@@ -40,20 +76,11 @@ class Group:
 
     def __init__(self, pid: int, memory: int, tasks: int) -> None:
         self.folders: list[Path] = []
-        values = {"memory": str(memory), "pids": str(tasks), "": "0"}
+        values = {"memory": str(memory), "tasks": str(tasks), "none": "0", "weight": "100", "shares": "1024"}
         for place, files in places():
-            folder = place / f"grading-{secrets.token_hex(8)}"
-            try:
-                folder.mkdir()
-            except OSError:
-                continue
-            self.folders.append(folder)
             with contextlib.suppress(OSError):
-                bounds = {name: kind for name, kind in files.items() if (folder / name).exists()}
-                for name, kind in bounds.items():
-                    (folder / name).write_text(values[kind])
-                if bounds:
-                    (folder / "cgroup.procs").write_text(str(pid))
+                self.folders.append(make(place))
+                bound(self.folders[-1], pid, files, values)
 
     @property
     def full(self) -> bool:

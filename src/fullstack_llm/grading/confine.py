@@ -44,6 +44,12 @@ def end_with_parent() -> None:
         return
 
 
+def go_first() -> None:
+    """When the machine's or the container's memory is full, let this process and its forks go, and not the grader."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def hide() -> None:
     """Keep others of the same user from looking into this process and its forks."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
@@ -58,10 +64,11 @@ def settle(folder: str) -> None:
 
 def confine(plan: dict[str, Any], folder: str) -> None:
     """Enter the sandbox that the plan describes, for good; an `OSError` says what the kernel lacks."""
-    # When the machine's or the container's memory is full, this process goes first, and not the grader.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    go_first()
     if plan["namespaces"]:
+        # A worker that bubblewrap has started itself has no capability left for this.
+        with contextlib.suppress(OSError):
+            namespaces.seal()
         namespaces.drop()
     if plan["landlock"]:
         landlock.restrict([*plan["grants"], (folder, "write"), (f"/proc/{os.getpid()}", "read")])

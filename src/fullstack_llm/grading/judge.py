@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..checks import codec
-from ..checks.draws import PUBLIC_KEY
 from ..checks.judging import NoValue, judge_exercise, too_long
+from ..checks.memory import Memory
 from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
@@ -19,6 +19,7 @@ from .process import Gone, Worker
 from .workers import Workers
 
 READ_SECONDS = 30.0
+REVIEW_SECONDS = 30.0
 CELL_SECONDS = 10.0
 CELLS_SECONDS = 60.0
 SUBMISSION_SECONDS = 600.0
@@ -29,11 +30,15 @@ MAX_PROBLEMS = 20
 
 @dataclass
 class Result:
-    """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong."""
+    """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong.
+
+    `review` says what a person should look at; it decides no points.
+    """
 
     verdicts: list[Verdict] = field(default_factory=list)
     error: str = ""
     problems: list[str] = field(default_factory=list)
+    review: list[str] = field(default_factory=list)
     lab: str = ""
     version: str = ""
     seconds: float = 0.0
@@ -93,15 +98,29 @@ class Session:
         self.worker = self.workers.take()
         self.define()
 
+    def begin(self, worker: Worker) -> None:
+        """Run the cells in this worker, or in a fresh one if it is gone."""
+        self.worker = self.workers.take() if worker.closed else worker
+        self.define()
+
     def start(self, check: Check) -> None:
         """Begin a check: its seconds count from here, and a lost worker is replaced."""
         if time.monotonic() >= self.end:
             raise NoValue("timeout", f"the submission has used the {SUBMISSION_SECONDS:.0f} s that it has in all")
+        self._prove_alive()
         if self.worker is None:
             self.start_again()
         self.left, self.seconds = check.seconds, check.seconds
         if check.exercise not in self.defined:
             raise NoValue("missing", self._missing(check.exercise))
+
+    def _prove_alive(self) -> None:
+        # An earlier check may have left a worker that ends, or a reply of its own in the pipe: that is not this one's.
+        try:
+            if self.worker:
+                self.worker.ask(("define", "", "", list(self.exercises)), CELL_SECONDS)
+        except Gone:
+            self.worker = None
 
     def _missing(self, name: str) -> str:
         if name in self.in_text:
@@ -160,8 +179,25 @@ def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any
     raise ValueError(reply[1])
 
 
+def _reviewed(worker: Worker, book: dict[str, Any], lab: LabChecks) -> list[str]:
+    """What the file uses and is not meant to; a worker that this takes too much of is lost, and its cells run anew."""
+    if not lab.review:
+        return []
+    table = {exercise: list(names) for exercise, names in lab.review.items()}
+    try:
+        reply = codec.decode(worker.ask(("review", book["cells"], table), REVIEW_SECONDS))
+    except Gone as gone:
+        return [f"the code could not be looked through: {gone.why}"]
+    return [plain(sentence, 500) for sentence in reply[1]]
+
+
 def grade(
-    path: Path, lab: LabChecks, workers: Workers, given: Iterable[tuple[str, str]] = (), key: bytes = PUBLIC_KEY
+    path: Path,
+    lab: LabChecks,
+    workers: Workers,
+    given: Iterable[tuple[str, str]] = (),
+    seeds: Mapping[str, str] | None = None,
+    memory: Memory | None = None,
 ) -> Result:
     """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
     begin = time.monotonic()
@@ -175,11 +211,12 @@ def grade(
     result.problems = [plain(note, 300) for note in book["notes"]]
     if result.lab and result.lab != lab.slug:
         result.problems.insert(0, f"the file says that it is lab {result.lab}, and it was graded as {lab.slug}")
+    result.review = _reviewed(worker, book, lab)
     session = Session(workers, [*given, *book["cells"]], lab.exercises)
-    session.worker, session.in_text = worker, book["in_text"]
+    session.in_text = book["in_text"]
     try:
-        session.define()
-        result.verdicts = [judge_exercise(lab, exercise, session, key) for exercise in lab.exercises]
+        session.begin(worker)
+        result.verdicts = [judge_exercise(lab, exercise, session, seeds, memory) for exercise in lab.exercises]
     finally:
         session.close()
     failed = [f"{label}: {why}" for label, why in session.problems]

@@ -8,17 +8,19 @@ level that cannot be had is an error with its remedy.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..checks import codec
-from . import landlock
 from .process import Gone, GraderError, Worker
+from .remedies import remedy
 from .sandbox import FILES, LIMITS, MEMORY, Sandbox
 from .workers import Workers
 from .world import PACKAGE, world
@@ -46,6 +48,7 @@ CANDIDATES = {
 SELF_CHECK = Sandbox("C")
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 5.0
+TRIED = 2000
 
 
 @dataclass
@@ -86,7 +89,7 @@ def _files(workers: Workers) -> list[str]:
     places += [PACKAGE, canary.parent]
     try:
         canary.write_text("canary")
-        judges = [str(one) for one in world().hidden if one.is_file()]
+        judges = [str(one) for one in _within(world().hidden)]
         return [
             *_ask(workers, "files", str(canary), judges, [str(one) for one in places], name),
             *(f"left a file in {place}" for place in places if (place / name).exists()),
@@ -95,6 +98,19 @@ def _files(workers: Workers) -> list[str]:
         shutil.rmtree(canary.parent)
         for place in places:
             (place / name).unlink(missing_ok=True)
+
+
+def _within(paths: Iterable[Path], but: Iterable[Path] = ()) -> Iterator[Path]:
+    # What lies in a folder can be readable though the folder cannot be listed.
+    return itertools.islice((one for path in paths for one in _below(path, set(but)) if not one.is_symlink()), TRIED)
+
+
+def _below(path: Path, but: set[Path]) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    for root, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if Path(root, name) not in but]
+        yield from (Path(root, name) for name in files)
 
 
 def _network(workers: Workers) -> list[str]:
@@ -161,6 +177,28 @@ def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe
     return result
 
 
+def prove_private(workers: Workers) -> None:
+    """Raise `GraderError` if a worker can read the folders of the batch that it must not; at level C it may."""
+    # Of this package's own folders the probes have tried what is hidden, and the rest is for all.
+    private = [path for one in workers.private if not (path := one.resolve()).is_relative_to(PACKAGE)]
+    if workers.sandbox.level == "C" or not private:
+        return
+    # A class may be graded in the folder where Python lies.
+    trees = [root for root in world().roots if any(map(root.is_relative_to, private))]
+    # A name that is no text cannot be sent; the other files of its folder stand for it.
+    tried = [str(one) for one in _within(private, trees) if str(one).isprintable()]
+    try:
+        found = _ask(workers, "readable", tried)
+    except Gone as gone:
+        raise GraderError(f"a worker did not say what it can read: {gone.why}") from None
+    if found:
+        folders = " ".join(map(str, private))
+        raise GraderError(
+            f"at level {workers.sandbox.level} a submission could read {found[0]}, which is not for students. "
+            f"Remedy: close these to other users: chmod -R go-rwx {folders}"
+        )
+
+
 @functools.cache
 def level(name: str) -> Sandbox:
     """The sandbox of a level, tried out; `GraderError` says why it cannot be had here, and the remedy."""
@@ -202,37 +240,3 @@ def describe(sandbox: Sandbox) -> str:
     how = "namespaces" if sandbox.namespaces else "Landlock" if sandbox.landlock else "a user of its own"
     kind = "workers are forked ready" if sandbox.warm else "each worker starts anew"
     return f"{sandbox.level}: {', '.join(GUARANTEES)} are bounded, by {how} and seccomp; {kind}"
-
-
-def remedy(name: str) -> str:
-    """What to do about a missing level on this machine, as far as can be told."""
-    if name == "B":
-        known = f"version {landlock.version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
-        if os.geteuid():
-            return f"Remedy: a kernel with Landlock ({known}), or start the grader as root."
-        judges = " ".join(str(one) for one in world().hidden)
-        return f"Remedy: a kernel with Landlock ({known}), or close the judge's files: chmod -R go-rwx {judges}"
-    if not shutil.which("bwrap"):
-        return "Remedy: install bubblewrap, as in `apt-get install bubblewrap` (0.7 or later)."
-    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return (
-            "Remedy: the container forbids namespaces; start it with `--security-opt seccomp=unconfined --security-opt "
-            "apparmor=unconfined --security-opt systempaths=unconfined`, or use level B."
-        )
-    if _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
-        return (
-            "Remedy: Ubuntu's AppArmor keeps namespaces from bubblewrap; as root, copy bwrap-userns-restrict from "
-            "/usr/share/apparmor/extra-profiles (package apparmor-profiles) to /etc/apparmor.d and load it with "
-            "`apparmor_parser -r`; or use level B."
-        )
-    for path, bad in (("/proc/sys/user/max_user_namespaces", "0"), ("/proc/sys/kernel/unprivileged_userns_clone", "0")):
-        if _setting(path) == bad:
-            return f"Remedy: this machine forbids user namespaces ({path} is {bad}); ask its owner, or use level B."
-    return "Remedy: see what bubblewrap says above (0.7 or later is needed), or use level B."
-
-
-def _setting(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""

@@ -14,7 +14,7 @@ FOLDER = "/tmp/answers"
 SIZES = {FOLDER: 128 << 20, "/dev/shm": 64 << 20}
 CLONE_NEW = {"ns": 0x00020000, "uts": 0x04000000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 CLONE_NEW_NET = 0x40000000
-NOSUID, NODEV, NOEXEC = 2, 4, 8
+READ_ONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 0x20, 0x1000
 CAPABILITY_VERSION = 0x20080522
 
 
@@ -49,6 +49,11 @@ def furnish() -> None:
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     for path, size in SIZES.items():
         mount("tmpfs", path, "tmpfs", NOSUID | NODEV, f"size={size},nr_inodes=10000,mode=700")
+
+
+def seal() -> None:
+    """Keep this process from writing to its own /proc, where it could ask to be spared when memory is full."""
+    mount("", "/proc", "", REMOUNT | BIND | READ_ONLY | NOSUID | NODEV | NOEXEC)
 
 
 def drop() -> None:

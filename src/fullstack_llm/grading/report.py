@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import csv
+import functools
+import io
 import json
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..checks.registry import LabChecks
 from ..checks.verdict import Verdict
-from .intake import Intake, Submission
-from .judge import Result
+from . import summary
+from .batch import Graded
+from .changes import COLUMNS
+from .intake import natural
+from .runs import STUDENTS, write
+
+
+@dataclass
+class ClassRun:
+    """What a run knows of a class besides its reports; `changes` is None unless everything was graded again.
+
+    `roster` has a line for whoever is on the class list without a submission, or the other way round.
+    """
+
+    isolation: str
+    submissions: int
+    left_out: list[str]
+    roster: list[str] = field(default_factory=list)
+    changes: list[dict[str, Any]] | None = None
+    complete: bool = False
+
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -22,36 +44,48 @@ def exercise(verdict: Verdict) -> dict[str, Any]:
     return {"exercise": verdict.exercise, "earned": verdict.earned, "points": verdict.points, "checks": checks}
 
 
-def student(lab: LabChecks, one: Submission, result: Result) -> dict[str, Any]:
-    """One submission's report as plain data."""
+def student(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
+    """One student's report as plain data; `files` names each file with its digest."""
+    one, result = graded.submission, graded.result
     return {
         "lab": lab.slug,
         "id": one.id,
-        "submission": one.name,
+        "owner": one.owner,
+        "student": one.student,
+        "submission": graded.file.name,
+        "digest": files[one.files.index(graded.file)][1],
+        "files": files,
+        "others": [list(other) for other in graded.others],
         "earned": result.earned,
         "points": lab.points(),
         "error": result.error,
         "problems": result.problems,
+        "review": result.review,
+        "lab_named": result.lab,
         "lab_version": result.version,
         "seconds": round(result.seconds, 2),
         "exercises": [exercise(verdict) for verdict in result.verdicts],
+        # Whether a later run found its files no more.
+        "gone": False,
     }
 
 
-def _page(name: str, **values: Any) -> str:
+@functools.cache
+def _pages() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    return pages.get_template(name).render(**values)
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def write_student(out: Path, lab: LabChecks, one: Submission, result: Result) -> dict[str, Any]:
-    """Write one student's JSON and HTML, and give the data back for the class."""
-    data = student(lab, one, result)
-    folder = out / "students"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{one.id}.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    (folder / f"{one.id}.html").write_text(_page("student.html", data=data, verdicts=result.verdicts), "utf-8")
+def _page(name: str, **values: Any) -> str:
+    return _pages().get_template(name).render(**values)
+
+
+def write_student(out: Path, lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
+    """Write one student's HTML and then JSON, which says that both are there; the data for the class."""
+    data = student(lab, graded, files)
+    write(out / STUDENTS / f"{data['id']}.html", _page("student.html", data=data, verdicts=graded.result.verdicts))
+    write(out / STUDENTS / f"{data['id']}.json", json.dumps(data, indent=1) + "\n")
     return data
 
 
@@ -65,28 +99,42 @@ def cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
 
 
-def write_class(
-    out: Path, lab: LabChecks, intake: Intake, reports: list[dict[str, Any]], complete: bool, isolation: str
-) -> None:
-    """Write `class.json`, `class.csv` and `index.html`; `isolation` says at which level it was graded."""
-    out.mkdir(parents=True, exist_ok=True)
+def _csv(path: Path, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(head)
+    table.writerows([cell(one) if isinstance(one, str) else one for one in row] for row in rows)
+    write(path, text.getvalue())
+
+
+def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str, Any]]) -> None:
+    """Write `class.json`, `class.csv`, `index.html`, and `changes.csv` where there are changes."""
+    reports = sorted(reports, key=lambda data: natural(data["student"]))
     data = {
         "lab": lab.slug,
         "points": lab.points(),
-        "isolation": isolation,
-        "complete": complete,
-        "submissions": len(intake.submissions),
-        "graded": sum(not one["error"] for one in reports),
-        "left_out": intake.left_out,
+        "isolation": run.isolation,
+        "complete": run.complete,
+        "submissions": run.submissions,
+        "graded": sum(not one["error"] and not one["gone"] for one in reports),
+        "left_out": run.left_out,
+        "roster": run.roster,
+        "changes": run.changes,
         "students": reports,
     }
-    (out / "class.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    with (out / "class.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["id", "submission", "points", *lab.exercises, "remark"])
-        for one in reports:
-            earned = {item["exercise"]: item["earned"] for item in one["exercises"]}
-            points = [earned.get(name, 0) for name in lab.exercises]
-            remark = cell("; ".join([one["error"]] * bool(one["error"]) + one["problems"])[:500])
-            rows.writerow([one["id"], cell(one["submission"]), one["earned"], *points, remark])
-    (out / "index.html").write_text(_page("class.html", data=data, exercises=lab.exercises), "utf-8")
+    write(out / "class.json", json.dumps(data, indent=1) + "\n")
+    rows = []
+    for one in reports:
+        earned = {item["exercise"]: item["earned"] for item in one["exercises"]}
+        points = [earned.get(name, 0) for name in lab.exercises]
+        remark = "; ".join([one["error"]] * bool(one["error"]) + one["problems"])[:500]
+        rows.append([one["id"], one["student"], one["submission"], one["earned"], *points, remark])
+    _csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)
+    if run.changes is not None:
+        _csv(out / "changes.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in run.changes])
+    shown = {
+        "scores": summary.scores(reports, lab.points()),
+        "hardest": summary.hardest(reports),
+        "oddities": summary.oddities(reports, run.roster, run.left_out, lab.slug),
+    }
+    write(out / "index.html", _page("class.html", data=data, exercises=lab.exercises, **shown))

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import namespaces
 from .usage import installed
-from .world import PACKAGE, grants, mounts, world
+from .world import PACKAGE, World, grants, mounts, world
 
 # Nothing from the folder where the grader was started, and nothing from a user's own site: a torch.py there would run.
 SAFE = ("-P", "-s")
@@ -48,7 +48,7 @@ class Sandbox:
         return USERS[os.getpid() % len(USERS)]
 
 
-def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...]) -> dict[str, Any]:
+def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], there: World) -> dict[str, Any]:
     """What the worker's side must know, as plain data."""
     return {
         "package": str(PACKAGE),
@@ -58,19 +58,25 @@ def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...]) -
         "landlock": sandbox.landlock,
         "seccomp": sandbox.seccomp,
         "writes": sandbox.writes,
-        "grants": grants(world(answers)) if sandbox.landlock else [],
+        "grants": grants(there) if sandbox.landlock else [],
     }
 
 
 def command(
-    sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], fds: tuple[int, ...], folder: str
+    sandbox: Sandbox,
+    modules: tuple[str, ...],
+    answers: tuple[str, ...],
+    private: tuple[Path, ...],
+    fds: tuple[int, ...],
+    folder: str,
 ) -> list[str]:
     """The command that starts a worker with two descriptors, or a zygote with one, in the folder."""
-    text = json.dumps(plan(sandbox, modules, answers))
+    there = world(answers, private)
+    text = json.dumps(plan(sandbox, modules, answers, there))
     python = [sys.executable, *SAFE]
     line = [*python, str(PACKAGE / "grading" / "worker.py"), text, *map(str, fds)]
     if sandbox.namespaces:
-        line = [*namespaces.arguments(mounts(world(answers))), *line]
+        line = [*namespaces.arguments(mounts(there)), *line]
     if uid := sandbox.uid():
         paths = dict.fromkeys((sys.base_prefix, sys.prefix, str(PACKAGE), str(Path(folder).parent)))
         line = [*python, str(PACKAGE / "grading" / "launch.py"), str(uid), *paths, "--", *line]

@@ -24,8 +24,9 @@ AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000
 CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
+# setsockopt: the buffers of a pair could grow, which is the kernel's memory and in no one's account.
 DENIED = """
-socket connect bind listen accept accept4 sendmsg sendmmsg
+socket connect bind listen accept accept4 sendmsg sendmmsg setsockopt
 io_uring_setup io_uring_enter io_uring_register io_setup
 unshare setns mount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr
 swapon swapoff quotactl quotactl_fd

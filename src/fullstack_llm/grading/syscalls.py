@@ -31,11 +31,11 @@ reboot 169 142 | removexattr 197 14 | rename 82 - | renameat 264 38 | renameat2 
 rmdir 84 - | rt_sigqueueinfo 129 138 | rt_tgsigqueueinfo 297 240 | sched_setaffinity 203 122 | sched_setattr 314 274
 sched_setparam 142 118 | sched_setscheduler 144 119 | seccomp 317 277 | semctl 66 191 | semget 64 190 | semop 65 193
 semtimedop 220 192 | sendmmsg 307 269 | sendmsg 46 211 | sendto 44 206 | setdomainname 171 162 | sethostname 170 161
-setns 308 268 | setpriority 141 140 | settimeofday 164 170 | setxattr 188 5 | shmat 30 196 | shmctl 31 195
-shmget 29 194 | socket 41 198 | socketpair 53 199 | swapoff 168 225 | swapon 167 224 | symlink 88 - | symlinkat 266 36
-sync 162 81 | syncfs 306 267 | syslog 103 116 | tgkill 234 131 | tkill 200 130 | truncate 76 45 | umount2 166 39
-unlink 87 - | unlinkat 263 35 | unshare 272 97 | uselib 134 - | userfaultfd 323 282 | utime 132 - | utimensat 280 88
-utimes 235 - | vfork 58 - | vhangup 153 58
+setns 308 268 | setpriority 141 140 | setsockopt 54 208 | settimeofday 164 170 | setxattr 188 5 | shmat 30 196
+shmctl 31 195 | shmget 29 194 | socket 41 198 | socketpair 53 199 | swapoff 168 225 | swapon 167 224 | symlink 88 -
+symlinkat 266 36 | sync 162 81 | syncfs 306 267 | syslog 103 116 | tgkill 234 131 | tkill 200 130 | truncate 76 45
+umount2 166 39 | unlink 87 - | unlinkat 263 35 | unshare 272 97 | uselib 134 - | userfaultfd 323 282 | utime 132 -
+utimensat 280 88 | utimes 235 - | vfork 58 - | vhangup 153 58
 """
 # The newest call that every name above was chosen with in mind: Linux 6.1's last on both architectures.
 LAST = 450

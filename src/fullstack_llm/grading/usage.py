@@ -5,6 +5,7 @@ The kernel bounds each of these where it can (limits, sized memory file systems)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -74,7 +75,8 @@ def stored(folder: str, bound: int) -> int:
 
 def remove(folder: str) -> None:
     """Remove a folder, however deep a worker made it."""
-    try:
+    with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    except RecursionError:
+    # What is left has folders that are too deep, or that nobody may open.
+    if os.path.lexists(folder):
         subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)

@@ -97,6 +97,15 @@ class Submission:
             return ("unreadable", f"the file cannot be read ({type(error).__name__})")
         return ("cells", vars(book))
 
+    def review(self, cells: list[tuple[str, str]], table: dict[str, list[str]]) -> tuple[Any, ...]:
+        """What a person should look at, before anything has run."""
+        from fullstack_llm.grading import review
+
+        try:
+            return ("found", review.find(cells, table))
+        except (MemoryError, RecursionError):
+            return ("found", ["the code is nested too deeply to be looked through"])
+
     def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
         """Run one cell; which of the wanted names are functions now, and what went wrong."""
         from fullstack_llm.grading import cells
@@ -138,7 +147,7 @@ def main() -> None:
     """Load what the plan names, confine this process or become a zygote, and serve."""
     plan, fds = json.loads(sys.argv[1]), [int(one) for one in sys.argv[2:]]
     _, calling = trusted_modules(plan["package"])
-    from fullstack_llm.grading import cells, confine, notebook, zygote  # noqa: F401 (before limits, and any cell)
+    from fullstack_llm.grading import cells, confine, notebook, review, zygote  # noqa: F401 (before limits and cells)
 
     confine.end_with_parent()
     for name in plan["answers"]:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import usage
+from . import cgroup, usage
 from .process import START_SECONDS, Cold, GraderError, Worker, ended
 from .sandbox import Sandbox, command
 
@@ -51,11 +51,18 @@ class Forked:
 class Zygote:
     """The grader's side of a zygote."""
 
-    def __init__(self, sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], folder: str) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        modules: tuple[str, ...],
+        answers: tuple[str, ...],
+        private: tuple[Path, ...],
+        folder: str,
+    ) -> None:
         self.control, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(START_SECONDS)
         fds = (there.fileno(),)
-        self.process = Cold(command(sandbox, modules, answers, fds, folder), folder, fds, sandbox.namespaces)
+        self.process = Cold(command(sandbox, modules, answers, private, fds, folder), folder, fds, sandbox.namespaces)
         there.close()
         self.loaded = ""
 
@@ -95,7 +102,7 @@ class Zygote:
 
 
 class Workers:
-    """Workers with the same modules loaded, their folders in `home`."""
+    """Workers with the same modules loaded, their folders in `home`; they can read nothing that is `private`."""
 
     def __init__(
         self,
@@ -104,8 +111,11 @@ class Workers:
         answers: tuple[str, ...] = (),
         ahead: int = 1,
         home: str | None = None,
+        private: tuple[Path, ...] = (),
     ) -> None:
         self.sandbox, self.modules, self.answers, self.ahead = sandbox, modules, answers, ahead
+        self.private = private
+        cgroup.sweep()
         self.base = tempfile.mkdtemp(prefix="grading-", dir=home)
         self.waiting: deque[Worker] = deque()
         self.taken: list[Worker] = []
@@ -126,14 +136,14 @@ class Workers:
 
     def _load(self) -> None:
         if self.warm:
-            self.zygote = Zygote(self.sandbox, self.modules, self.answers, self._folder())
+            self.zygote = Zygote(self.sandbox, self.modules, self.answers, self.private, self._folder())
         else:
             self.waiting.extend(self._cold() for _ in range(self.ahead))
 
     def _cold(self) -> Worker:
         with _pipes() as (there, requests, replies, back):
             folder = self._folder()
-            line = command(self.sandbox, self.modules, self.answers, (there, back), folder)
+            line = command(self.sandbox, self.modules, self.answers, self.private, (there, back), folder)
             process = Cold(line, folder, (there, back), self.sandbox.namespaces)
             return Worker(process, requests, replies, folder, self.sandbox)
 

@@ -20,7 +20,7 @@ WORKERS = {
     "checks": ("bounds.py", "calling.py", "codec.py"),
     "grading": (
         *("__init__.py", "cells.py", "confine.py", "landlock.py", "namespaces.py", "notebook.py"),
-        *("seccomp.py", "syscalls.py", "worker.py", "zygote.py"),
+        *("review.py", "seccomp.py", "syscalls.py", "worker.py", "zygote.py"),
     ),
 }
 BESIDE = ("solutions", "tests", "submissions", "grades", ".git")
@@ -34,8 +34,11 @@ class World:
     hidden: tuple[Path, ...]
 
 
-def world(answers: tuple[str, ...] = ()) -> World:
-    """The world of a lab's workers; `answers` are modules of this package, such as `("bpe", "models.llama")`."""
+def world(answers: tuple[str, ...] = (), private: tuple[Path, ...] = ()) -> World:
+    """The world of a lab's workers; `answers` are modules of this package, such as `("bpe", "models.llama")`.
+
+    `private` are folders of the batch, such as its checks: they may lie where everyone may read, in /usr for one.
+    """
     roots = [Path(path) for path in (*SYSTEM, sys.base_prefix, sys.prefix)] + [PACKAGE]
     hidden = [PACKAGE / folder / "__pycache__" for folder in WORKERS]
     for folder, kept in WORKERS.items():
@@ -45,6 +48,7 @@ def world(answers: tuple[str, ...] = ()) -> World:
         hidden += [path for path in (stem, stem.with_suffix(".py")) if path.exists()]
         hidden += stem.parent.glob(f"__pycache__/{stem.name}.*")
     hidden += [PACKAGE.parents[1] / name for name in BESIDE]
+    hidden += [path for one in private if not (path := one.resolve()).is_relative_to(PACKAGE)]
     distinct = [root for root in dict.fromkeys(roots) if root.exists()]
     outermost = [root for root in distinct if not any(one != root and root.is_relative_to(one) for one in distinct)]
     return World(tuple(outermost), tuple(dict.fromkeys(one for one in hidden if one.exists())))

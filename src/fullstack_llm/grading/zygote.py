@@ -27,6 +27,8 @@ def run(control: socket.socket, plan: dict[str, Any], calling: Any) -> None:
         return
     if not plan["namespaces"]:
         # Without a /proc of its own, a worker must not look into another, which has the same user.
+        # Its forks cannot write to their own /proc either, so what is to be written there is written first.
+        confine.go_first()
         confine.hide()
     gc.collect()
     # What is never collected is never written to, and stays shared with the children.

@@ -65,13 +65,16 @@ def run(source: Path, root: Path) -> dict[str, Any]:
 
 
 def kernel_environment(root: Path) -> dict[str, str]:
-    """The kernel's environment: one thread, no network libraries calling out, figures without a window."""
+    """The kernel's environment: one thread, no network libraries calling out, figures without a window, no progress."""
     return os.environ | {
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "MPLBACKEND": "agg",
         "PYTHONHASHSEED": "0",
+        # A page shows what came out, not how it got there.
+        "TQDM_DISABLE": "1",
+        "PYTHONWARNINGS": "ignore:IProgress",
         "PYTHONPATH": str(root / "src"),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from fullstack_llm.lessons import nbgrader
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
 
 TAGS = {"setup", "given", "answer", "check"}
@@ -28,8 +29,9 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     url, branch = repository(root)
     for source in sorted((root / "notebooks").glob("*.md")):
         yield source.with_suffix(".ipynb"), notebook(source, url, branch)
+    points = nbgrader.points(root / "src/fullstack_llm/checks")
     for source in sorted((root / "solutions").glob("*.md")):
-        yield root / "labs" / f"{source.stem}.ipynb", lab(source, url, branch)
+        yield root / "labs" / f"{source.stem}.ipynb", lab(source, url, branch, points.get(source.stem, {}))
 
 
 def repository(root: Path) -> tuple[str, str]:
@@ -44,8 +46,10 @@ def notebook(source: Path, url: str, branch: str) -> str:
     return _dump(_with_install(cells, url, branch), {})
 
 
-def lab(source: Path, url: str, branch: str) -> str:
+def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = None) -> str:
     """The `.ipynb` text of the lab in a solution: the same cells, each answer replaced by its stub.
+
+    Where the points of its exercises are known, its cells tell them to nbgrader.
 
     Raises LessonError for an answer without its check, a check without its answer, or a marker that could leak.
     """
@@ -72,6 +76,8 @@ def lab(source: Path, url: str, branch: str) -> str:
                 raise MarkerError("solution markers belong in a cell tagged 'answer'.")
         except MarkerError as error:
             raise LessonError(f"{where}: {error}") from None
+        if points and exercise in points:
+            cell["metadata"] |= {"nbgrader": nbgrader.metadata(cell["id"], points[exercise])}
         cells.append(cell)
     if waiting:
         raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")

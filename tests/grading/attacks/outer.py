@@ -42,5 +42,5 @@ def control(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess
             timeout=seconds,
             preexec_fn=bounded,
         )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, "", "")
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(command, 124, (error.stdout or b"").decode(), "")

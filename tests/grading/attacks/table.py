@@ -1,7 +1,8 @@
 """Attacks on the sandbox: hostile code, what the report says of it, and what shows that it works without a sandbox.
 
 Names with a dollar stand for things of the scene: a file that is not the submission's, the grader's process, and so on.
-`without` says which means the control takes away: fields of `Sandbox`, or "process" for a judge in the same process.
+`without` says which means the control takes away: fields of `Sandbox`, or a judge of another kind: in the same process
+("process"), one that looks at the exit status ("status"), imports its asserts ("asserts"), or runs them as cells.
 """
 
 from __future__ import annotations
@@ -82,6 +83,12 @@ ATTACKS = [
         "15 memfd", "import os\nos.posix_fallocate(os.memfd_create('x'), 0, 1 << 20)", "PermissionError", ("seccomp",)
     ),
     Attack("15 System V memory", CALL + "call($shmget, 0, 1 << 20, 0o1600)", "not permitted", ("seccomp",)),
+    Attack(
+        "15 buffers of sockets",
+        "import socket\na, b = socket.socketpair()\na.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)",
+        "PermissionError",
+        ("seccomp",),
+    ),
     Attack("18 descriptors", "import os\nx = [os.dup(0) for _ in range(900)]", "Too many open files", ("limits",)),
     Attack(
         "19 a child that stays",
@@ -140,6 +147,32 @@ ATTACKS = [
     Attack("74 user namespace", CALL + "call($unshare, 0x10000000)", "not permitted", ("seccomp",)),
 ]
 
+FLOOD = "for _ in range(200): print('x' * (1 << 20))"
+# A seed has 64 digits. In one process with the judge it stands in a caller's frame.
+SEARCH = """
+def double(xs):
+    import os, re, sys
+    frame, seen = sys._getframe(), [repr(dict(os.environ))]
+    while frame:
+        if frame.f_code.co_name != '<module>':
+            seen += [repr(one) for one in frame.f_locals.values() if type(one) in (str, dict, tuple)]
+        frame = frame.f_back
+    raise ValueError(re.findall('[0-9a-f]{64}', ' '.join(seen)))
+"""
+LEAVE = """
+import contextlib, ctypes, os
+for place in (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"]):
+    with contextlib.suppress(OSError):
+        open(os.path.join(place, "left"), "w").write("x")
+ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
+"""
+FIND = """
+import ctypes, os
+places = (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"])
+assert not [place for place in places if os.path.exists(os.path.join(place, "left"))]
+assert ctypes.CDLL(None).shmget(4242, 4096, 0) < 0
+"""
+
 # A wrong answer that wants to be paid. The judge compares with `same`, and is elsewhere.
 REPLACE = "lambda *values, **more: True"
 FORGERIES = [
@@ -188,6 +221,53 @@ def double(xs):
 """,
         "Twice each",
         ("process",),
+        "paid",
+    ),
+    Attack(
+        "23 swallowed failures",
+        """
+import os, sys, traceback
+sys.excepthook = lambda *error: os._exit(0)
+traceback.print_exc = traceback.format_exception = lambda *error, **more: []
+""",
+        "Twice each",
+        ("status",),
+        "paid",
+    ),
+    Attack(
+        "24 import hook that drops asserts",
+        """
+from importlib import _bootstrap_external as machinery
+machinery.SourceLoader.source_to_code = lambda self, data, path, **more: compile(data, path, 'exec', optimize=1)
+""",
+        "Twice each",
+        ("asserts",),
+        "paid",
+    ),
+    Attack(
+        "24 trace that steps over asserts",
+        """
+import linecache, sys
+def step(frame, event, argument):
+    if event == 'line' and 'assert' in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+        frame.f_lineno += 1
+    return step
+sys.settrace(step)
+""",
+        "Twice each",
+        ("asserts",),
+        "paid",
+    ),
+    Attack(
+        "24 AST transformer that drops asserts",
+        """
+import ast
+class Drop(ast.NodeTransformer):
+    def visit_Assert(self, node): return ast.Pass()
+get_ipython().ast_transformers.append(Drop())
+""",
+        "Twice each",
+        ("cells",),
         "paid",
     ),
 ]

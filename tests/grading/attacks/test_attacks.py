@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from answers import ANSWERS, Answer
+from numbered import numbered
 from outer import control
 from scene import Scene, scene
 from submissions import COUNT, RIGHT, TWICE
@@ -25,7 +27,7 @@ def stage() -> Iterator[Scene]:
         yield one
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda one: one.name)
+@pytest.mark.parametrize("attack", numbered({one.name: one for one in ATTACKS}))
 def test_an_attack_fails_and_costs_nothing(grader: Grader, graded: Graded, stage: Scene, attack: Attack) -> None:
     neighbour = grader.workers.take()
     neighbour.ask(("define", "cell 1", "def f(x):\n    return x + 1", ["f"]), 4)
@@ -37,7 +39,7 @@ def test_an_attack_fails_and_costs_nothing(grader: Grader, graded: Graded, stage
     neighbour.close()
 
 
-@pytest.mark.parametrize("attack", FORGERIES, ids=lambda one: one.name)
+@pytest.mark.parametrize("attack", numbered({one.name: one for one in FORGERIES}))
 def test_a_forgery_earns_nothing(graded: Graded, attack: Attack) -> None:
     result = graded([attack.code, "def double(xs): return 0" if "def double" not in attack.code else "", TWICE, COUNT])
     hints = [outcome.hint for verdict in result.verdicts for outcome in verdict.failures]
@@ -45,7 +47,7 @@ def test_a_forgery_earns_nothing(graded: Graded, attack: Attack) -> None:
     assert re.search(attack.cause, "\n".join(result.problems + hints))
 
 
-@pytest.mark.parametrize("attack", ATTACKS + FORGERIES, ids=lambda one: one.name)
+@pytest.mark.parametrize("attack", numbered({one.name: one for one in ATTACKS + FORGERIES}, "control"))
 def test_its_control_succeeds(attack: Attack) -> None:
     run = control(attack.name)
     if attack.proof == "died":
@@ -63,3 +65,20 @@ def test_its_control_succeeds(attack: Attack) -> None:
         assert "cell 1" in "\n".join(seen["problems"]), seen
     else:
         assert not seen["problems"], seen
+
+
+@pytest.mark.parametrize("answer", numbered(ANSWERS))
+def test_an_answer_that_attacks_the_judge_earns_nothing(graded: Graded, stage: Scene, answer: Answer) -> None:
+    result = graded([stage.code(answer.code), TWICE, COUNT])
+    double, count = result.verdicts
+    assert (double.earned, count.earned) == (0, 60), str(double)
+    assert double.outcomes[0].kind == answer.kind, str(double)
+    assert stage.unharmed
+    assert str(double).encode() and len(str(double)) < 20_000
+
+
+@pytest.mark.parametrize("name", numbered({name: name for name in ANSWERS}, "control"))
+def test_without_the_guarantee_the_answer_gets_further(name: str) -> None:
+    run = control(name)
+    assert run.returncode == 0, run
+    assert json.loads(run.stdout)["kind"] == ANSWERS[name].seen, run.stdout

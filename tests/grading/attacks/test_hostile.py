@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numbered import numbered
 from outer import control
 from submissions import COUNT, RIGHT, TWICE
+from table import FLOOD
 
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.judge import Result
@@ -30,25 +32,33 @@ CELLS = {
     "9 hang in C": ("'a' * 40 == __import__('re').match('(a*)*b', 'a' * 40)", "too long"),
     "10 hang at exit": ("import atexit, time; atexit.register(time.sleep, 999); import sys; sys.exit()", "SystemExit"),
     "10 hang in a finalizer": ("class D:\n  def __del__(s):\n    while True: pass\nD()", "too long"),
-    "16 output": ("for _ in range(200): print('x' * (1 << 20))", ""),
-    "23 closed pipes": ("import os; os.closerange(3, 100)", "ended"),
+    "16 output": (FLOOD, ""),
+    "closed pipes": ("import os; os.closerange(3, 100)", "ended"),
     "abort": ("import os; os.abort()", "SIGABRT"),
     "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "exception that cannot be printed": ("class E(Exception):\n  def __str__(s): 1/0\nraise E", "E"),
 }
 
 
-@pytest.mark.parametrize(("cell", "cause"), CELLS.values(), ids=CELLS.keys())
+# "16 output" harms no process but the one that keeps it.
+ENDS = [name for name in CELLS if name[0].isdigit() and not name.startswith("16")]
+
+
+@pytest.mark.parametrize(("cell", "cause"), numbered(CELLS))
 def test_a_cell_that_ends_or_hangs_costs_nothing_else(graded: Graded, cell: str, cause: str) -> None:
     result = graded([cell, *RIGHT])
     assert result.earned == 100
     assert cause in "\n".join(result.problems)
 
 
-@pytest.mark.parametrize("name", [name for name, (_, cause) in CELLS.items() if cause and name[0].isdigit()])
+@pytest.mark.parametrize("name", numbered({name: name for name in ENDS}, "control"))
 def test_in_the_graders_own_process_it_would_end_or_hang(name: str) -> None:
-    run = control("cell", CELLS[name][0], seconds=3)
-    assert run.returncode and "survived" not in run.stdout, run
+    run = control("cell", CELLS[name][0], seconds=9)
+    assert "begun" in run.stdout and "survived" not in run.stdout, run
+
+
+def test_a_harmless_cell_survives_there() -> None:
+    assert control("cell", "x = 1").stdout.split() == ["begun", "survived"]
 
 
 DEADLY = {
@@ -65,6 +75,7 @@ DEADLY = {
     "21 equal to anything": ("class A:\n        def __eq__(s, o): return True\n    return A()", "refused"),
     "28 deep value": ("x = []\n    for _ in range(10**5): x = [x]\n    return x", "refused"),
     "29 NaN": ("return [float('nan') for x in xs]", "wrong"),
+    "64 NaN in an array": ("return np.array([float('nan') for x in xs])", "wrong"),
     "30 list that lies": (
         "class L(list):\n        def __len__(s): return 3\n        def __eq__(s, o): return True\n    return L()",
         "wrong",
@@ -88,13 +99,16 @@ DEADLY = {
 NAIVE = {
     "21 equal to anything": "got == want",
     "29 NaN": "not max(abs(a - b) for a, b in zip(got, want)) > 1e-6",
+    "64 NaN in an array": "not abs(got - np.array(want)).max() > 1e-6",
     "30 list that lies": "got == want",
     "37 broadcast": "(got == np.array(want)).all()",
     "63 empty": "bool(np.all(np.array(got) == np.array([6])))",
 }
 
 
-@pytest.mark.parametrize(("name", "comparison"), NAIVE.items())
+@pytest.mark.parametrize(
+    ("name", "comparison"), numbered({name: (name, how) for name, how in NAIVE.items()}, "control")
+)
 def test_a_plain_comparison_would_have_paid(name: str, comparison: str) -> None:
     space: dict[str, object] = {"np": np}
     exec(f"def double(xs):\n    {DEADLY[name][0]}", space)
@@ -105,7 +119,7 @@ def of(result: Result, exercise: str) -> Verdict:
     return next(verdict for verdict in result.verdicts if verdict.exercise == exercise)
 
 
-@pytest.mark.parametrize(("body", "kind"), DEADLY.values(), ids=DEADLY.keys())
+@pytest.mark.parametrize(("body", "kind"), numbered(DEADLY))
 def test_a_call_that_goes_wrong_costs_its_own_check(graded: Graded, body: str, kind: str) -> None:
     result = graded([TWICE, f"def double(xs):\n    {body}", COUNT])
     assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
@@ -113,7 +127,8 @@ def test_a_call_that_goes_wrong_costs_its_own_check(graded: Graded, body: str, k
     assert len(str(of(result, "double"))) < 20_000
 
 
-def test_75_a_call_that_goes_wrong_later(graded: Graded) -> None:
+@pytest.mark.attack(75)
+def test_a_call_that_goes_wrong_later(graded: Graded) -> None:
     code = "def count(t, c, n=[]):\n    n.append(1)\n    if len(n) > 2: import os; os._exit(0)\n    return t.count(c)"
     result = graded([*RIGHT, code])
     assert [one.earned for one in of(result, "count").outcomes] == [0, 20]
@@ -141,14 +156,15 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("line", FORGED.values(), ids=FORGED.keys())
+@pytest.mark.parametrize("line", numbered(FORGED))
 def test_forged_frames_earn_nothing(graded: Graded, line: str) -> None:
     result = graded([FRAMES.format(line), COUNT])
     assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
     assert of(result, "double").outcomes[0].kind in ("died", "timeout")
 
 
-def test_26_with_a_nonce_that_can_be_guessed_the_reply_in_advance_counts(
+@pytest.mark.control(26)
+def test_with_a_nonce_that_can_be_guessed_the_reply_in_advance_counts(
     graded: Graded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fullstack_llm.grading.process.secrets.token_bytes", lambda count: b"0" * count)
@@ -156,7 +172,10 @@ def test_26_with_a_nonce_that_can_be_guessed_the_reply_in_advance_counts(
     assert of(result, "double").outcomes[0].kind == "refused"
 
 
-def test_36_38_poisoned_libraries_and_changed_inputs_change_no_verdict(graded: Graded) -> None:
+@pytest.mark.attack(22)
+@pytest.mark.attack(36)
+@pytest.mark.attack(38)
+def test_poisoned_libraries_and_changed_inputs_change_no_verdict(graded: Graded) -> None:
     poison = "import random\nrandom.Random.random = lambda self: 0.5\n"
     poison += "np.array_equal = np.allclose = lambda *a, **k: True"
     wrong = "def double(xs):\n    xs[:] = [0] * 99\n    return xs"
@@ -164,6 +183,7 @@ def test_36_38_poisoned_libraries_and_changed_inputs_change_no_verdict(graded: G
     assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
 
 
+@pytest.mark.attack(41)
 def test_the_worker_has_no_checks_and_no_key(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASS_KEY", "secret")
     spy = """

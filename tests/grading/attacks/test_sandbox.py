@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from submissions import COUNT, RIGHT, TOY, TWICE
+from table import FIND, LEAVE
 
 from fullstack_llm.checks import codec, registry
 from fullstack_llm.grading import process, seccomp, syscalls, usage, world
@@ -113,26 +114,15 @@ def test_a_zygote_that_ended_is_replaced(grader: Grader, graded: Graded) -> None
     assert graded(RIGHT).earned == 100
 
 
-def test_76_nothing_is_left_for_the_next(graded: Graded) -> None:
-    leave = """
-import contextlib, ctypes, os
-for place in (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"]):
-    with contextlib.suppress(OSError):
-        open(os.path.join(place, "left"), "w").write("x")
-ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
-"""
-    find = """
-import ctypes, os
-places = (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", os.environ["TMPDIR"])
-assert not [place for place in places if os.path.exists(os.path.join(place, "left"))]
-assert ctypes.CDLL(None).shmget(4242, 4096, 0) < 0
-"""
-    assert graded([leave, *RIGHT]).earned == 100
-    result = graded([find, *RIGHT])
+@pytest.mark.attack(76)
+def test_nothing_is_left_for_the_next(graded: Graded) -> None:
+    assert graded([LEAVE, *RIGHT]).earned == 100
+    result = graded([FIND, *RIGHT])
     assert (result.earned, result.problems) == (100, [])
 
 
-def test_75_the_cause_of_a_lost_worker_is_recorded(graded: Graded) -> None:
+@pytest.mark.attack(75)
+def test_the_cause_of_a_lost_worker_is_recorded(graded: Graded) -> None:
     code = "def double(xs, n=[]):\n    n.append(1)\n    if len(n) > 1: import os; os.abort()\n    return []"
     result = graded([TWICE, code, COUNT])
     assert result.earned == 60
@@ -148,6 +138,19 @@ def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch
             worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 4)
     finally:
         workers.close()
+
+
+@pytest.mark.attack(11)
+def test_a_worker_cannot_ask_to_be_spared_when_memory_is_full(grader: Grader) -> None:
+    code = """
+def f(value):
+    try:
+        open("/proc/self/oom_score_adj", "w").write(value)
+    except OSError:
+        pass
+    return open("/proc/self/oom_score_adj").read().strip()
+"""
+    assert ask(grader.workers, code, "f", "0") == ("value", "1000")
 
 
 def test_a_lab_hides_its_answers(grader: Grader) -> None:

@@ -1,0 +1,64 @@
+"""Enter scores into nbgrader's gradebook, through its own API (nbgrader 0.9): JSON comes in, a line of JSON goes out.
+
+    python nbgrader_gradebook.py < scores.json
+
+The Python is one that has nbgrader, and need have nothing of the course, so this file imports nothing else of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+
+def register(book: Any, data: dict[str, Any]) -> None:
+    """The assignment, its notebook and its answer cells, as they are in the lab; what is there already stays."""
+    assignment, notebook = data["assignment"], data["notebook"]
+    book.update_or_create_assignment(assignment)
+    book.update_or_create_notebook(notebook, assignment)
+    for cell, points in data["cells"].items():
+        book.update_or_create_grade_cell(cell, notebook, assignment, max_score=points, cell_type="code")
+        book.update_or_create_solution_cell(cell, notebook, assignment)
+
+
+def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) -> None:
+    """One student's scores and comments, all of them or none; a student or a submission that is missing is added."""
+    assignment, notebook = data["assignment"], data["notebook"]
+    try:
+        book.find_student(student["id"])
+    except api.MissingEntry:
+        book.add_student(student["id"], email=student["email"] or None)
+    handed = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
+    submission = book.update_or_create_submission(assignment, student["id"], **handed)
+    mine = next((one for one in submission.notebooks if one.name == notebook), None)
+    if mine is None:
+        mine = api.SubmittedNotebook(notebook=book.find_notebook(notebook, assignment), assignment=submission)
+        book.db.add(mine)
+    grades = {one.name: one for one in mine.grades}
+    comments = {one.name: one for one in mine.comments}
+    for cell, score in student["scores"].items():
+        # The lab may have got an exercise since this submission was first recorded.
+        if cell not in grades:
+            grades[cell] = api.Grade(cell=book.find_grade_cell(cell, notebook, assignment), notebook=mine)
+        if cell not in comments:
+            comments[cell] = api.Comment(cell=book.find_solution_cell(cell, notebook, assignment), notebook=mine)
+        grades[cell].manual_score, grades[cell].needs_manual_grade = score, False
+        comments[cell].manual_comment = student["comments"].get(cell)
+    book.db.commit()
+
+
+def main() -> None:
+    """Enter what standard input says, and say how many students were entered."""
+    api = importlib.import_module("nbgrader.api")
+    data = json.load(sys.stdin)
+    with api.Gradebook(f"sqlite:///{data['gradebook']}", data["course"]) as book:
+        register(book, data)
+        for student in data["students"]:
+            enter(api, book, data, student)
+    print(json.dumps({"students": len(data["students"])}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Find in a file what an exercise's answer is not meant to use, by the syntax tree: for a person to look at.
+
+Runs in the worker, before any of the student's code, and decides no points: a name can always be hidden from it.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .cells import without_magics
+
+MAX_PIECES = 12
+IMPORTERS = {"__import__", "import_module"}
+
+
+@dataclass
+class Uses:
+    """One definition at the top: the dotted names in it, each with its line, and what it may call by name."""
+
+    where: str
+    names: dict[str, int] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+
+
+def find(cells: list[tuple[str, str]], table: dict[str, list[str]]) -> list[str]:
+    """Sentences, one for each exercise and each name of its table that it uses, itself or by a helper in the file.
+
+    >>> find([("cell 1", "import torch.nn as nn\\ndef f(x): return nn.ReLU()(x)")], {"f": ["torch"]})
+    ['f uses nn.ReLU (cell 1, line 2), and is not meant to use torch']
+    """
+    trees = [(label, tree) for label, source in cells if (tree := _tree(source))]
+    aliases = dict(pair for _, tree in trees for pair in _aliases(tree))
+    defined: dict[str, Uses] = {}
+    for label, tree in trees:
+        for node in _statements(tree.body):
+            if names := _names(node):
+                defined |= dict.fromkeys(names, _uses(node, label))
+    return [
+        sentence
+        for exercise, unwanted in table.items()
+        for one in unwanted
+        for sentence in _first(exercise, one, defined, aliases)
+    ]
+
+
+def _tree(source: str) -> ast.Module | None:
+    for text in (source, without_magics(source) if source.strip() else ""):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return ast.parse(text)
+            except (SyntaxError, ValueError):
+                continue
+    return None
+
+
+def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names that imports bind, and what they stand for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                yield (one.asname, one.name) if one.asname else (one.name.partition(".")[0],) * 2
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for one in node.names:
+                yield one.asname or one.name, f"{node.module}.{one.name}"
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, those under its `if`, `try` and `with` too."""
+    waiting: list[ast.AST] = list(reversed(body))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """Names that a statement defines: of a function, a class, or a variable."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name) and _stored(one)]
+
+
+def _stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def _pieces(node: ast.AST) -> list[str]:
+    """The names of a chain such as `a.b.c`, empty for one that does not begin with a name."""
+    pieces: list[str] = []
+    while isinstance(node, ast.Attribute) and len(pieces) < MAX_PIECES:
+        pieces.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(pieces)] if isinstance(node, ast.Name) else []
+
+
+def _uses(definition: ast.stmt, label: str) -> Uses:
+    uses = Uses(label)
+    nodes = list(ast.walk(definition))
+    local: set[str] = set()
+    if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        local = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        local |= {node.id for node in nodes if isinstance(node, ast.Name) and _stored(node)}
+    for node in nodes:
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            uses.names |= {f"{start}{one.name}": line for one in node.names}
+        if isinstance(node, ast.Attribute):
+            uses.names.setdefault(f".{node.attr}", line)
+        if isinstance(node, ast.Call) and node.args and IMPORTERS.intersection(_pieces(node.func)[-1:]):
+            module = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+            if isinstance(module, str):
+                uses.names.setdefault(module, line)
+        if (pieces := _pieces(node)) and pieces[0] not in local:
+            uses.names.setdefault(".".join(pieces), line)
+            uses.others.add(pieces[0])
+    return uses
+
+
+def _first(exercise: str, unwanted: str, defined: dict[str, Uses], aliases: dict[str, str]) -> list[str]:
+    """A sentence about the first use that is found from the exercise on, through what it names."""
+    waiting, seen = [exercise], {exercise}
+    while waiting:
+        name = waiting.pop(0)
+        if not (uses := defined.get(name)):
+            continue
+        for written, line in uses.names.items():
+            root, dot, rest = written.partition(".")
+            meant = aliases.get(root, root) + dot + rest
+            if any(one == unwanted or one.startswith(f"{unwanted}.") for one in (written, meant)):
+                how = f" by way of {name}" if name != exercise else ""
+                place = f"{uses.where}, line {line}"
+                return [f"{exercise} uses {written}{how} ({place}), and is not meant to use {unwanted}"]
+        waiting += sorted(uses.others - seen)
+        seen |= uses.others
+    return []

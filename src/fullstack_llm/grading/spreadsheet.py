@@ -1,0 +1,82 @@
+"""A CSV file that another program wrote, and that it must be able to read again: every cell that is not set stays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+BOM = "\ufeff"
+LIMIT = 64 << 20
+
+
+class SheetError(ValueError):
+    """A file that is not the table it should be; the message says what to do."""
+
+
+@dataclass
+class Sheet:
+    """Rows of cells, the first of them the header, and how the file separates them."""
+
+    rows: list[list[str]]
+    delimiter: str = ","
+    newline: str = "\n"
+    bom: bool = False
+
+    @property
+    def header(self) -> list[str]:
+        """The first row."""
+        return self.rows[0]
+
+    def column(self, *names: str) -> int | None:
+        """The first column with one of these names."""
+        return next((self.header.index(name) for name in names if name in self.header), None)
+
+
+def read(path: Path) -> Sheet:
+    """A table as Canvas, Moodle or a spreadsheet program saves it: UTF-8, with commas, semicolons or tabs."""
+    if not path.is_file():
+        raise SheetError(f"there is no file {path}")
+    if path.stat().st_size > LIMIT:
+        raise SheetError(f"{path} is larger than {LIMIT >> 20} MB, which no class list is")
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SheetError(
+            f"{path} is not UTF-8 (byte {error.start}): export it again, or save it as CSV UTF-8"
+        ) from None
+    bom, text = text.startswith(BOM), text.removeprefix(BOM)
+    if not text.strip():
+        raise SheetError(f"{path} is empty")
+    first = text.splitlines()[0]
+    delimiter = max(",;\t", key=first.count)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise SheetError(f"{path} is not a CSV file ({error}): export it again") from None
+    return Sheet(rows, delimiter, newline, bom)
+
+
+def write(path: Path, sheet: Sheet) -> None:
+    """The table as a file, whole or not at all."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=sheet.delimiter, lineterminator=sheet.newline).writerows(sheet.rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(((BOM if sheet.bom else "") + text.getvalue()).encode())
+    os.replace(part, path)  # noqa: PTH105 (the file is there whole, or the old one is)
+
+
+def listing(names: Iterable[str], limit: int = 12) -> str:
+    """Names for a sentence, not too many.
+
+    >>> listing(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    found = [name.strip() for name in names]
+    more = len(found) - limit
+    return ", ".join(found[:limit]) + (f" and {more} more" if more > 0 else "")
