@@ -114,7 +114,7 @@ def test_a_shape_of_ones_own(calculator):
         )
     )
     assert results["FLOPs a token, forward"] == f"{sum(count.flops(own, 777).values()) / 1e6:.3g} M"
-    assert results["of the whole context"] == f"{count.kv_bytes(own, 777) / 2**20:.3g} MiB"
+    assert results["of the whole context"] == f"{count.kv_bytes(own, 777) / 2**10:.0f} KiB"
     assert results["training with AdamW"] == f"{sum(count.training_bytes(own).values()) / 2**20:.3g} MiB"
 
 

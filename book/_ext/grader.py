@@ -1,0 +1,94 @@
+"""The instructors' page: what the grader guarantees, what it allows a submission, and what has been tried against it.
+
+```{grader-table} guarantees``` (or `limits`, `attacks`): read from the code and from `book/_data/attacks.yml`, whose
+numbers the tests carry as marks.
+"""
+
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from fullstack_llm.grading import intake, judge, levels, notebook, sandbox
+
+ATTACKS = "book/_data/attacks.yml"
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A Markdown table, line by line.
+
+    >>> table(["a", "b"], [["1", "x | y"]])
+    ['| a | b |', '| --- | --- |', '| 1 | x \\\\| y |', '']
+    """
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
+
+
+def size(count: int) -> str:
+    """Bytes for people.
+
+    >>> size(4 << 30), size(64 << 20)
+    ('4 GB', '64 MB')
+    """
+    return f"{count >> 30} GB" if count >= 1 << 30 else f"{count >> 20} MB"
+
+
+def guarantees(_: Path) -> list[str]:
+    """What each level holds, in the words of the probes."""
+    held = {name: "yes, ends at its deadline" if name == "time" else "no" for name in levels.GUARANTEES}
+    rows = [[f"**{name}**", what, "yes", "yes", held[name]] for name, what in levels.GUARANTEES.items()]
+    return table(["guarantee", "a submission", "A", "B", "C"], rows)
+
+
+def limits(_: Path) -> list[str]:
+    """What a submission may use, from the constants that the grader runs by."""
+    found = [
+        ["a cell", f"{judge.CELL_SECONDS:.0f} s"],
+        ["all cells", f"{judge.CELLS_SECONDS:.0f} s"],
+        ["a check, all its calls together", "what the check says, at least ten times what the reference takes"],
+        ["a submission", f"{judge.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
+        ["processes that it may lose", f"{judge.MAX_LOST}"],
+        ["memory", f"{size(4 << 30)}, or six tenths of what the machine or container has"],
+        ["files that it writes", f"{size(sandbox.FILES)} in all, {size(sandbox.LIMITS['FSIZE'])} each"],
+        ["threads", f"{sandbox.THREADS}"],
+        ["the file handed in", f"{size(notebook.MAX_FILE)}, {notebook.MAX_CELLS:,} cells"],
+        ["an archive, unpacked", f"{size(intake.MAX_UNPACKED)}, {intake.MAX_FILES:,} files"],
+    ]
+    return table(["what", "at most"], found)
+
+
+def attacks(root: Path) -> list[str]:
+    """What is tried, and what stops it, group by group."""
+    found: list[dict[str, Any]] = yaml.safe_load((root / ATTACKS).read_text("utf-8"))
+    lines = []
+    for group, some in groupby(found, key=lambda one: one["group"]):
+        lines += [f"**{group}**", ""]
+        lines += table(
+            ["no.", "what is tried", "what stops it"], [[str(a["number"]), a["what"], a["stopped_by"]] for a in some]
+        )
+    return lines
+
+
+TABLES: dict[str, Callable[[Path], list[str]]] = {"guarantees": guarantees, "limits": limits, "attacks": attacks}
+
+
+class GraderTable(SphinxDirective):
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in TABLES:
+            raise self.error(f"There is no table '{name}'. There are: {', '.join(TABLES)}.")
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / ATTACKS))
+        return self.parse_text_to_nodes("\n".join(TABLES[name](root)))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("grader-table", GraderTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

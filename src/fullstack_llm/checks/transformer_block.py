@@ -1,0 +1,246 @@
+"""Exercise 8 of lab 04: a decoder block with one fault, the right one, and the cases."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fullstack_llm.checks import Draw
+from fullstack_llm.checks.transformer_cases import normal
+from fullstack_llm.checks.transformer_mistakes import turned
+
+Tensors = dict[str, Tensor]
+Case = tuple[tuple[Tensor, Tensors, dict[str, Any], Tensors], tuple[Tensor, str]]
+Stage = Callable[[Any], Tensor]
+
+ORDER = ("norm1", "q", "k", "v", "weights", "mixed", "middle", "norm2", "hidden", "out")
+
+
+class Block:
+    """Inputs, weights, sizes, and the stages so far: what the formula of a stage reads."""
+
+    def __init__(self, x: Tensor, weights: Tensors, config: dict[str, Any]) -> None:
+        self.x, self.w, self.s = x, weights, {}  # type: Tensor, Tensors, Tensors
+        self.H, self.K, self.eps = config["num_heads"], config["num_kv_heads"], config["eps"]
+        T, self.d = len(x), weights["q_proj"].shape[0] // self.H
+        self.theta = config["theta"]
+        self.at = torch.arange(T, dtype=x.dtype)[:, None]
+        self.seen = torch.ones(T, T, dtype=torch.bool).tril()
+
+    def __getitem__(self, stage: str) -> Tensor:
+        return self.s[stage]
+
+    def heads(self, name: str, source: Tensor | None = None) -> Tensor:
+        """A projection cut into heads, (heads, T, d)."""
+        flat = functional.linear(self["norm1"] if source is None else source, self.w[f"{name}_proj"])
+        return flat.view(len(flat), -1, self.d).transpose(0, 1)
+
+    def turn(self, x: Tensor, *, layout: str = "half", exponent: float = 2.0, first: int = 0) -> Tensor:
+        """RoPE on each head."""
+        angle = (self.at + first) * self.theta ** (-exponent * torch.arange(self.d // 2, dtype=x.dtype) / self.d)
+        return torch.stack([turned(head, angle, layout) for head in x])
+
+    def scores(self, scale: float | None = None, *, tiled: bool = False) -> Tensor:
+        """Scaled scores of all heads, not masked."""
+        k = self["k"].repeat(self.H // self.K, 1, 1) if tiled else self["k"].repeat_interleave(self.H // self.K, 0)
+        return self["q"] @ k.mT * (self.d**-0.5 if scale is None else scale)
+
+    def weights(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Softmax under a mask."""
+        return scores.masked_fill(~(self.seen if mask is None else mask), -math.inf).softmax(-1)
+
+    def mixed(self, *, tiled: bool = False) -> Tensor:
+        """Values mixed by the weights, heads apart."""
+        v = self["v"].repeat(self.H // self.K, 1, 1) if tiled else self["v"].repeat_interleave(self.H // self.K, 0)
+        return self["weights"] @ v
+
+    def normed(self, x: Tensor, gain: str) -> Tensor:
+        """RMSNorm by the library."""
+        return functional.rms_norm(x, x.shape[-1:], self.w[gain], self.eps)
+
+    def inner(self, name: str) -> Tensor:
+        """Gate or up of the MLP."""
+        return functional.linear(self["norm2"], self.w[f"{name}_proj"])
+
+
+def beside(heads: Tensor) -> Tensor:
+    """Heads side by side."""
+    return heads.transpose(0, 1).reshape(heads.shape[1], -1)
+
+
+RIGHT: dict[str, Stage] = {
+    "norm1": lambda b: b.normed(b.x, "norm1"),
+    "q": lambda b: b.turn(b.heads("q")),
+    "k": lambda b: b.turn(b.heads("k")),
+    "v": lambda b: b.heads("v"),
+    "weights": lambda b: b.weights(b.scores()),
+    "mixed": lambda b: beside(b.mixed()),
+    "middle": lambda b: b.x + functional.linear(b["mixed"], b.w["o_proj"]),
+    "norm2": lambda b: b.normed(b["middle"], "norm2"),
+    "hidden": lambda b: functional.silu(b.inner("gate")) * b.inner("up"),
+    "out": lambda b: b["middle"] + functional.linear(b["hidden"], b.w["down_proj"]),
+}
+
+
+def _mean_square(x: Tensor) -> Tensor:
+    return x.square().mean(-1, keepdim=True)
+
+
+def _norms(formula: Callable[[Block, Tensor, Tensor], Tensor]) -> dict[str, Stage]:
+    # A block has one norm function, so a fault in it is in both places.
+    return {
+        "norm1": lambda b: formula(b, b.x, b.w["norm1"]),
+        "norm2": lambda b: formula(b, b["middle"], b.w["norm2"]),
+    }
+
+
+# What each fault puts in place of which stages; stages after them are computed from what it put there.
+FAULTS: dict[str, dict[str, Stage]] = {
+    "nothing": {},
+    "eps outside": _norms(lambda b, x, gain: x / (_mean_square(x).sqrt() + b.eps) * gain),
+    "no eps": _norms(lambda b, x, gain: x * _mean_square(x).rsqrt() * gain),
+    "layer norm": _norms(lambda b, x, gain: functional.layer_norm(x, x.shape[-1:], gain, None, b.eps)),
+    "no gain": _norms(lambda b, x, gain: functional.rms_norm(x, x.shape[-1:], None, b.eps)),
+    "other layout": {
+        "q": lambda b: b.turn(b.heads("q"), layout="interleaved"),
+        "k": lambda b: b.turn(b.heads("k"), layout="interleaved"),
+    },
+    "no positions": {"q": lambda b: b.heads("q"), "k": lambda b: b.heads("k")},
+    "other frequencies": {
+        "q": lambda b: b.turn(b.heads("q"), exponent=1.0),
+        "k": lambda b: b.turn(b.heads("k"), exponent=1.0),
+    },
+    "keys one behind": {"k": lambda b: b.turn(b.heads("k"), first=-1)},
+    "keys not turned": {"k": lambda b: b.heads("k")},
+    "values turned": {"v": lambda b: b.turn(b.heads("v"))},
+    "values of the stream": {"v": lambda b: b.heads("v", b.x)},
+    "mask after softmax": {"weights": lambda b: b.scores().softmax(-1) * b.seen},
+    "masked with zero": {"weights": lambda b: (b.scores() * b.seen).softmax(-1)},
+    "no mask": {"weights": lambda b: b.scores().softmax(-1)},
+    "no scale": {"weights": lambda b: b.weights(b.scores(1.0))},
+    "d for its root": {"weights": lambda b: b.weights(b.scores(1 / b.d))},
+    "tiled keys": {
+        "weights": lambda b: b.weights(b.scores(tiled=True)),
+        "mixed": lambda b: beside(b.mixed(tiled=True)),
+    },
+    "tiled values": {"mixed": lambda b: beside(b.mixed(tiled=True))},
+    "heads reshaped": {"mixed": lambda b: b.mixed().reshape(len(b.x), -1)},
+    "residual after the norm": {"middle": lambda b: b["norm1"] + functional.linear(b["mixed"], b.w["o_proj"])},
+    "no residual": {"middle": lambda b: functional.linear(b["mixed"], b.w["o_proj"])},
+    "output turned round": {"middle": lambda b: b.x + b["mixed"] @ b.w["o_proj"]},
+    "norm of the input": {"norm2": lambda b: b.normed(b.x, "norm2")},
+    "the first gain": {"norm2": lambda b: b.normed(b["middle"], "norm1")},
+    "gate and up swapped": {"hidden": lambda b: functional.silu(b.inner("up")) * b.inner("gate")},
+    "sigmoid": {"hidden": lambda b: b.inner("gate").sigmoid() * b.inner("up")},
+    "gelu": {"hidden": lambda b: functional.gelu(b.inner("gate")) * b.inner("up")},
+    "residual of the input": {"out": lambda b: b.x + functional.linear(b["hidden"], b.w["down_proj"])},
+    "second residual after the norm": {"out": lambda b: b["norm2"] + functional.linear(b["hidden"], b.w["down_proj"])},
+    "no second residual": {"out": lambda b: functional.linear(b["hidden"], b.w["down_proj"])},
+}
+
+
+def stages(
+    x: Tensor, weights: Tensors, config: dict[str, Any], fault: str = "nothing", known: Tensors | None = None
+) -> Tensors:
+    """Every stage of the block, in 64 bits and then as x, with one fault; those before it may be known already."""
+    block = Block(x.double(), {name: value.double() for name, value in weights.items()}, config)
+    before = ORDER[: ORDER.index(planted(fault))] if known and planted(fault) else ()
+    for name in ORDER:
+        block.s[name] = known[name].double() if known and name in before else (RIGHT | FAULTS[fault])[name](block)
+    return {name: value.to(x.dtype) for name, value in block.s.items()}
+
+
+def planted(fault: str) -> str:
+    """The first stage that a fault makes wrong."""
+    return next((name for name in ORDER if name in FAULTS[fault]), "")
+
+
+def _drawn(draw: Draw) -> tuple[Tensor, Tensors, dict[str, Any]]:
+    T, H, K, d, inner = 5, 4, 2, 6, 11
+    D = H * d
+    shapes = {"q_proj": (D, D), "k_proj": (K * d, D), "v_proj": (K * d, D), "o_proj": (D, D)}
+    shapes |= {"gate_proj": (inner, D), "up_proj": (inner, D), "down_proj": (D, inner)}
+    weights = {name: normal(draw, *shape, scale=1.5 * shape[1] ** -0.5) for name, shape in shapes.items()}
+    weights |= {name: 1 + normal(draw, D, scale=0.3) for name in ("norm1", "norm2")}
+    config = {"num_heads": H, "num_kv_heads": K, "eps": 0.05, "theta": draw.choice((50.0, 100.0, 200.0))}
+    return normal(draw, T, D, scale=0.7) + 0.4, weights, config
+
+
+def cases(draw: Draw) -> Iterator[Case]:
+    """For each fault: inputs, weights, sizes, what was reported; then the right output and the first wrong stage."""
+    drawn = [_drawn(draw) for _ in range(3)]
+    right = [stages(*one) for one in drawn]
+    # In an order of its own, so that nobody can name the faults by counting calls.
+    faults = draw.sample(list(FAULTS), len(FAULTS))
+    for number, fault in enumerate(faults):
+        inputs, known = drawn[number % 3], right[number % 3]
+        # Less than the thousandth that counts as wrong, and more than a right output may be off: so neither an exact
+        # comparison nor a copied report passes.
+        reported = {name: value * (1 + 4e-4) for name, value in stages(*inputs, fault, known).items()}
+        yield (*inputs, reported), (known["out"], planted(fault))
+
+
+HINTS = {
+    "eps outside": "norm1 and norm2: eps stands inside the root.",
+    "no eps": "norm1 and norm2: eps is missing.",
+    "layer norm": "norm1 and norm2: RMSNorm does not take the mean off.",
+    "no gain": "norm1 and norm2: the gain is missing.",
+    "other layout": "q and k: the pairs are (i, i + d/2), the half layout.",
+    "no positions": "q and k: they are turned by their positions before they meet.",
+    "other frequencies": "q and k: pair i turns by position times theta^(-2i/d).",
+    "keys not turned": "k: keys are turned as queries are.",
+    "values turned": "v: values are not turned; positions are for the scores alone.",
+    "values of the stream": "v: values too are made of the normalised input.",
+    "mask after softmax": "weights: -inf goes in before the softmax.",
+    "masked with zero": "weights: a score of 0 is no ban; -inf is.",
+    "no mask": "weights: the mask is missing.",
+    "no scale": "weights: divide the scores by the root of d.",
+    "d for its root": "weights: divide the scores by the root of d, not by d.",
+    "tiled keys": "weights and mixed: query head h reads key-value head h // (H / K): repeat_interleave.",
+    "tiled values": "mixed: query head h reads value head h // (H / K): repeat_interleave.",
+    "heads reshaped": "mixed: transpose heads and tokens before you reshape.",
+    "residual after the norm": "middle: the residual is x itself, not its norm.",
+    "no residual": "middle: the residual is missing.",
+    "output turned round": "middle: o_proj lies outputs first, so it is mixed @ o_proj.T.",
+    "norm of the input": "norm2: it normalises the stream after attention.",
+    "the first gain": "norm2: it has a gain of its own.",
+    "gate and up swapped": "hidden: SiLU is for the gate.",
+    "sigmoid": "hidden: SiLU is z times sigmoid(z).",
+    "residual of the input": "out: the residual is the stream after attention.",
+    "second residual after the norm": "out: the residual is the stream, not its norm.",
+    "no second residual": "out: the residual is missing.",
+}
+
+
+def out_mistakes(x: Tensor, weights: Tensors, config: dict[str, Any], reported: Tensors) -> list[tuple[Any, str]]:
+    """The output with each known fault, named."""
+    right = stages(x, weights, config)
+    found = [(stages(x, weights, config, fault)["out"], hint) for fault, hint in HINTS.items()]
+    others = [
+        (right[name], f"This is {name}: return out, the last stage.") for name in ORDER if name not in ("q", "k", "v")
+    ]
+    return [
+        (reported["out"], "This is the output as it was reported: compute your own."),
+        *found,
+        *others[:-1],
+        (right, "Return the output alone, with the name: not all stages."),
+    ]
+
+
+MISLED = "Your own stages are not right yet, so the comparison misleads: see above."
+
+
+def name_mistakes(x: Tensor, weights: Tensors, config: dict[str, Any], reported: Tensors) -> list[tuple[str, str]]:
+    """Wrong names: the last, the largest, one that differs by rounding alone."""
+    right = stages(x, weights, config)
+    off = {name: float((reported[name] - right[name]).abs().max()) for name in ORDER}
+    wrong = [name for name in ORDER if off[name] > 1e-3 * float(right[name].abs().max())]
+    blame = "is wrong because something before it is: name the first, in the order of the computation."
+    found = [(name, f"{name} {blame}") for name in wrong[1:]]
+    if wrong:
+        found.append(("", "Something is wrong: compare each reported stage with yours, beginning with norm1."))
+    rounding = "differs in its last digits only, which is rounding: allow for a thousandth."
+    return [*found, *((name, f"{name} {rounding}") for name in ORDER if name not in wrong)]

@@ -1,0 +1,60 @@
+"""Looking at answers of lab 04: arrays as tensors, and which property fails if no known mistake explains them."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fullstack_llm.checks import same
+
+Student = Callable[..., Any]
+
+
+def tensors(value: Any) -> Any:
+    """An answer with its NumPy arrays as tensors: either is right.
+
+    >>> tensors((np.zeros(2, "float32"), "norm1"))
+    (tensor([0., 0.]), 'norm1')
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind != "u":
+        return torch.from_numpy(value.copy())
+    return tuple(map(tensors, value)) if isinstance(value, tuple) else value
+
+
+def moves(student: Student, q: Tensor, k: Tensor, v: Tensor) -> str:
+    """A sentence if the last key and value change what an earlier query gets, else an empty string."""
+    ahead = len(k) - len(q)
+    other_k, other_v = k.clone(), v.clone()
+    other_k[-1], other_v[-1] = k[-1] + 3, v[-1] - 5
+    before, after = student(q, k, v), student(q, other_k, other_v)
+    if not all(_fits(one, (len(q), v.shape[1])) for one in (before, after)):
+        return ""
+    for t in range(len(q) - 1):
+        if not same(before[t], after[t], 1e-4, 1e-5):
+            return f"Position {t + ahead} sees position {len(k) - 1}, which comes after it: is the mask applied at all?"
+    return ""
+
+
+def stretches(student: Student, x: Tensor, start: int, theta: float, layout: str) -> str:
+    """A sentence if a turn changes a row's length, or if a product of two rows depends on more than their distance."""
+    found = student(x, start, theta, layout)
+    if not _fits(found, tuple(x.shape), x.dtype):
+        return ""
+    rtol = 1e-3 if x.dtype == torch.float32 else 0.05
+    for t, (mine, row) in enumerate(zip(found, x, strict=True)):
+        if not same(float(mine.float().norm()), float(row.float().norm()), rtol, 1e-6):
+            return f"Row {t} has changed its length, and a rotation keeps lengths."
+    if x.dtype != torch.float32:
+        return ""
+    later = student(x, start + 7, theta, layout)
+    if _fits(later, tuple(x.shape)) and not same(found @ found.mT, later @ later.mT, 1e-3, 1e-3):
+        return "Move all rows by seven positions: their products change, and should depend on distances alone."
+    return ""
+
+
+def _fits(value: Any, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> bool:
+    # With an infinite tolerance `same` asks for kind, dtype, shape and finiteness, and for nothing else.
+    return bool(same(value, torch.zeros(shape, dtype=dtype), 0.0, math.inf))
