@@ -7,7 +7,6 @@ Run from the repository: `python -m benchmarks.attention` (a part against the re
 """
 
 import argparse
-import json
 import math
 import os
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.transformer import FOLDER, write
+from fullstack_llm.expect import recorded, write_record
 from fullstack_llm.transformer import trials
 from fullstack_llm.transformer.memory import peak_bytes
 from tests.transformer.allocator import allocated
@@ -29,7 +28,7 @@ FLOOR = 2.0  # naive over fused at 1,024 tokens
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--record", action="store_true", help=f"write {FOLDER}/{NAME}.json")
+    arguments.add_argument("--record", action="store_true", help=f"write the recorded run {NAME}")
     options = arguments.parse_args()
     os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
     torch.set_num_threads(1)
@@ -37,12 +36,12 @@ def main() -> None:
     ratio = values["seconds_over_fused"]["naive"][2]
     assert ratio >= FLOOR, f"naive takes {ratio:.1f} times as long as fused, expected at least {FLOOR}"
     if options.record:
-        write(NAME, "attention", values)
+        write_record(NAME, "python -m benchmarks.attention --record", values, ["torch"])
         return
-    recorded = json.loads((FOLDER / f"{NAME}.json").read_text(encoding="utf-8"))["values"]
+    record = recorded(NAME)["values"]
     for key in ("peak", "peak_backward"):
         for kind in KINDS:
-            assert values[key][kind] == recorded[key][kind][:3], f"{key} of {kind} differs from the recorded run"
+            assert values[key][kind] == record[key][kind][:3], f"{key} of {kind} differs from the recorded run"
     print("peaks of memory are as recorded")
 
 

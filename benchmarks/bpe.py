@@ -8,24 +8,18 @@ Run from the repository: `python -m benchmarks.bpe` (--merges 20: a small part; 
 """
 
 import argparse
-import datetime
 import hashlib
-import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-import tokenizers
-
 from fullstack_llm import bpe, corpus
-from fullstack_llm.expect import fingerprint
+from fullstack_llm.expect import recorded, write_record
 from tests.oracles import library_merges, library_tokenizer, naive_merges
 
-RECORD = Path("src/fullstack_llm/data/recorded/bpe-1mb.json")
+RECORD = "bpe-1mb"
 COUNTS = [10, 20, 50, 100, 200, 500, 1000]
 FLOOR = 20.0  # of the speed-up at 1,000 merges
 
@@ -33,7 +27,7 @@ FLOOR = 20.0  # of the speed-up at 1,000 merges
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--merges", type=int, default=1000, help="how many merges to learn (default: 1000)")
-    arguments.add_argument("--record", action="store_true", help=f"write {RECORD}")
+    arguments.add_argument("--record", action="store_true", help=f"write the recorded run {RECORD}")
     options = arguments.parse_args()
     if options.record and options.merges != COUNTS[-1]:
         arguments.error(f"a record needs all {COUNTS[-1]} merges; leave out --merges")
@@ -44,9 +38,9 @@ def main() -> None:
     if options.merges == COUNTS[-1]:
         assert speedup >= FLOOR, f"incremental is {speedup:.1f} times as fast as naive, expected at least {FLOOR}"
     if options.record:
-        write(values)
+        write_record(RECORD, "python -m benchmarks.bpe --record", values, ["tokenizers"])
     else:
-        compare(values, json.loads(RECORD.read_text(encoding="utf-8"))["values"])
+        compare(values, recorded(RECORD)["values"])
 
 
 def measure(text: str, counts: list[int]) -> dict:
@@ -104,21 +98,6 @@ def compare(values: dict, recorded: dict) -> None:
         for n in values[key].keys() & recorded[key].keys():
             assert values[key][n] == recorded[key][n], f"{key} after {n} merges differs from the recorded run"
     print("merges and token counts are as recorded")
-
-
-def write(values: dict) -> None:
-    versions = {"python": platform.python_version(), "tokenizers": tokenizers.__version__}
-    run = {
-        "command": "python -m benchmarks.bpe --record",
-        "seed": None,
-        "device": f"CPU, {os.cpu_count()} cores",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": versions,
-        "values": values,
-        "sha256": fingerprint(values),
-    }
-    RECORD.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-    print(f"wrote {RECORD}")
 
 
 if __name__ == "__main__":

@@ -7,24 +7,18 @@ beginnings of the runs against the record. --record: all of them in full, which 
 """
 
 import argparse
-import datetime
-import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
-from fullstack_llm.expect import fingerprint
+from fullstack_llm.expect import recorded, write_record
 from fullstack_llm.transformer import count, specialists, trials
 from fullstack_llm.transformer.shape import Shape
 
-FOLDER = Path("src/fullstack_llm/data/recorded")
 CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
     "norms": {
         "post": lambda seed, **how: trials.norms("post", 0, seed, **how),
@@ -56,7 +50,7 @@ BEGINNING = 41  # steps that are made again without --record
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("names", nargs="*", metavar="NAME", help=f"which runs: {', '.join(CASES)} (default: all)")
-    arguments.add_argument("--record", action="store_true", help=f"write {FOLDER}/transformer-NAME.json")
+    arguments.add_argument("--record", action="store_true", help="write the recorded runs transformer-NAME")
     options = arguments.parse_args()
     if unknown := set(options.names) - set(CASES):
         arguments.error(f"there is no run {min(unknown)!r}; there are {', '.join(CASES)}")
@@ -64,16 +58,19 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in options.names or CASES:
         if options.record:
-            write(f"transformer-{name}", f"transformer {name}", MEASURES[name](in_full(name)))
+            command = f"python -m benchmarks.transformer {name} --record"
+            write_record(
+                f"transformer-{name}", command, MEASURES[name](in_full(name)), ["torch", "transformers"], seed=0
+            )
         else:
             compare(name)
 
 
 def compare(name: str) -> None:
     """Assert that each case begins as the record says."""
-    recorded = json.loads((FOLDER / f"transformer-{name}.json").read_text(encoding="utf-8"))["values"]
+    record = recorded(f"transformer-{name}")["values"]
     for case, run in CASES[name].items():
-        again, before = run(0, until=BEGINNING).losses[:: trials.EVERY], recorded["losses"][case][0]
+        again, before = run(0, until=BEGINNING).losses[:: trials.EVERY], record["losses"][case][0]
         apart = max(abs(x - y) for x, y in zip(again, before, strict=False))
         print(f"{name} {case:13} {BEGINNING} steps again: at most {apart:.6f} nats from the record", flush=True)
         near = trials.MIXTURE_TOLERANCE if recorded.get("loads", {}).get(case) else trials.TOLERANCE
@@ -211,25 +208,6 @@ def mean(found: list[float | None]) -> float | None:
 def spread(found: list[float | None]) -> float | None:
     known = [x for x in found if x is not None]
     return max(known) - min(known) if len(known) == len(found) else None
-
-
-def write(name: str, command: str, values: dict[str, Any]) -> None:
-    run = {
-        "command": f"python -m benchmarks.{command} --record",
-        "seed": 0,
-        "device": f"CPU, {os.cpu_count()} cores, one thread",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "values": values,
-        "sha256": fingerprint(values),
-    }
-    target = FOLDER / f"{name}.json"
-    target.write_text(json.dumps(run) + "\n", encoding="utf-8")
-    print(f"wrote {target} ({target.stat().st_size / 1e3:.0f} kB)")
 
 
 if __name__ == "__main__":

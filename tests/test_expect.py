@@ -107,3 +107,10 @@ def test_a_recorded_run_is_read_back_and_an_edited_one_refused(runs):
         recorded("edited")
     with pytest.raises(FileNotFoundError, match="there are: bpe, edited"):
         recorded("missing")
+
+
+def test_a_written_run_is_read_back_with_what_made_it(runs):
+    module.write_record("sums", "python -m benchmarks.sums --record", {"ratio": 2.5}, ["torch"], seed=3)
+    run = recorded("sums")
+    assert (run["values"], run["seed"], run["command"]) == ({"ratio": 2.5}, 3, "python -m benchmarks.sums --record")
+    assert run["versions"]["torch"] == module.importlib.metadata.version("torch").partition("+")[0]

@@ -1,13 +1,17 @@
 """Hold a measured number against its expected range, show it, and record it for the chapter and the build."""
 
+import datetime
 import functools
 import hashlib
 import html
+import importlib.metadata
 import importlib.resources
 import json
 import math
 import os
+import platform
 import re
+from pathlib import Path
 from typing import Any
 
 from fullstack_llm.presets import preset
@@ -76,6 +80,23 @@ def recorded(name: str) -> dict[str, Any]:
         advice = f"Make it again with: {run['command']}"
         raise ValueError(f"The recorded run {name!r} was edited: its values do not match their hash. {advice}")
     return run
+
+
+def write_record(name: str, command: str, values: dict[str, Any], packages: list[str], seed: int | None = None) -> None:
+    """Write a recorded run into the package, for `recorded` to read: what made it, on what, and with which packages."""
+    versions = {package: importlib.metadata.version(package).partition("+")[0] for package in packages}
+    run = {
+        "command": command,
+        "seed": seed,
+        "device": f"CPU, {os.cpu_count()} cores",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": {"python": platform.python_version()} | versions,
+        "values": values,
+        "sha256": fingerprint(values),
+    }
+    path = Path(str(importlib.resources.files("fullstack_llm"))) / "data" / "recorded" / f"{name}.json"
+    path.write_text(json.dumps(run) + "\n", encoding="utf-8")
+    print(f"wrote {path}")
 
 
 def fingerprint(values: dict[str, Any]) -> str:
