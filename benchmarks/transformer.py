@@ -73,7 +73,7 @@ def compare(name: str) -> None:
         again, before = run(0, until=BEGINNING).losses[:: trials.EVERY], record["losses"][case][0]
         apart = max(abs(x - y) for x, y in zip(again, before, strict=False))
         print(f"{name} {case:13} {BEGINNING} steps again: at most {apart:.6f} nats from the record", flush=True)
-        near = trials.MIXTURE_TOLERANCE if recorded.get("loads", {}).get(case) else trials.TOLERANCE
+        near = trials.MIXTURE_TOLERANCE if record.get("loads", {}).get(case) else trials.TOLERANCE
         assert apart <= near, f"{name} {case} is {apart:.4f} nats from the recorded run"
 
 

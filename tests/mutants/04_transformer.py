@@ -44,6 +44,29 @@ CAUSAL_ATTENTION = [
         "A score of 0 is no ban",
         swap(ATTEND, SOFTMAX, "torch.softmax(scores * seen, dim=-1)"),
     ),
+    Mutant(
+        "causal_attention",
+        "zeros before the softmax, first message",
+        "Or are masked scores 0",
+        swap(ATTEND, SOFTMAX, "torch.softmax(scores * seen, dim=-1)"),
+    ),
+    Mutant(
+        "causal_attention",
+        "maximum over hidden scores",
+        "sought among hidden ones",
+        swap(
+            ATTEND,
+            SOFTMAX,
+            "(scores - scores.amax(-1, keepdim=True)).exp() * seen\n"
+            "    weights = weights / weights.sum(-1, keepdim=True)",
+        ),
+    ),
+    Mutant(
+        "causal_attention",
+        "64 bits",
+        "The type is not",
+        swap(ATTEND, "return weights @ v", "return (weights @ v).double()"),
+    ),
     Mutant("causal_attention", "no scale", "The scale is missing", swap(ATTEND, " / d**0.5", "")),
     Mutant("causal_attention", "divided by d", "it is the *root* of d", swap(ATTEND, "d**0.5", "d")),
     Mutant("causal_attention", "times the root", "Multiplied by the root", swap(ATTEND, "/ d**0.5", "* d**0.5")),
@@ -171,6 +194,33 @@ ROPE = [
         "257 is no number",
         swap(TURN, "cos, sin = ", "angle = angle.to(x.dtype)\n    cos, sin = "),
     ),
+    Mutant(
+        "rope",
+        "everything in 16 bits",
+        "positions rounded to 16 bits",
+        """
+def rope(x, start, theta, layout):
+    T, d = x.shape
+    i = torch.arange(0, d, 2, dtype=x.dtype)
+    angle = torch.arange(start, start + T, dtype=x.dtype)[:, None] * theta ** (-i / d)
+    half = layout == "half"
+    a, b = x.chunk(2, dim=1) if half else (x[:, 0::2], x[:, 1::2])
+    new = a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()
+    return torch.cat(new, 1) if half else torch.stack(new, 2).reshape(T, d)
+""",
+    ),
+    Mutant(
+        "rope",
+        "all rows alike",
+        "row t stands at start + t",
+        swap(TURN, "arange(start, start + T)", "full((T,), start)"),
+    ),
+    Mutant(
+        "rope",
+        "put back as halves",
+        "put back in the order of the other",
+        swap(TURN, "if half else torch.stack(new, 2).reshape(T, d)", ""),
+    ),
     Mutant("rope", "comes back in 32 bits", "has the dtype of x", swap(TURN, ".to(x.dtype)", "")),
     Mutant("rope", "identity", "Nothing is turned", "def rope(x, start, theta, layout):\n    return x"),
     Mutant("rope", "reflects", "has changed its length", swap(TURN, "a * sin + b * cos", "a * sin - b * cos")),
@@ -238,6 +288,34 @@ def grouped_query_attention(q, k, v):
     ),
     Mutant(
         "grouped_query_attention",
+        "by K",
+        "This divides h by K",
+        swap(
+            GROUP,
+            BOTH,
+            "k, v = (a[(torch.arange(H) // K).clamp(max=K - 1)] for a in (k, v))",
+        ),
+    ),
+    Mutant(
+        "grouped_query_attention",
+        "head 0 alone",
+        "read key-value head 0",
+        swap(GROUP, BOTH, "k, v = k[:1].expand_as(q), v[:1].expand_as(q)"),
+    ),
+    Mutant(
+        "grouped_query_attention",
+        "reversed",
+        "in falling order",
+        swap(GROUP, "heads.transpose", "heads.flip(0).transpose"),
+    ),
+    Mutant(
+        "grouped_query_attention",
+        "as rows",
+        "stacked as rows",
+        swap(GROUP, "heads.transpose(0, 1).reshape(T, H * d)", "heads.reshape(H * T, d)"),
+    ),
+    Mutant(
+        "grouped_query_attention",
         "averages queries",
         "they are not averaged",
         """
@@ -277,6 +355,19 @@ RMS_NORM = [
     ),
     Mutant("rms_norm", "no eps", "eps is missing", swap(NORM, "mean + eps", "mean")),
     Mutant("rms_norm", "its own eps", "not always 1e-6", swap(NORM, "mean + eps", "mean + 1e-6")),
+    Mutant(
+        "rms_norm",
+        "standard deviation",
+        "the standard deviation",
+        swap(NORM, "y * torch.rsqrt(mean + eps)", "y / (y.std(-1, keepdim=True, correction=0) + eps)"),
+    ),
+    Mutant(
+        "rms_norm",
+        "gain first",
+        "The gain comes after",
+        swap(swap(NORM, "x.float()", "x.float() * gain.float()"), " * gain\n", "\n"),
+    ),
+    Mutant("rms_norm", "always float16", "The type is not", swap(NORM, ".to(x.dtype) * gain", ".half() * gain.half()")),
     Mutant("rms_norm", "no gain", "The gain is missing", swap(NORM, ".to(x.dtype) * gain", ".to(x.dtype)")),
     Mutant("rms_norm", "one plus gain", "as Gemma does", swap(NORM, "* gain", "* (1 + gain)")),
     Mutant("rms_norm", "sum", "the root of the sum of squares", swap(NORM, ".mean(dim=-1", ".sum(dim=-1")),
@@ -300,6 +391,7 @@ SWIGLU = [
     Mutant("swiglu", "swapped", "Gate and up have changed places", swap(GATED, "F.silu(g) * u", "F.silu(u) * g")),
     Mutant("swiglu", "gelu", "GeGLU", swap(GATED, "F.silu(g)", "F.gelu(g)")),
     Mutant("swiglu", "gelu by tanh", "GeGLU", swap(GATED, "F.silu(g)", "F.gelu(g, approximate='tanh')")),
+    Mutant("swiglu", "gelu by sigmoid", "no factor 1.702", swap(GATED, "F.silu(g)", "g * torch.sigmoid(1.702 * g)")),
     Mutant("swiglu", "relu", "ReGLU", swap(GATED, "F.silu(g)", "F.relu(g)")),
     Mutant("swiglu", "bilinear", "There is no activation", swap(GATED, "F.silu(g)", "g")),
     Mutant("swiglu", "after the product", "SiLU is for the gate alone", swap(GATED, "F.silu(g) * u", "F.silu(g * u)")),
@@ -322,8 +414,8 @@ ROUTED = """
 def route(logits, k):
     N, E = logits.shape
     p = torch.softmax(logits, dim=-1)
-    values, experts = torch.sort(p, dim=-1, descending=True, stable=True)
-    values, experts = values[:, :k], experts[:, :k]
+    experts = torch.sort(logits, dim=-1, descending=True, stable=True).indices[:, :k]
+    values = p.gather(1, experts)
     f = torch.zeros(E)
     for e in experts.flatten():
         f[e] += 1 / (N * k)
@@ -354,8 +446,24 @@ ROUTE = [
         swap(
             ROUTED,
             "    f = ",
-            "    experts = E - 1 - p.flip(1).sort(dim=-1, descending=True, stable=True).indices[:, :k]\n    f = ",
+            "    experts = E - 1 - logits.flip(1).sort(dim=-1, descending=True, stable=True).indices[:, :k]\n    f = ",
         ),
+    ),
+    Mutant(
+        "route",
+        "topk",
+        "torch.topk promises no order",
+        swap(
+            ROUTED, "torch.sort(logits, dim=-1, descending=True, stable=True).indices[:, :k]", "logits.topk(k).indices"
+        ),
+    ),
+    Mutant("route", "sorts probabilities", "Sort the logits", swap(ROUTED, "torch.sort(logits", "torch.sort(p")),
+    Mutant("route", "factor k", "not k", swap(ROUTED, "E * (f * P)", "k * (f * P)")),
+    Mutant(
+        "route",
+        "chosen probabilities alone",
+        "taken as zero",
+        swap(ROUTED, "P = p.mean(0)", "P = torch.zeros(N, E).scatter(1, experts, values).mean(0)"),
     ),
     Mutant(
         "route",
@@ -386,6 +494,7 @@ ROUTE = [
         "integers of 64 bits",
         swap(ROUTED, "return shares, experts", "return shares, experts.int()"),
     ),
+    Mutant("route", "64 bits", "The type is not", swap(ROUTED, "return shares,", "return shares.double(),")),
     Mutant("route", "two values", "Return a tuple of three", swap(ROUTED, "experts, loss.item()", "experts")),
     Mutant("route", "a tensor", "The loss is a plain float", swap(ROUTED, "loss.item()", "loss")),
     Mutant("route", "k times", "as in transformers' own loss", swap(ROUTED, "1 / (N * k)", "1 / N")),
@@ -506,6 +615,12 @@ COUNT = [
     ),
     Mutant(
         "count_parameters",
+        "norms twice in mixtures",
+        "Two gains",
+        swap(COUNTED, "(2 * L + 1) * D", "(2 * L * max(E, 1) + 1) * D"),
+    ),
+    Mutant(
+        "count_parameters",
         "cache of one layer",
         "Every layer has its own",
         swap(COUNTED, "2 * 2 * L * K * d", "2 * 2 * K * d"),
@@ -544,6 +659,8 @@ def diagnose(x, weights, config, reported):
     off = [n for n in s if (reported[n] - s[n]).abs().max() > 1e-3 * s[n].abs().max()]
     return s["out"], off[0] if off else ""
 """
+
+OFF = "(reported[n] - s[n]).abs().max() > 1e-3 * s[n].abs().max()"
 
 DIAGNOSE = [
     Mutant(
@@ -622,6 +739,36 @@ DIAGNOSE = [
     ),
     Mutant("diagnose", "names the last", "because something before it is", swap(DIAGNOSED, "off[0]", "off[-1]")),
     Mutant("diagnose", "exact", "which is rounding", swap(DIAGNOSED, "> 1e-3 * s[n].abs().max()", "> 0")),
+    Mutant("diagnose", "gelu", "this is GELU", swap(DIAGNOSED, "F.silu", "F.gelu")),
+    Mutant("diagnose", "a hundredth", "off in one entry", swap(DIAGNOSED, "> 1e-3", "> 1e-2")),
+    Mutant(
+        "diagnose",
+        "mean",
+        "off in one entry",
+        swap(DIAGNOSED, OFF, "(reported[n] - s[n]).abs().mean() > 1e-3 * s[n].abs().mean()"),
+    ),
+    Mutant(
+        "diagnose", "norm", "off in one entry", swap(DIAGNOSED, OFF, "(reported[n] - s[n]).norm() > 1e-3 * s[n].norm()")
+    ),
+    Mutant(
+        "diagnose",
+        "entry by entry",
+        "of the largest of yours",
+        swap(DIAGNOSED, OFF, "((reported[n] - s[n]).abs() > 1e-3 * s[n].abs()).any()"),
+    ),
+    Mutant(
+        "diagnose",
+        "allclose",
+        "of the largest of yours",
+        swap(DIAGNOSED, OFF, "not torch.allclose(reported[n], s[n], rtol=1e-3, atol=1e-3)"),
+    ),
+    Mutant("diagnose", "largest with its sign", "by absolute value", swap(DIAGNOSED, "s[n].abs().max()", "s[n].max()")),
+    Mutant(
+        "diagnose",
+        "difference with a sign",
+        "absolute difference",
+        swap(DIAGNOSED, "(reported[n] - s[n]).abs()", "(reported[n] - s[n])"),
+    ),
     Mutant("diagnose", "always fine", "Something is wrong", swap(DIAGNOSED, 'off[0] if off else ""', '""')),
     Mutant("diagnose", "all stages", "Return the output alone", swap(DIAGNOSED, 'return s["out"]', "return s")),
 ]

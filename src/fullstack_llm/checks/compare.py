@@ -16,14 +16,20 @@ from typing import Any
 import numpy as np
 
 ARTICLES = {"int": "an int", "ndarray": "a NumPy array", "Tensor": "a tensor", "NoneType": "None"}
+# Types that can hold the same contents.
+KIN = ({"bool", "int", "float"}, {"list", "tuple", "ndarray", "Tensor"}, {"str", "bytes"})
 
 
 @dataclass(frozen=True)
 class Same:
-    """The outcome of a comparison: truthy when the values are the same, else `reason` is a sentence."""
+    """The outcome of a comparison: truthy when the values are the same, else `reason` is a sentence.
+
+    `by_type` says that a dtype or a type of the same kin differs, so that what is in there was not looked at.
+    """
 
     ok: bool
     reason: str = ""
+    by_type: bool = False
 
     def __bool__(self) -> bool:
         return self.ok
@@ -50,8 +56,13 @@ def _name(value: Any) -> str:
     return ARTICLES.get(name, f"a {name}")
 
 
-def _differ(reason: str, where: str) -> Same:
-    return Same(False, f"{reason}, at {where}" if where else reason)
+def _differ(reason: str, where: str, *, by_type: bool = False) -> Same:
+    return Same(False, f"{reason}, at {where}" if where else reason, by_type)
+
+
+def _akin(got: Any, want: Any) -> bool:
+    names = {type(got).__name__, type(want).__name__}
+    return any(names <= kin for kin in KIN)
 
 
 def _plain(value: Any) -> Any:
@@ -64,10 +75,10 @@ def _same(got: Any, want: Any, rtol: float, atol: float, where: str) -> Same:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(want, torch.Tensor):
         if not isinstance(got, torch.Tensor):
-            return _differ(f"got {_name(got)}, wanted a tensor", where)
+            return _differ(f"got {_name(got)}, wanted a tensor", where, by_type=_akin(got, want))
         return _same_arrays(got, want, rtol, atol, where)
     if type(got) is not type(want):
-        return _differ(f"got {_name(got)}, wanted {_name(want)}", where)
+        return _differ(f"got {_name(got)}, wanted {_name(want)}", where, by_type=_akin(got, want))
     if isinstance(want, np.ndarray):
         return _same_arrays(got, want, rtol, atol, where)
     if isinstance(want, (list, tuple)):
@@ -123,7 +134,7 @@ def _same_dicts(got: dict[Any, Any], want: dict[Any, Any], rtol: float, atol: fl
 def _same_arrays(got: Any, want: Any, rtol: float, atol: float, where: str) -> Same:
     if got.dtype != want.dtype:
         kinds = [str(x.dtype).removeprefix("torch.") for x in (got, want)]
-        return _differ(f"got dtype {kinds[0]}, wanted {kinds[1]}", where)
+        return _differ(f"got dtype {kinds[0]}, wanted {kinds[1]}", where, by_type=True)
     if tuple(got.shape) != tuple(want.shape):
         return _differ(f"got shape {tuple(got.shape)}, wanted {tuple(want.shape)}", where)
     mine, theirs = _numbers(got), _numbers(want)

@@ -17,6 +17,8 @@ from .show import plain, show
 from .verdict import Outcome, Verdict
 
 STUB = re.compile(r"[A-Za-z_]\w*:")
+# A hint about values would mislead where a type differs.
+TYPE = "The type is not the one that the exercise asks for; what it holds was not looked at."
 
 
 class Wrong(Exception):
@@ -66,13 +68,17 @@ def require(
 ) -> None:
     """Raise `Wrong` unless `same(got, want, rtol, atol)`; a known wrong value brings the hint that belongs to it.
 
+    Where a type differs the hint is about that, except that `hint` says which values a tuple should have held.
+
     >>> require(3, 2, case={"text": "aab"}, hint="Count again.", wrong=[(3, "Count pairs, not characters.")])
     Traceback (most recent call last):
     fullstack_llm.checks.judging.Wrong: Count pairs, not characters.
     """
     outcome = same(got, want, rtol, atol)
     if not outcome:
-        named = next((its for value, its in wrong if same(got, value, rtol, atol)), hint)
+        alone = isinstance(want, tuple) and not isinstance(got, tuple)
+        default = TYPE if outcome.by_type and not alone else hint
+        named = next((its for value, its in wrong if same(got, value, rtol, atol)), default)
         raise Wrong(case, got, want, outcome.reason, named)
 
 

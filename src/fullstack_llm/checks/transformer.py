@@ -1,4 +1,4 @@
-"""The checks of lab 04. Beside them: oracles, cases, mistakes (attention, positions), parts, probes, count, block."""
+"""The checks of lab 04. Beside them: oracles, cases, probes, and mistakes, parts, count, block and diagnosis."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,10 +9,12 @@ from fullstack_llm.checks import Draw, check, require, same
 from fullstack_llm.checks import transformer_block as block
 from fullstack_llm.checks import transformer_cases as cases
 from fullstack_llm.checks import transformer_count as count
+from fullstack_llm.checks import transformer_diagnosis as diagnosis
 from fullstack_llm.checks import transformer_mistakes as mistakes
 from fullstack_llm.checks import transformer_oracles as oracle
 from fullstack_llm.checks import transformer_parts as parts
 from fullstack_llm.checks import transformer_probes as probes
+from fullstack_llm.checks.transformer_probes import ATOL, RTOL, judge
 
 LAB = "04_transformer"
 ANSWERS = ("transformer",)
@@ -24,45 +26,14 @@ OTHERS = ("rope", "grouped_query_attention", "swiglu", "route", "count_parameter
 REVIEW = {"causal_attention": ATTENTION, "rms_norm": NORM} | dict.fromkeys(OTHERS, LIBRARIES)
 
 Student = Callable[..., Any]
-Mistakes = list[tuple[Any, str]]
 
-# Sums of a few dozen products in 32 bits, in whatever order, agree to more digits than this.
-RTOL, ATOL = 1e-4, 1e-5
 # Ten stages in a row have more roundings behind them.
 DEEP = 1e-4
 
 
-def _judge(
-    student: Student,
-    names: str,
-    inputs: Iterable[tuple[Any, ...]],
-    right: Callable[..., Any],
-    mistaken: Callable[..., Mistakes],
-    hint: str,
-    *,
-    probe: Callable[..., str] | None = None,
-    rtol: float = RTOL,
-    atol: float = ATOL,
-) -> None:
-    def answer(*values: Any) -> Any:
-        return probes.tensors(student(*values))
-
-    for values in inputs:
-        case = dict(zip(names.split(), values, strict=True))
-        got, want = answer(*values), right(*values)
-        wrong: Mistakes = []
-        if not same(got, want, rtol, atol):
-            nothing = (None, "The answer is None: what is printed, or changed in place, is not returned.")
-            wrong = [nothing, *mistaken(*values)]
-            # A property that fails says where to look, when no mistake that we know explains the values.
-            if found := probe(answer, *values) if probe else "":
-                wrong.append((got, found))
-        require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=atol)
-
-
 def _attention(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str, atol: float = ATOL) -> None:
     right, mistaken = oracle.causal_attention, mistakes.causal_attention
-    _judge(student, "q k v", inputs, right, mistaken, hint, probe=probes.moves, atol=atol)
+    judge(student, "q k v", inputs, right, mistaken, hint, probe=probes.moves, atol=atol)
 
 
 @check("causal_attention", points=6, minutes=20, difficulty=2)
@@ -90,7 +61,8 @@ def _rope(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str) -> Non
         tolerance = {"rtol": 1e-3, "atol": 1e-4} if values[0].dtype == torch.float32 else {"rtol": 0.02, "atol": 0.05}
         right, mistaken = oracle.rope, mistakes.rope
         names = "x start theta layout"
-        _judge(student, names, [values], right, mistaken, hint, probe=probes.stretches, **tolerance)
+        hint = hint if values[0].dtype == torch.float32 else mistakes.HALF_BITS
+        judge(student, names, [values], right, mistaken, hint, probe=probes.stretches, **tolerance)
 
 
 @check("rope", part="half", points=5, minutes=20, difficulty=3)
@@ -116,7 +88,7 @@ def rope_later(student: Student, draw: Draw) -> None:
 
 def _grouped(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
     right, mistaken = oracle.grouped_query_attention, mistakes.grouped_query_attention
-    _judge(student, "q k v", inputs, right, mistaken, hint)
+    judge(student, "q k v", inputs, right, mistaken, hint)
 
 
 @check("grouped_query_attention", part="as many heads", points=4, minutes=15, difficulty=2)
@@ -137,22 +109,23 @@ def grouped_query_attention_shared(student: Student, draw: Draw) -> None:
 def rms_norm(student: Student, draw: Draw) -> None:
     """Vectors in 32 bits."""
     hint = "x over the root of (the mean of its squares along the last dimension, plus eps), times gain."
-    _judge(student, "x gain eps", cases.rms_norm(draw), oracle.rms_norm, parts.rms_norm, hint)
+    judge(student, "x gain eps", cases.rms_norm(draw), oracle.rms_norm, parts.rms_norm, hint)
 
 
 @check("rms_norm", part="16 bits", points=4)
 def rms_norm_half(student: Student, draw: Draw) -> None:
     """Vectors in 16 bits."""
     inputs = cases.rms_norm_half(draw)
+    hint = "The formula is that of 32 bits: go there first, and back to the dtype of x after."
     # One or two roundings to eight bits are right; an overflow is not near.
-    _judge(student, "x gain eps", inputs, oracle.rms_norm, parts.rms_norm, parts.IN_16_BITS, rtol=0.02, atol=1e-3)
+    judge(student, "x gain eps", inputs, oracle.rms_norm, parts.rms_norm, hint, rtol=0.02, atol=1e-3)
 
 
 @check("swiglu", points=5, minutes=10, difficulty=1)
 def swiglu(student: Student, draw: Draw) -> None:
     """Moderate gates."""
     hint = "g = x @ gate.T and u = x @ up.T; then (g * sigmoid(g) * u) @ down.T."
-    _judge(student, "x gate up down", cases.swiglu(draw), oracle.swiglu, parts.swiglu, hint)
+    judge(student, "x gate up down", cases.swiglu(draw), oracle.swiglu, parts.swiglu, hint)
 
 
 @check("swiglu", part="large gates", points=3)
@@ -161,7 +134,7 @@ def swiglu_large(student: Student, draw: Draw) -> None:
     hint = "1 / (1 + exp(-z)) stays finite for every z; exp(z) / (1 + exp(z)) does not."
     inputs = cases.swiglu_large(draw)
     # Numbers of hundreds are added with both signs.
-    _judge(student, "x gate up down", inputs, oracle.swiglu, parts.swiglu, hint, rtol=1e-3, atol=0.02)
+    judge(student, "x gate up down", inputs, oracle.swiglu, parts.swiglu, hint, rtol=1e-3, atol=0.02)
 
 
 Judged = tuple[dict[str, Any], Any, Any]
@@ -179,45 +152,74 @@ def _answers(
         yield case, got, want
 
 
-def _routed(student: Student, draw: Draw) -> Iterator[Judged]:
+def _routed(student: Student, inputs: cases.Cases) -> Iterator[Judged]:
     hint = "Return a tuple of three: shares (N, k), experts (N, k), and the loss, a float."
-    return _answers(student, "logits k", [(values, oracle.route(*values)) for values in cases.route(draw)], hint)
+    return _answers(student, "logits k", [(values, oracle.route(*values)) for values in inputs], hint)
 
 
-@check("route", part="choices", points=8, minutes=20, difficulty=3)
-def route(student: Student, draw: Draw) -> None:
-    """Shares and experts."""
-    hint = "Softmax over the experts; the k largest, best first, ties to the smaller index; divide by their sum."
-    for case, got, want in _routed(student, draw):
+def _chosen(student: Student, inputs: cases.Cases, hint: str) -> None:
+    for case, got, want in _routed(student, inputs):
         wrong = [] if same(got[:2], want[:2], RTOL, ATOL) else parts.choices(**case)
         require(got[:2], want[:2], case=case, hint=hint, wrong=wrong, rtol=RTOL, atol=ATOL)
+
+
+@check("route", part="choices", points=6, minutes=20, difficulty=3)
+def route(student: Student, draw: Draw) -> None:
+    """Shares and experts."""
+    hint = "Softmax over the experts; those with the k largest logits, best first; divide by their sum."
+    _chosen(student, cases.route(draw), hint)
+
+
+@check("route", part="ties", points=2)
+def route_ties(student: Student, draw: Draw) -> None:
+    """Equal logits, and probabilities that are equal where logits are not."""
+    _chosen(student, cases.route_ties(draw), parts.TIES)
 
 
 @check("route", part="balance loss", points=6)
 def route_loss(student: Student, draw: Draw) -> None:
     """The auxiliary loss."""
     hint = "E times the sum over experts of f * P: its share of all N * k choices, times its mean probability."
-    for case, got, want in _routed(student, draw):
+    for case, got, want in _routed(student, cases.route(draw)):
         wrong = [] if same(got[2], want[2], RTOL, ATOL) else parts.losses(**case)
         require(got[2], want[2], case=case, hint=hint, wrong=wrong, rtol=RTOL, atol=ATOL)
 
 
 def _counted(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
-    _judge(student, "sizes", inputs, oracle.count_parameters, count.count_parameters, hint, rtol=0.0, atol=0.0)
+    def answer(sizes: count.Sizes) -> Any:
+        got = student(sizes)
+        return {**got, "kv_bytes": oracle.count_parameters(sizes)["kv_bytes"]} if isinstance(got, dict) else got
+
+    right, mistaken = oracle.count_parameters, count.count_parameters
+    judge(answer, "sizes", inputs, right, mistaken, hint, probe=count.first_wrong, rtol=0.0, atol=0.0)
 
 
-@check("count_parameters", part="dense", points=7, minutes=15, difficulty=2, seconds=30)
+@check("count_parameters", part="dense", points=6, minutes=15, difficulty=2, seconds=30)
 def count_parameters(student: Student, draw: Draw) -> None:
     """Decoders with one MLP a layer."""
     hint = "Write down the shape of every matrix of one layer, multiply by the layers, add what stands outside."
     _counted(student, count.dense(draw), hint)
 
 
-@check("count_parameters", part="mixtures", points=5, seconds=30)
+@check("count_parameters", part="mixtures", points=4, seconds=30)
 def count_parameters_mixtures(student: Student, draw: Draw) -> None:
     """Decoders with several experts a layer."""
     hint = "All experts have weights; a token uses num_active of them. Router: hidden_size times num_experts a layer."
     _counted(student, count.mixtures(draw), hint)
+
+
+@check("count_parameters", part="cache", points=2, seconds=30)
+def count_parameters_cache(student: Student, draw: Draw) -> None:
+    """The bytes of keys and values, whatever the other numbers are."""
+    hint = "Keys and values: two, of K heads with d columns, in each layer, at two bytes a number."
+
+    def answer(sizes: count.Sizes) -> Any:
+        got, others = student(sizes), oracle.count_parameters(sizes)
+        del others["kv_bytes"]
+        return {**got, **others} if isinstance(got, dict) else got
+
+    inputs = [*count.dense(draw), *count.mixtures(draw)]
+    judge(answer, "sizes", inputs, oracle.count_parameters, count.count_parameters, hint, rtol=0.0, atol=0.0)
 
 
 def _diagnosed(student: Student, draw: Draw) -> Iterator[Judged]:
@@ -225,12 +227,12 @@ def _diagnosed(student: Student, draw: Draw) -> Iterator[Judged]:
     return _answers(student, "x weights config reported", block.cases(draw), hint)
 
 
-@check("diagnose", part="output", points=6, minutes=30, difficulty=4)
+@check("diagnose", part="output", points=6, minutes=30, difficulty=3)
 def diagnose(student: Student, draw: Draw) -> None:
     """The block's output as it should be."""
     hint = "Compute the ten stages one after the other, each from your own earlier ones, not from the report."
     for case, got, want in _diagnosed(student, draw):
-        wrong = [] if same(got[0], want[0], RTOL, DEEP) else block.out_mistakes(**case)
+        wrong = [] if same(got[0], want[0], RTOL, DEEP) else diagnosis.out_mistakes(**case)
         require(got[0], want[0], case=case, hint=hint, wrong=wrong, rtol=RTOL, atol=DEEP)
 
 
@@ -239,6 +241,6 @@ def diagnose_culprit(student: Student, draw: Draw) -> None:
     """The first stage that is wrong, for each fault, and for none."""
     hint = "In the order of the computation: the first name whose reported stage is not yours, or an empty string."
     for case, got, want in _diagnosed(student, draw):
-        mine = [] if same(got[0], want[0], RTOL, DEEP) else [(got[1], block.MISLED)]
-        wrong = [] if same(got[1], want[1]) else [*mine, *block.name_mistakes(**case)]
+        mine = [] if same(got[0], want[0], RTOL, DEEP) else [(got[1], diagnosis.MISLED)]
+        wrong = [] if same(got[1], want[1]) else [*mine, *diagnosis.name_mistakes(**case)]
         require(got[1], want[1], case=case, hint=hint, wrong=wrong)

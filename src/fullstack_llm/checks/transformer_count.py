@@ -1,8 +1,9 @@
 """Exercise 7 of lab 04, counting parameters: decoders that exist and drawn ones, and named wrong counts."""
 
+from collections.abc import Callable
 from typing import Any
 
-from fullstack_llm.checks import Draw
+from fullstack_llm.checks import Draw, same
 from fullstack_llm.checks import transformer_oracles as oracle
 
 Sizes = dict[str, Any]
@@ -33,12 +34,13 @@ def draw_sizes(draw: Draw, *, experts: bool) -> Sizes:
 
 
 def dense(draw: Draw) -> list[tuple[Sizes]]:
-    """The course's model, two of Meta's, each switch once, one layer, drawn ones."""
-    plain = (307, 24, 101, 3, 6, 2)
+    """Each switch once, the course's model, two of Meta's, one layer, drawn ones."""
+    # The first shape has H = 3K and five layers: no factor of a mistake is that of another one.
+    plain = (307, 24, 101, 5, 6, 2)
     switched = [sizes(*plain, gated=gated, tied=tied) for gated in (True, False) for tied in (True, False)]
     one_layer, multi_query = sizes(5, 6, 7, 1, 3, 3), sizes(211, 30, 103, 2, 5, 1)
     drawn = [draw_sizes(draw, experts=False) for _ in range(3)]
-    return [(one,) for one in (BASE, LLAMA_2_7B, LLAMA_3_8B, *switched, one_layer, multi_query, *drawn)]
+    return [(one,) for one in (*switched, BASE, LLAMA_2_7B, LLAMA_3_8B, one_layer, multi_query, *drawn)]
 
 
 def mixtures(draw: Draw) -> list[tuple[Sizes]]:
@@ -123,6 +125,27 @@ def count_parameters(sizes: Sizes) -> Mistakes:
     ]
     floats = {key: float(value) for key, value in right.items()}
     return [*found, (floats, "Counts are ints: divide with //."), *_partly_floats(right)]
+
+
+ABOUT = {
+    "embedding": "One row of hidden_size for each token of the vocabulary.",
+    "attention": "Four matrices a layer: q and o with D by D, k and v with D by K * d, where d = D / H.",
+    "mlp": "Each expert has two matrices of D by I, or three with a gate; times experts (one if none), times layers.",
+    "router": "One row of hidden_size for each expert in each layer; 0 where there is no mixture.",
+    "norms": "Two gains of hidden_size a layer, and one after the last.",
+    "output": "0 where it is tied to the embedding, else as large as that.",
+    "total": "The sum of the six places: embedding, attention, mlp, router, norms, output.",
+    "active": "The total without the experts that a token does not use: num_experts - num_active in each layer.",
+}
+
+
+def first_wrong(student: Callable[..., Any], sizes: Sizes) -> str:
+    """What belongs under the first key whose number is wrong, or an empty string."""
+    match student(sizes):
+        case dict(got):
+            wanted = oracle.count_parameters(sizes)
+            return next((hint for key, hint in ABOUT.items() if key in got and not same(got[key], wanted[key])), "")
+    return ""
 
 
 def _used(sizes: Sizes, mats: int) -> int:

@@ -16,7 +16,8 @@ AFTER = (
 )
 RENORMALISED = (
     "Taken out after the softmax and divided by what is left: the same on paper, but where the future takes all of "
-    "the softmax nothing is left to divide. Set its scores to -inf before."
+    "the softmax nothing is left to divide. (The same if the largest score was sought among hidden ones too.) "
+    "Set its scores to -inf before."
 )
 ZEROED = "A score of 0 is no ban: e^0 is 1, so the future keeps a share. Set its scores to -inf."
 TOP_LEFT = (
@@ -42,7 +43,11 @@ def causal_attention(q: Float[Tensor, "T d"], k: Float[Tensor, "S d"], v: Float[
 
     powers = scores.masked_fill(~seen, -math.inf).exp()
     found: Mistakes = [
-        (shares @ v, "Every position sees every other, the future included: where is the mask?"),
+        (
+            shares @ v,
+            "Every position sees every other, the future included: where is the mask? Or are masked scores 0? "
+            "That is no ban, -inf is.",
+        ),
         (masked(scores, corner), TOP_LEFT),
         (kept @ v, AFTER),
         (kept / kept.sum(-1, keepdim=True) @ v, RENORMALISED),
@@ -81,7 +86,10 @@ MIXED = (
     "The pairs are right, the angles are not those of the pairs: both columns of pair i take angle i. Each layout "
     "repeats its angles in an order of its own."
 )
-HALF_BITS = "In 16 bits 257 is no number, so neighbours get the same angle: compute angles in 32 bits."
+HALF_BITS = (
+    "These are angles of positions rounded to 16 bits: there 257 is no number, so neighbours get the same angle. "
+    "Compute angles in 32 bits."
+)
 
 
 def turned(x: Tensor, angle: Float[Tensor, "T P"], pairs: str, order: str | None = None) -> Tensor:
@@ -101,13 +109,17 @@ def rope(x: Float[Tensor, "T d"], start: int, theta: float, layout: str) -> Mist
     at, pair = torch.arange(start, start + T, dtype=torch.float32)[:, None], torch.arange(d // 2)
     frequency = theta ** (-2 * pair / d)
     wide, other = x.float(), "half" if layout == "interleaved" else "interleaved"
-    half_bits = (at.bfloat16() * frequency.bfloat16()).float()
+    rounded = [at.bfloat16() * frequency.bfloat16(), at.bfloat16() * frequency, at * frequency.bfloat16()]
+    half_bits = [one.float() for one in (*rounded, (at * frequency).bfloat16())] if x.dtype != torch.float32 else []
 
     def by(angle: Tensor, pairs: str = layout, order: str | None = None) -> Tensor:
         return turned(wide, angle, pairs, order).to(x.dtype)
 
     right = by(at * frequency)
+    apart = (right[:, 0::2], right[:, 1::2]) if other == "half" else right.chunk(2, -1)
+    back = torch.cat(apart, -1) if other == "half" else torch.stack(apart, -1).flatten(-2)
     found: Mistakes = [
+        (back, f"The pairs are turned as they should be, and put back in the order of the other layout, {other}."),
         (by(at * frequency, other), LAYOUT),
         (by(at * frequency, order=other), MIXED),
         (by(at * frequency, other, order=layout), MIXED),
@@ -128,11 +140,12 @@ def rope(x: Float[Tensor, "T d"], start: int, theta: float, layout: str) -> Mist
         (by(at / theta * torch.ones(d // 2)), "Each pair has a frequency of its own, theta^(-2i/d)."),
         (by(at * torch.ones(d // 2)), "Each pair has a frequency of its own, theta^(-2i/d)."),
         (by(at * 10_000.0 ** (-2 * pair / d)), "The base is `theta`, not always 10,000."),
-        (by(half_bits), HALF_BITS),
-        (turned(x, half_bits.to(x.dtype), layout), HALF_BITS),
+        *((by(angle), HALF_BITS) for angle in half_bits),
+        *((turned(x, angle.to(x.dtype), layout), HALF_BITS) for angle in half_bits),
         (right.float() if x.dtype != torch.float32 else None, f"The result has the dtype of x, {x.dtype}."),
         (right.double(), f"The result has the dtype of x, {x.dtype}."),
-        (x, "Nothing is turned."),
+        (x, "Nothing is turned, or all rows by `start` alone: row t stands at start + t."),
+        (by(start * torch.ones(T, 1) * frequency), "All rows turn alike: row t stands at start + t."),
         (by(torch.deg2rad(at * frequency)), "Angles are in radians."),
     ]
     return found
@@ -160,13 +173,14 @@ def grouped_query_attention(
         return found.transpose(0, 1).reshape(found.shape[1], -1)
 
     right = heads(q, wide_k, wide_v)
+    by_kv = (torch.arange(H) // K).clamp(max=K - 1)
     few = [heads(q.view(K, H // K, T, d).mean(1), k, v), heads(q[:K], k, v)]
     return [
         (beside(heads(q, tiled_k, tiled_v)), TILED),
         (beside(heads(q, wide_k, tiled_v)), f"Keys are right, values are not. {TILED}"),
         (beside(heads(q, tiled_k, wide_v)), f"Values are right, keys are not. {TILED}"),
-        (heads(q, tiled_k, tiled_v).reshape(T, H * d), f"{SIDE} And: {TILED}"),
         (right.reshape(T, H * d), SIDE),
+        (heads(q, tiled_k, tiled_v).reshape(T, H * d), f"{SIDE} And: {TILED}"),
         (
             right.permute(1, 2, 0).reshape(T, H * d),
             "Side by side means head after head: here columns of all heads alternate.",
@@ -178,6 +192,13 @@ def grouped_query_attention(
         (beside(heads(q, wide_k, wide_v, scale=(H * d) ** -0.5)), "The scale is the root of a *head's* columns, d."),
         (beside(few[0]), "Query heads stay H: they share keys and values, they are not averaged."),
         (beside(few[1]), "Only the first K query heads are here: all H of them attend."),
+        (
+            beside(heads(q, k[by_kv], v[by_kv])),
+            "This divides h by K: H / K neighbours share, so query head h reads head h // (H / K).",
+        ),
+        (beside(heads(q, k[:1].expand_as(q), v[:1].expand_as(q))), "All query heads read key-value head 0 here."),
+        (beside(right.flip(0)), "The heads are in falling order: head 0 comes first."),
+        (right.reshape(H * T, d), "The heads are stacked as rows: they belong side by side, (T, H * d)."),
         (right.mean(0), "The heads are averaged: put them side by side, (T, H * d)."),
         (right.sum(0), "The heads are added up: put them side by side, (T, H * d)."),
     ]

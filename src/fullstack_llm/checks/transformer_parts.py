@@ -24,6 +24,9 @@ def rms_norm(x: Float[Tensor, "... D"], gain: Float[Tensor, " D"], eps: float) -
     centred = wide - wide.mean(-1, keepdim=True)
     spread = centred.square().mean(-1, keepdim=True)
     narrow = x.square().mean(-1, keepdim=True) + eps
+    sample = wide.std(-1, keepdim=True) if x.shape[-1] > 1 else spread.sqrt()
+    deviation = "This divides by the standard deviation, which takes the mean off: take the mean of the squares of x."
+    scaled = wide * g
     found = {
         "This is LayerNorm: RMSNorm does not take the mean off.": centred * (spread + eps).rsqrt() * g,
         "The mean is taken off before, the squares are of what came in: RMSNorm leaves the mean where it is.": (
@@ -55,9 +58,15 @@ def rms_norm(x: Float[Tensor, "... D"], gain: Float[Tensor, " D"], eps: float) -
         ),
         IN_16_BITS: (x * narrow.rsqrt() * gain) if dtype != torch.float32 else wide * math.nan,
         "The gain is divided by as well: normalise, then multiply by it.": wide * (mean + eps).rsqrt() / g,
+        "The gain comes after the norm: here it has changed the root mean square.": (
+            scaled * (scaled.square().mean(-1, keepdim=True) + eps).rsqrt()
+        ),
         "The input comes back as it was.": wide,
     }
     pairs: Mistakes = [(value.to(dtype), hint) for hint, value in found.items()]
+    for size in (spread.sqrt(), sample):
+        roots = (size, size + eps, (size.square() + eps).sqrt())
+        pairs += [((wide / root * g).to(dtype), deviation) for root in roots]
     return [
         *pairs,
         (((x * narrow.sqrt().reciprocal()) * gain).to(dtype), IN_16_BITS),
@@ -86,6 +95,7 @@ def swiglu(
             )
             for how in ("none", "tanh")
         ),
+        (out(g * (1.702 * g).sigmoid() * u), "SiLU has no factor 1.702: that is an approximation of GELU."),
         (out(g.tanh() * u), "This is tanh: SiLU is z times sigmoid(z)."),
         (out(g * u), "There is no activation: SiLU is for the gate, before the product."),
         (out(functional.silu(g * u)), "SiLU is for the gate alone, before the product."),
@@ -115,6 +125,10 @@ def swiglu(
     return found
 
 
+TIES = "Of experts with equal logits the one with the smaller index goes first: torch.topk promises no order."
+BY_P = "Sorted by probability: in 32 bits different logits may have the same one, zero for instance. Sort the logits."
+
+
 def choices(logits: Float[Tensor, "N E"], k: int) -> Mistakes:
     """Wrong shares and experts, as pairs."""
     shares, experts, _ = oracle.route(logits, k)
@@ -127,7 +141,7 @@ def choices(logits: Float[Tensor, "N E"], k: int) -> Mistakes:
     by_index = shares.gather(1, ordered.indices), ordered.values
     raw = logits.gather(1, experts)
     squashed = logits.sigmoid().gather(1, experts)
-    ties = "Of experts with equal logits the one with the smaller index goes first: torch.topk promises no order."
+    by_p = p.sort(dim=1, descending=True, stable=True).indices[:, :k]
     again = shares.softmax(-1)
     across = logits.softmax(0)
     among = across.sort(dim=1, descending=True, stable=True).indices[:, :k]
@@ -136,8 +150,10 @@ def choices(logits: Float[Tensor, "N E"], k: int) -> Mistakes:
         ((p.gather(1, experts), experts), "The shares of the chosen experts must add up to one: divide by their sum."),
         ((shares.flip(1), experts.flip(1)), "The best expert comes first."),
         ((shares, experts.flip(1)), "Shares and experts are in different orders."),
-        ((shares, last), ties),
-        ((_renormalised(p, last), last), ties),
+        ((shares, last), TIES),
+        ((_renormalised(p, last), last), TIES),
+        ((_renormalised(p, by_p), by_p), BY_P),
+        ((p.gather(1, by_p), by_p), f"{BY_P} And the shares must add up to one."),
         ((_renormalised(p, smallest), smallest), "These are the experts with the smallest logits."),
         (by_index, "Best first: the experts are in the order of their numbers here."),
         (
@@ -183,6 +199,10 @@ def losses(logits: Float[Tensor, "N E"], k: int) -> Mistakes:
         "Two f were multiplied: the second factor is the mean probability, which has a gradient.": E * (f * f).sum(),
         "Two P were multiplied: one factor is the share of choices.": E * (mean * mean).sum(),
         "P is the mean of the probabilities of *all* experts, before the choice.": E * (f * kept.mean(0)).sum(),
+        "P is the mean of all probabilities: here those that were not chosen are taken as zero.": (
+            E * (f * (p * (kept > 0)).mean(0)).sum()
+        ),
+        "The factor is E, the number of experts, not k.": loss * k / E,
         "All k choices of a token count for f, not the first alone.": E * (first * mean).sum(),
         "Perfect balance costs 1 here, not 0.": loss - 1,
         "P is a mean over the tokens, not a sum.": loss * N,

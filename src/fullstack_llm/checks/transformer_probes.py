@@ -1,16 +1,20 @@
-"""Looking at answers of lab 04: arrays as tensors, and which property fails if no known mistake explains them."""
+"""Looking at answers of lab 04: the comparison, and which property fails if no known mistake explains them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fullstack_llm.checks import same
+from fullstack_llm.checks import require, same
 
 Student = Callable[..., Any]
+Mistakes = list[tuple[Any, str]]
+
+# Sums of a few dozen products in 32 bits, in whatever order, agree to more digits than this.
+RTOL, ATOL = 1e-4, 1e-5
 
 
 def tensors(value: Any) -> Any:
@@ -22,6 +26,36 @@ def tensors(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind != "u":
         return torch.from_numpy(value.copy())
     return tuple(map(tensors, value)) if isinstance(value, tuple) else value
+
+
+def judge(
+    student: Student,
+    names: str,
+    inputs: Iterable[tuple[Any, ...]],
+    right: Callable[..., Any],
+    mistaken: Callable[..., Mistakes],
+    hint: str,
+    *,
+    probe: Callable[..., str] | None = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+) -> None:
+    """Compare every answer with the right one; what is wrong is named by a known mistake, or else by a probe."""
+
+    def answer(*values: Any) -> Any:
+        return tensors(student(*values))
+
+    for values in inputs:
+        case = dict(zip(names.split(), values, strict=True))
+        got, want = answer(*values), right(*values)
+        wrong: Mistakes = []
+        if not same(got, want, rtol, atol):
+            nothing = (None, "The answer is None: what is printed, or changed in place, is not returned.")
+            wrong = [nothing, *mistaken(*values)]
+            # A property that fails says where to look, when no mistake that we know explains the values.
+            if found := probe(answer, *values) if probe else "":
+                wrong.append((got, found))
+        require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=atol)
 
 
 def moves(student: Student, q: Tensor, k: Tensor, v: Tensor) -> str:

@@ -1,0 +1,141 @@
+"""Grade the same twenty submissions with nbgrader, with otter-grader and with the course's grader.
+
+Five small questions, the same assertions for all three (`benchmarks/graders/questions.py`), and the same scores, or the
+run fails. nbgrader is timed as `nbgrader autograde` of the whole class, less one of a single student, otter as an
+`otter run` for each submission, as their manuals have it. Times are wall times; only their ratios are kept, since the
+three alternate on one machine and its load falls on all of them.
+
+Run from the repository: `python -m benchmarks.grading` (--rounds 1: faster; --class 2000: memory over a large class of
+lab 03; --record: replace the recorded run). The first run installs the two others under `_build/graders`.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import sys
+from pathlib import Path
+
+from fullstack_llm.expect import fingerprint
+from fullstack_llm.grading.process import GraderError
+
+from .graders import classes, others, ours
+from .graders.questions import FRAUDS, QUESTIONS, submissions
+
+RECORD = Path("src/fullstack_llm/data/recorded/grading.json")
+ROUNDS = 3
+GOALS = {"A, warm": 50.0, "A, cold, torch": 5.0}  # times nbgrader's rate
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often all take turns (default: {ROUNDS})")
+    arguments.add_argument("--class", dest="students", type=int, help="only grade a class of lab 03 of this size")
+    arguments.add_argument("--record", action="store_true", help=f"write {RECORD}")
+    options = arguments.parse_args()
+    if options.rounds < 1 or (options.students is not None and options.students < classes.SMALLEST):
+        arguments.error(f"--rounds is 1 or more, and --class {classes.SMALLEST} or more")
+    if options.record and (options.rounds < ROUNDS or options.students is not None):
+        arguments.error(f"a record needs {ROUNDS} rounds of the comparison; leave out --rounds and --class")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        if options.students is not None:
+            classes.measure(options.students)
+            return
+        values = measure(options.rounds)
+    except GraderError as error:
+        sys.exit(f"the course's grader cannot work here: {error}")
+    if options.record:
+        write(values)
+
+
+def measure(rounds: int) -> dict:
+    """Let all take turns, compare the scores, and print the table."""
+    class_ = submissions() | FRAUDS
+    folder = ours.prepare(class_)
+    kinds = ours.sandboxes()
+    scores: dict[str, dict[str, float]] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in ("nbgrader", "otter", *kinds, "A, warm, --jobs 2")}
+    commands: dict[str, list[float]] = {"nbgrader": [], "ours": []}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", flush=True)
+        _, alone = others.nbgrader(dict([*class_.items()][:1]))
+        scores["nbgrader"], all_ = others.nbgrader(class_)
+        seconds["nbgrader"].append((all_ - alone) / (len(class_) - 1))
+        commands["nbgrader"].append(all_ / len(class_))
+        scores["otter"], each = others.otter(class_)
+        seconds["otter"].append(statistics.median(each))
+        for name, (sandbox, own) in kinds.items():
+            scores[name], each = ours.grade(ours.five(sandbox, own), folder)
+            seconds[name].append(statistics.median(each))
+        warm, own = kinds["A, warm"]
+        seconds["A, warm, --jobs 2"].append(ours.two_jobs(ours.five(warm, own), folder))
+        commands["ours"].append(ours.command(folder) / len(class_))
+    honest = {name: {one: row[one] for one in submissions()} for name, row in scores.items()}
+    for name, row in honest.items():
+        assert row == honest["nbgrader"], f"{name} gives {row}, and nbgrader {honest['nbgrader']}"
+    assert len(set(honest["nbgrader"].values())) > 4, "the submissions hardly differ"
+    best = {name: min(values) for name, values in seconds.items()}
+    times = {name: round(best["nbgrader"] / value, 2) for name, value in best.items()}
+    whole = round(min(commands["nbgrader"]) / min(commands["ours"]), 2)
+    show(best, times, whole, scores)
+    stages = where_time_goes()
+    return {
+        "submissions": len(class_),
+        "questions": len(QUESTIONS),
+        "times_nbgrader": times,
+        "times_nbgrader_whole_command": whole,
+        "frauds_paid": {name: {one: row[one] for one in FRAUDS} for name, row in scores.items()},
+        "stages_percent": stages,
+    }
+
+
+def show(best: dict[str, float], times: dict[str, float], whole: float, scores: dict[str, dict[str, float]]) -> None:
+    """The tables: time, and who pays the frauds."""
+    print(f"\n{'':20}{'s a submission':>16}{'times nbgrader':>16}")
+    for name, value in best.items():
+        print(f"{name:20}{value:16.3f}{times[name]:15.1f}x")
+    print(f"the whole command, its start included: {whole:.1f} times nbgrader")
+    for name, goal in GOALS.items():
+        print(f"goal of {goal:g} times nbgrader, {name}: {'reached' if times[name] >= goal else 'missed'}")
+    print(f"\npoints of 100 for answers that are all wrong\n{'':20}" + "".join(f"{name:>22}" for name in FRAUDS))
+    for name, row in scores.items():
+        print(f"{name:20}" + "".join(f"{row[one]:22g}" for one in FRAUDS))
+
+
+def where_time_goes() -> dict[str, dict[str, float]]:
+    """Print milliseconds by stage, for the five questions and for lab 03; the shares in percent."""
+    warm = ours.sandboxes()["A, warm"][0]
+    five = ours.stages(ours.five(warm), ours.HOME / "class", 2)
+    lab_03 = ours.stages(*ours.lab_03(warm), 20)
+    print(f"\n{'ms at level A, warm':24}{'five questions':>16}{'lab 03':>16}")
+    for name, value in five.items():
+        print(f"{name:24}{value:16.1f}{lab_03[name]:16.1f}")
+    print(f"{'together':24}{sum(five.values()):16.1f}{sum(lab_03.values()):16.1f}")
+    rows = {"five": five, "03_tokenization": lab_03}
+    return {
+        of: {name: round(100 * one / sum(row.values()), 1) for name, one in row.items()} for of, row in rows.items()
+    }
+
+
+def write(values: dict) -> None:
+    locks = {name: lock.read_text("utf-8").splitlines() for name, lock in others.LOCKS.items()}
+    pins = {name: next(line for line in lines if line.startswith(name)) for name, lines in locks.items()}
+    versions = {"python": platform.python_version()} | {name: pin.partition("==")[2] for name, pin in pins.items()}
+    run = {
+        "command": "python -m benchmarks.grading --record",
+        "seed": None,
+        "device": f"CPU, {os.cpu_count()} cores",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": versions,
+        "values": values,
+        "sha256": fingerprint(values),
+    }
+    RECORD.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+    print(f"wrote {RECORD}")
+
+
+if __name__ == "__main__":
+    main()
