@@ -74,7 +74,7 @@ def backward_order(parents, output):
     Mutant(
         "backward_order",
         "counts a square twice",
-        "taken back once",
+        "Nodes are missing: a parent",
         swap(
             ORDERED,
             "for parent in parents[node]:\n            users[parent] -= 1",
@@ -121,6 +121,18 @@ def backward_order(parents, output):
         left.remove(min(free))
     return order
 """,
+    ),
+    Mutant("backward_order", "first in, first out", "ready first or last", swap(ORDERED, "min(ready)", "ready[0]")),
+    Mutant("backward_order", "last in, first out", "ready first or last", swap(ORDERED, "min(ready)", "ready[-1]")),
+    Mutant(
+        "backward_order",
+        "counts a square once and takes it off twice",
+        "here too early",
+        swap(
+            ORDERED,
+            "for parent in parents[node]:\n            users[parent] += 1",
+            "for parent in set(parents[node]):\n            users[parent] += 1",
+        ),
     ),
 ]
 
@@ -209,6 +221,29 @@ def gradient(program, inputs):
             case "relu":
                 stack += [(a[0], g * (x[0] > 0))]
     return result
+""",
+    ),
+    Mutant(
+        "gradient",
+        "nudges",
+        "difference quotient",
+        """
+def gradient(program, inputs, eps=1e-6):
+    def value(i, by):
+        return evaluate(program, [x + by * (k == i) for k, x in enumerate(inputs)])[-1]
+    return [(value(i, eps) - value(i, -eps)) / (2 * eps) for i in range(len(inputs))]
+""",
+    ),
+    Mutant(
+        "gradient",
+        "nudges, but not at a corner",
+        "difference quotient",
+        """
+def gradient(program, inputs, eps=1e-5):
+    def value(i, by):
+        return evaluate(program, [x + by * (k == i) for k, x in enumerate(inputs)])[-1]
+    found = [(value(i, eps) - value(i, -eps)) / (2 * eps) for i in range(len(inputs))]
+    return [0.0 if ("relu", 0) in program and x == 0 else d for d, x in zip(found, inputs)]
 """,
     ),
 ]
@@ -392,6 +427,24 @@ CROSS_ENTROPY = [
         "Return a tuple of two",
         swap(LOSS, "return float(loss), grad", "return float(loss)"),
     ),
+    Mutant(
+        "cross_entropy",
+        "one-hot times log p",
+        "0 times minus infinity",
+        swap(LOSS, "-log_p[kept, targets[kept]].sum()", "-(y * log_p).sum()"),
+    ),
+    Mutant(
+        "cross_entropy",
+        "clipped",
+        "caps the loss",
+        swap(LOSS, "log_p[kept, targets[kept]]", "np.log(np.maximum(np.exp(log_p[kept, targets[kept]]), 1e-30))"),
+    ),
+    Mutant(
+        "cross_entropy",
+        "the loss is a sum",
+        "This is the sum",
+        swap(LOSS, "-log_p[kept, targets[kept]].sum() / n", "-log_p[kept, targets[kept]].sum()"),
+    ),
 ]
 
 CHECKED = """
@@ -451,6 +504,43 @@ def gradient_check(program, inputs, claimed, eps, tolerance):
     Mutant("gradient_check", "the right ones", "list the wrong ones", swap(CHECKED, "if not (math", "if (math")),
     Mutant("gradient_check", "claims", "not the claims", swap(CHECKED, "[i for i, (c, d)", "[c for i, (c, d)")),
     Mutant("gradient_check", "sign", "f(x + eps) comes first", swap(CHECKED, "(2 * eps)", "(-2 * eps)")),
+    *(
+        Mutant("gradient_check", name, hint, swap(CHECKED, "tolerance * max(1.0, abs(c), abs(d))", limit))
+        for name, hint, limit in (
+            ("a tolerance of its own", "is right, and is listed", "1e-4 * max(1.0, abs(c), abs(d))"),
+            ("a large tolerance of its own", "Claim 0 is wrong, and passes", "1e-2 * max(1.0, abs(c), abs(d))"),
+            ("twenty tolerances", "Claim 0 is wrong, and passes", "20 * tolerance * max(1.0, abs(c), abs(d))"),
+            ("a tenth of the tolerance", "is right, and is listed", "0.1 * tolerance * max(1.0, abs(c), abs(d))"),
+            ("without the claim", "over three numbers", "tolerance * max(1.0, abs(d))"),
+            ("without the difference", "over three numbers", "tolerance * max(1.0, abs(c))"),
+            ("a sum of three", "Claim 0 is wrong, and passes", "tolerance * (1 + abs(c) + abs(d))"),
+            ("NumPy's tolerance", "Claim 0 is wrong, and passes", "tolerance * (1 + abs(d))"),
+        )
+    ),
+    *(
+        Mutant(
+            "gradient_check",
+            f"eps is {eps}",
+            "eps is an argument",
+            swap(CHECKED, "found = []", f"found, eps = [], {eps}"),
+        )
+        for eps in ("1e-3", "1e-5")
+    ),
+    Mutant("gradient_check", "strictly within", "At the limit itself", swap(CHECKED, "<=", "<")),
+    Mutant(
+        "gradient_check",
+        "math.isclose, relative alone",
+        "Near zero",
+        swap(CHECKED, "abs(c - d) <= tolerance * max(1.0, abs(c), abs(d))", "math.isclose(c, d, rel_tol=tolerance)"),
+    ),
+    Mutant("gradient_check", "too large only", "the absolute value", swap(CHECKED, "abs(c - d)", "c - d")),
+    Mutant("gradient_check", "too small only", "the absolute value", swap(CHECKED, "abs(c - d)", "d - c")),
+    Mutant(
+        "gradient_check",
+        "falling order",
+        "rising order",
+        swap(CHECKED, "return found, wrong", "return found, wrong[::-1]"),
+    ),
 ]
 
 STEP = """
@@ -548,6 +638,13 @@ OPTIMIZER_STEP = [
         "Return a tuple of two",
         swap(STEP, 'return p - lr * u, {"u": u}', "return p - lr * u"),
     ),
+    Mutant("optimizer_step", "no root", "by the *root*", swap(STEP, "(np.sqrt(vh) + eps)", "(vh + eps)")),
+    Mutant(
+        "optimizer_step",
+        "eps before the correction",
+        "before v is corrected",
+        swap(STEP, "(np.sqrt(vh) + eps)", "((np.sqrt(v) + eps) / np.sqrt(1 - b2**t))"),
+    ),
 ]
 
 DIAGNOSED = """
@@ -593,6 +690,32 @@ DIAGNOSE = [
     ),
     Mutant("diagnose", "exact comparison", "which is rounding", swap(DIAGNOSED, "> 1e-6 * np.abs(g[k]).max()", "> 0")),
     Mutant("diagnose", "always fine", "Something is wrong", swap(DIAGNOSED, 'off[0] if off else ""', '""')),
+    *(
+        Mutant(
+            "diagnose",
+            name,
+            "1e-6 times its largest absolute entry",
+            swap(DIAGNOSED, "np.abs(reported[k] - g[k]).max() > 1e-6 * np.abs(g[k]).max()", comparison),
+        )
+        for name, comparison in (
+            ("np.allclose", "not np.allclose(reported[k], g[k])"),
+            ("np.allclose of a millionth", "not np.allclose(reported[k], g[k], rtol=1e-6, atol=0)"),
+            ("a hundredth", "np.abs(reported[k] - g[k]).max() > 1e-2 * np.abs(g[k]).max()"),
+            ("a twentieth", "np.abs(reported[k] - g[k]).max() > 5e-2 * np.abs(g[k]).max()"),
+            ("a hundred-thousandth", "np.abs(reported[k] - g[k]).max() > 1e-5 * np.abs(g[k]).max()"),
+            ("a billionth", "np.abs(reported[k] - g[k]).max() > 1e-9 * np.abs(g[k]).max()"),
+            ("a millionth of one", "np.abs(reported[k] - g[k]).max() > 1e-6"),
+            ("a millionth of each entry", "(np.abs(reported[k] - g[k]) > 1e-6 * np.abs(g[k])).any()"),
+            ("means", "np.abs(reported[k] - g[k]).mean() > 1e-6 * np.abs(g[k]).mean()"),
+            ("mean and largest", "np.abs(reported[k] - g[k]).mean() > 1e-6 * np.abs(g[k]).max()"),
+            ("norms", "np.linalg.norm(reported[k] - g[k]) > 1e-6 * np.linalg.norm(g[k])"),
+            ("the largest with its sign", "np.abs(reported[k] - g[k]).max() > 1e-6 * g[k].max()"),
+        )
+    ),
+    *(
+        Mutant("diagnose", name, "in one direction only", swap(DIAGNOSED, "np.abs(reported[k] - g[k])", difference))
+        for name, difference in (("too large only", "(reported[k] - g[k])"), ("too small only", "(g[k] - reported[k])"))
+    ),
 ]
 
 MUTANTS = [

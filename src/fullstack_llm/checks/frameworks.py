@@ -1,4 +1,4 @@
-"""The checks of lab 01. Beside them: oracles, mistakes and cases; loss, training, block."""
+"""The checks of lab 01. Beside them: oracles, mistakes and cases; loss, claims, training, block."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -9,6 +9,7 @@ import numpy as np
 from fullstack_llm.checks import Draw, check, compare, require, same
 from fullstack_llm.checks import frameworks_block as block
 from fullstack_llm.checks import frameworks_cases as cases
+from fullstack_llm.checks import frameworks_claims as claims
 from fullstack_llm.checks import frameworks_loss as loss
 from fullstack_llm.checks import frameworks_mistakes as mistakes
 from fullstack_llm.checks import frameworks_oracles as oracle
@@ -45,6 +46,14 @@ def backward_order_unused(student: Student, draw: Draw) -> None:
     _judge(student, "backward_order", cases.backward_order_unused(draw), hint)
 
 
+def _gradients(student: Student, inputs: Iterable[cases.Evaluation], hint: str) -> None:
+    for program, point in inputs:
+        got, want = student(program, point), oracle.gradient(program, point)
+        if not same(got, want, RTOL, ATOL) and same(got, want, 1e-3, 1e-3):
+            hint = mistakes.QUOTIENT
+        _judge(lambda *_, got=got: got, "gradient", [(program, point)], hint)
+
+
 @check("gradient", points=8, minutes=25, difficulty=3)
 def gradient(student: Student, draw: Draw) -> None:
     """Programs that use each value once."""
@@ -52,14 +61,14 @@ def gradient(student: Student, draw: Draw) -> None:
         "Run the program and keep every value. Then go through it from the last step to the first: each step hands "
         "its gradient, times its derivative with respect to an argument, to that argument."
     )
-    _judge(student, "gradient", cases.gradient(draw), hint)
+    _gradients(student, cases.gradient(draw), hint)
 
 
 @check("gradient", part="values used again", points=8)
 def gradient_shared(student: Student, draw: Draw) -> None:
     """Programs that use values several times, or not at all; long ones."""
     hint = "One pass from the last step to the first: when a step has its turn, all its users have had theirs. Add up."
-    _judge(student, "gradient", cases.gradient_shared(draw), hint)
+    _gradients(student, cases.gradient_shared(draw), hint)
 
 
 def _array(value: Any) -> Any:
@@ -115,36 +124,29 @@ def cross_entropy_padding(student: Student, draw: Draw) -> None:
     _judge(student, "cross_entropy", cases.cross_entropy_padding(draw), hint, mistakes=loss)
 
 
-def _checked(student: Student, inputs: Iterable[training.Check], hint: str) -> None:
+def _checked(student: Student, inputs: Iterable[claims.Check], hint: str) -> None:
     for values in inputs:
         program, point, claimed, eps, tolerance = values
         found = oracle.difference(program, point, eps)
-        want = found, oracle.suspects(claimed, found, tolerance)
+        suspects = oracle.suspects(claimed, found, tolerance)
         case = dict(zip(("program", "inputs", "claimed", "eps", "tolerance"), values, strict=True))
-        # A difference of two values near 20 keeps 15 digits less what dividing by eps takes.
-        require(
-            student(*values),
-            want,
-            case=case,
-            hint=hint,
-            wrong=training.check_mistakes(*values),
-            rtol=1e-8,
-            atol=1e-9,
-        )
+        got, want = student(*values), (found, suspects)
+        known = () if same(got, want, claims.RTOL, claims.ATOL) else claims.check_mistakes(*values)
+        require(got, want, case=case, hint=hint, wrong=known, rtol=claims.RTOL, atol=claims.ATOL)
 
 
 @check("gradient_check", points=8, minutes=15, difficulty=2)
 def gradient_check(student: Student, draw: Draw) -> None:
     """Claims that are finite numbers, right and wrong."""
     hint = "For each input: evaluate with it a little larger and a little smaller, and divide the difference by 2 eps."
-    _checked(student, training.checks(draw), hint)
+    _checked(student, claims.checks(draw), hint)
 
 
 @check("gradient_check", part="claims that are no numbers", points=4)
 def gradient_check_nan(student: Student, draw: Draw) -> None:
     """Claims of nan and infinity."""
     hint = "nan is not within any tolerance, and infinity is not within a tolerance of infinity: both are wrong claims."
-    _checked(student, training.checks_not_finite(draw), hint)
+    _checked(student, claims.checks_not_finite(draw), hint)
 
 
 def _stepped(student: Student, draw: Draw, rule: str, hint: str) -> None:

@@ -48,8 +48,9 @@ def backward_order(draw: Draw) -> list[Graph]:
     diamond: list[list[int]] = [[1, 2], [3], [3], []]
     late = [[1, 3], [2], [4], [2], []]
     square: list[list[int]] = [[], [0, 0]]
+    early = [[], [0, 0], [0], [1, 2]]  # node 0 is used twice by the first of its users
     drawn = [draw_graph(draw, num, everything=True) for num in (11, 29, 53)]
-    return [([[]], 0), (diamond, 0), (late, 0), (square, 1), (chain, 1500), *drawn]
+    return [([[]], 0), (diamond, 0), (late, 0), (square, 1), (early, 3), (chain, 1500), *drawn]
 
 
 def backward_order_unused(draw: Draw) -> list[Graph]:

@@ -15,7 +15,9 @@ OVERFLOW = (
     "exp overflows, or all of it underflows: subtract the largest logit of the row first. That changes no probability."
 )
 LOGARITHM = "The softmax is stable, its logarithm is not: a p of 0 has no logarithm. Use z - max - log(sum)."
-CAPPED = "A small number added to p caps the loss. Compute log p as z - max - log(sum)."
+CAPPED = "A small number added to p, or put in its place, caps the loss. Compute log p as z - max - log(sum)."
+ZERO_TIMES = "0 times minus infinity is nan: pick the target's log p by its index, not by one-hot times log p."
+TINY = (1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, float(np.finfo("float64").eps), 1e-16, 1e-20, 1e-30, 1e-38, 1e-300)
 
 
 def cross_entropy(logits: Float[np.ndarray, "N V"], targets: Int[np.ndarray, "N"]) -> Mistakes:
@@ -31,9 +33,12 @@ def cross_entropy(logits: Float[np.ndarray, "N V"], targets: Int[np.ndarray, "N"
         naive_p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         naive = float(-np.log(naive_p[kept, targets[kept]]).sum() / some)
         log_of_softmax = float(-np.log(p[kept, targets[kept]]).sum() / some)
-    clipped = [float(-np.log(p[kept, targets[kept]] + tiny).sum() / some) for tiny in (1e-7, 1e-8, 1e-9, 1e-10, 1e-12)]
+        one_hot = float(-(y * np.log(p)).sum() / some)
+    chosen = p[kept, targets[kept]]
+    capped = [float(-np.log(low).sum() / some) for tiny in TINY for low in (chosen + tiny, np.maximum(chosen, tiny))]
     found: Mistakes = [
         ((loss * some, grad * some), "This is the sum over the rows: take the mean."),
+        ((loss * some, grad), "This is the sum over the rows: take the mean."),
         ((loss, grad * some), "The loss is a mean over rows, so its gradient is divided by their number too."),
         ((loss, -grad), "The sign of the gradient: it is p - y, so that a step against it raises the target's logit."),
         ((-loss, grad), "The loss is minus the log-probability: it is never negative."),
@@ -50,13 +55,10 @@ def cross_entropy(logits: Float[np.ndarray, "N V"], targets: Int[np.ndarray, "N"
         (grad, "Return a tuple of two: the loss and the gradient."),
         (loss, "Return a tuple of two: the loss and the gradient."),
         ((log_of_softmax, grad), LOGARITHM),
+        ((one_hot, grad), ZERO_TIMES if np.isinf(logits).any() else LOGARITHM),
         ((naive, grad), OVERFLOW),
         ((naive, (naive_p - y) / some), OVERFLOW),
-        (
-            (log_of_softmax, grad),
-            LOGARITHM,
-        ),
-        *(((value, grad), CAPPED) for value in clipped),
+        *(((value, grad), CAPPED) for value in capped),
     ]
     if v > -IGNORED:
         each, index = np.arange(n), targets.copy()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -38,19 +39,16 @@ def backward_order(parents: list[list[int]], output: int) -> Mistakes:
         level += [parent for parent in dict.fromkeys(parents[node]) if parent not in level]
     everyone = [*parents, list(range(len(parents)))]
     too_many = [node for node in oracle.backward_order(everyone, len(parents)) if node < len(parents)]
-    late = oracle.backward_order(
-        [[len(parents) - 1 - p for p in mine] for mine in parents[::-1]], len(parents) - 1 - output
-    )
     impatient = "A node stands here before one of its users: it would hand on a gradient that is not complete."
     return [
         (want[::-1], "This is the order of the forward pass: the output goes first, its inputs last."),
         (too_many, "A node that the output does not depend on gets no gradient: leave it out."),
-        (
-            [len(parents) - 1 - i for i in late],
-            "Several nodes are ready: the smallest number goes first, not the largest.",
-        ),
-        (_counted(parents, output, needed_only=False, each_edge=True), WAITS),
-        (_counted(parents, output, needed_only=True, each_edge=False), SQUARE),
+        (_kahn(parents, output, pick=max), TIES),
+        (_kahn(parents, output, pick=itemgetter(0)), TIES),
+        (_kahn(parents, output, pick=itemgetter(-1)), TIES),
+        (_kahn(parents, output, needed_only=False), WAITS),
+        (_kahn(parents, output, release_each=False), SQUARE),
+        (_kahn(parents, output, count_each=False), "A node stands here too early: " + TWICE),
         (level, impatient),
         (found, impatient),
         (
@@ -60,25 +58,38 @@ def backward_order(parents: list[list[int]], output: int) -> Mistakes:
     ]
 
 
+QUOTIENT = "This looks like a difference quotient: nearly right, and slow. Apply the rule of each operation instead."
 FIRST = "These are the gradients of the first steps; an input's gradient is found at the steps that read it."
 WAITS = "Nodes are missing: do they wait for users that the output does not depend on? Those never come."
-SQUARE = "Nodes are missing: if a node uses another twice, is that counted twice and taken back once?"
+TWICE = "a parent that is listed twice is two uses. Count two and take off two, or count one and take off one."
+SQUARE = "Nodes are missing: " + TWICE
+TIES = (
+    "Several nodes are ready: the smallest number goes first, not the largest, nor whichever was ready first or last."
+)
 
 
-def _counted(parents: list[list[int]], output: int, *, needed_only: bool, each_edge: bool) -> list[int]:
-    # Kahn's algorithm with a wrong count of users.
+def _kahn(
+    parents: list[list[int]],
+    output: int,
+    *,
+    pick: Callable[[list[int]], int] = min,
+    needed_only: bool = True,
+    count_each: bool = True,
+    release_each: bool = True,
+) -> list[int]:
+    # Kahn's algorithm with another choice among the nodes that are ready, or with a wrong count of users.
     needed = set(oracle.backward_order(parents, output))
     waiting = [0] * len(parents)
     for user, mine in enumerate(parents):
         if user in needed or not needed_only:
-            for parent in mine:
+            for parent in mine if count_each else set(mine):
                 waiting[parent] += 1
     ready, order = [output], []
     while ready:
-        node = min(ready)
+        node = pick(ready)
         ready.remove(node)
         order.append(node)
-        for parent in parents[node] if each_edge else dict.fromkeys(parents[node]):
+        for parent in parents[node] if release_each else dict.fromkeys(parents[node]):
             waiting[parent] -= 1
             if waiting[parent] == 0:
                 ready.append(parent)
@@ -113,6 +124,7 @@ def gradient(program: Program, inputs: list[float]) -> Mistakes:
         ),
         (with_rule("log", lambda x, _: [x[0]]), "The derivative of log(x) is 1/x, not x."),
         (with_rule("relu", lambda x, _: [float(x[0] >= 0)]), "relu at exactly 0: the libraries take 0 there."),
+        (with_rule("relu", lambda x, _: [0.5 if x[0] == 0 else float(x[0] > 0)]), QUOTIENT),
         (with_rule("relu", lambda x, _: [1.0]), "relu passes no gradient where its input is negative."),
         (with_rule("relu", lambda x, out: [out]), "relu's derivative is 1 where its input is positive, not the value."),
         ([0 if value == 0 else value for value in want], "A derivative is a float, a zero too: start from 0.0."),

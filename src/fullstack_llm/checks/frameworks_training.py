@@ -1,6 +1,5 @@
-"""Exercises 6 and 7 of lab 01, checking a gradient and stepping along it: inputs, and named wrong answers."""
+"""Exercise 7 of lab 01, one step along a gradient: inputs, and named wrong answers."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,106 +7,13 @@ from jaxtyping import Float
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks import frameworks_oracles as oracle
-from fullstack_llm.checks.frameworks_cases import BO, draw_program, normal
-from fullstack_llm.checks.frameworks_oracles import Program, State
+from fullstack_llm.checks.frameworks_cases import normal
+from fullstack_llm.checks.frameworks_oracles import State
 
 Array = Float[np.ndarray, "..."]
 Mistakes = list[tuple[Any, str]]
-Check = tuple[Program, list[float], list[float], float, float]
 COUPLED = "This is Adam with the decay inside the gradient: AdamW shrinks the weights apart from it."
 Step = tuple[str, Array, Array, State, dict[str, float]]
-
-
-def checks(draw: Draw) -> list[Check]:
-    """Claims that are right, off by a factor or a sign, of another input, or right in a small or a large gradient."""
-    eps, tolerance = 1e-3, 1e-4
-    right = oracle.gradient(*BO)
-    cases: list[Check] = [(*BO, right, eps, tolerance), (*BO, right[::-1], eps, tolerance)]
-    for num in (3, 5, 5, 7):
-        program, inputs = draw_program(draw, num, 5, shared=True)
-        claims = oracle.gradient(program, inputs)
-        for i in draw.sample(range(num), num // 2):
-            claims[i] = draw.choice((-claims[i], 2 * claims[i], claims[i] + 0.01 + 0.01 * abs(claims[i])))
-        cases.append((program, inputs, claims, eps, tolerance))
-    product: Program = [("input", 0), ("input", 1), ("input", 2), ("mul", 0, 1), ("mul", 3, 2)]
-    cases.append((product, [0.01, 0.02, 100.0], [2.0, 1.0, 0.00021], eps, tolerance))
-    cases.append((product, [0.0, 3.0, 100.0], [300.02, 0.0, 0.00005], eps, tolerance))
-    return cases
-
-
-def checks_not_finite(draw: Draw) -> list[Check]:
-    """Claims that are no finite numbers, beside right ones."""
-    program, inputs = draw_program(draw, 5, 5, shared=True)
-    claims = oracle.gradient(program, inputs)
-    for i, bad in zip(draw.sample(range(5), 3), (math.nan, math.inf, -math.inf), strict=True):
-        claims[i] = bad
-    return [(program, inputs, claims, 1e-3, 1e-4), (*BO, [math.nan, -0.5], 1e-3, 1e-4)]
-
-
-def check_mistakes(
-    program: Program, inputs: list[float], claimed: list[float], eps: float, tolerance: float
-) -> Mistakes:
-    """Wrong differences with the verdict on them, and wrong verdicts on right differences."""
-    found = oracle.difference(program, inputs, eps)
-    wrong = oracle.suspects(claimed, found, tolerance)
-
-    def value(at: list[float]) -> float:
-        return oracle.run(program, at)[0][-1].item()
-
-    moved = [[x + eps * (i == k) for k, x in enumerate(inputs)] for i in range(len(inputs))]
-    here = value(inputs)
-    one_sided = [(value(up) - here) / eps for up in moved]
-    downward = [(here - value([2 * x - u for x, u in zip(inputs, up, strict=True)])) / eps for up in moved]
-    kept, at = [], list(inputs)
-    for i in range(len(at)):
-        at[i] += eps
-        above = value(at)
-        at[i] -= 2 * eps
-        kept.append((above - value(at)) / (2 * eps))
-    pairs = list(enumerate(zip(claimed, found, strict=True)))
-    with np.errstate(all="ignore"):
-        absolute = [i for i, (c, v) in pairs if not abs(c - v) <= tolerance]
-        relative = [i for i, (c, v) in pairs if not abs(c - v) <= tolerance * abs(v)]
-    differences = [
-        (one_sided, "This goes one way only: the central difference has f(x + eps) - f(x - eps) above 2 eps."),
-        (downward, "This goes one way only: the central difference has f(x + eps) - f(x - eps) above 2 eps."),
-        ([2 * v for v in found], "From x - eps to x + eps it is 2 eps, not eps."),
-        ([v * eps for v in found], "The difference is divided by 2 eps."),
-        (kept, "An input that was moved must be put back before the next one is: here it stays moved."),
-        ([-v for v in found], "The sign: f(x + eps) comes first."),
-    ]
-    scale = "the tolerance is multiplied by max(1, |claimed|, |numerical|)."
-    return [
-        *(((mine, oracle.suspects(claimed, mine, tolerance)), hint) for mine, hint in differences),
-        *(((mine, _comparing(claimed, mine, tolerance)), hint) for mine, hint in differences),
-        (
-            (found, _comparing(claimed, found, tolerance)),
-            "nan > anything is False, so a claim of nan passes: ask whether it *is* within tolerance.",
-        ),
-        ((found, [i for i, _ in pairs if i not in wrong]), "These are the right claims: list the wrong ones."),
-        (
-            (found, [i for i, (c, _) in pairs if not math.isfinite(c)]),
-            "Only claims of nan and infinity are listed here.",
-        ),
-        (
-            (found, absolute),
-            f"A large derivative may be off by more: {scale}",
-        ),
-        (
-            (found, relative),
-            f"Near zero a relative error means nothing: {scale}",
-        ),
-        ((found, [claimed[i] for i in wrong]), "List the positions of wrong claims, not the claims."),
-        ((found, not wrong), "List the positions of wrong claims; an empty list if there is none."),
-        (found, "Return a tuple of two: the differences, and the positions of wrong claims."),
-        (wrong, "Return a tuple of two: the differences, and the positions of wrong claims."),
-    ]
-
-
-def _comparing(claimed: list[float], found: list[float], tolerance: float) -> list[int]:
-    # What a test finds that asks whether the error is too large: nan and infinity pass it.
-    pairs = enumerate(zip(claimed, found, strict=True))
-    return [i for i, (c, v) in pairs if abs(c - v) > tolerance * max(1.0, abs(c), abs(v))]
 
 
 def steps(draw: Draw, rule: str) -> list[Step]:
@@ -177,6 +83,9 @@ def _adamw_mistakes(p: Array, g: Array, state: State, settings: dict[str, float]
     coupled = g + decay * p
     m2, v2 = b1 * old_m + (1 - b1) * coupled, b2 * old_v + (1 - b2) * coupled**2
     v1 = b2 * old_v + (1 - b2) * g
+    v_hat = v / (1 - b2**t)
+    rootless = shrunk - lr * (m / (1 - b1**t)) / (v_hat + eps)
+    early = shrunk - lr * (m / (1 - b1**t)) / ((np.sqrt(v) + eps) / np.sqrt(1 - b2**t))
     bare = shrunk - lr * m / (np.sqrt(v) + eps)
     hats = {"t": t, "m": m / (1 - b1**t), "v": v / (1 - b2**t)}
     other = settings | {"beta1": b2, "beta2": b1}
@@ -184,6 +93,8 @@ def _adamw_mistakes(p: Array, g: Array, state: State, settings: dict[str, float]
         ((bare, new), "The bias correction is missing: m and v start at zero, so divide them by 1 - beta**t."),
         ((step(shrunk, m, v, t - 1), new), "The first step is number 1: count before you correct."),
         ((step(shrunk, m, v, t, inside=True), new), "eps stands outside the square root."),
+        ((rootless, new), "The step is divided by the *root* of the corrected v."),
+        ((early, new), "eps is added here before v is corrected: correct v, take its root, then add eps."),
         (
             (step(p, m2, v2, t), {"t": t, "m": m2, "v": v2}),
             COUPLED,
