@@ -1,22 +1,16 @@
 """The page of the town: the map agrees with the world, and so does what a reader is shown."""
 
 import doctest
-import functools
-import http.server
-import json
 import re
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("sphinx", reason="the site's extensions need the `site` extra")
 
-from fullstack_llm.tinytown import lore, phrases, told, town, untold
+from fullstack_llm.tinytown import lore, told, town, untold
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -138,69 +132,3 @@ def test_the_tables_without_script_have_the_anchors_of_the_map(drawing: str) -> 
     tables = page.plain_tables(WORLD)
     assert set(re.findall(r'href="#((?:place|street)-[^"]+)"', drawing)) <= set(re.findall(r'id="([^"]+)"', tables))
     assert all(f'id="person-{name}"' in tables for name in lore.CHARACTERS)
-
-
-# ---- the built page in a browser
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def opened(site: Path, browser_path: str | None) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need the `dev` extra")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        tab = browser.new_page()
-        tab.goto(f"http://127.0.0.1:{server.server_port}/book/tinytown.html")
-        yield tab
-        browser.close()
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.browser
-def test_ada_is_shown_first_and_links_lead_to_others(opened: Any) -> None:
-    assert opened.inner_text(".town-who") == "Ada"
-    opened.click(".town-facts a:text-is('Dot')")
-    opened.wait_for_function("document.querySelector('.town-who').textContent === 'Dot'")
-    assert opened.evaluate("document.activeElement.className") == "town-who"
-    opened.go_back()
-    opened.wait_for_function("document.querySelector('.town-who').textContent === 'Ada'")
-
-
-@pytest.mark.browser
-def test_search_by_keyboard_finds_someone_untold_and_says_so(opened: Any) -> None:
-    name = untold(WORLD)[0].name
-    opened.fill("#town-find", name)
-    opened.press("#town-find", "Enter")
-    opened.wait_for_selector(".town-untold")
-    assert opened.inner_text(".town-untold") == f"Nothing is told about {name}: a good answer is “I don't know.”"
-    opened.fill("#town-find", "Xantippe")
-    assert phrases.DONT_KNOW in opened.inner_text(".town-status")
-
-
-@pytest.mark.browser
-def test_the_map_leads_to_a_place(opened: Any) -> None:
-    opened.click("[data-place='the bakery'] .town-roof")
-    opened.wait_for_function("document.querySelector('.town-who').textContent === 'The bakery'")
-    assert "Bo" in opened.inner_text(".town-card")
-
-
-@pytest.mark.browser
-def test_sentences_are_those_of_the_package(opened: Any) -> None:
-    for name in ("Ada", "Lena", "the mill", told(WORLD)[20].name):
-        opened.fill("#town-find", name)
-        opened.press("#town-find", "Enter")
-        opened.wait_for_function(f"document.querySelector('.town-who').textContent.endsWith({json.dumps(name[1:])})")
-        shown = opened.evaluate(
-            "[...document.querySelectorAll('.town-how li:not(:last-child)')].map(e => e.textContent)"
-        )
-        ways = [phrases.PHRASES[relation] for relation in WORLD.relations(name)]
-        filled = phrases.slots(WORLD, name)
-        right = {phrases.statement(filled, one) for way in ways for one in way.statements + way.heldout_statements}
-        assert shown and {sentence.removeprefix("Held out: ") for sentence in shown} <= right

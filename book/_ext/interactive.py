@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import shapes
+import calculator
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -43,7 +43,7 @@ class Source:
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
-    "shape-calculator": Source(shapes.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
+    "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
 }
 
 
