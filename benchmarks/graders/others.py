@@ -47,6 +47,12 @@ def environment(name: str) -> Path:
     return place / "bin"
 
 
+def version(name: str) -> str:
+    """The version of a grader that its lock file pins."""
+    lines = LOCKS[name].read_text("utf-8").splitlines()
+    return next(line for line in lines if line.startswith(name)).partition("==")[2]
+
+
 def cell(source: str, name: str, **metadata: Any) -> dict[str, Any]:
     common = {"cell_type": "code", "id": name.replace("_", "-"), "execution_count": None, "outputs": []}
     return common | {"metadata": metadata, "source": source}

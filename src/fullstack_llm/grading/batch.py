@@ -23,7 +23,7 @@ from .intake import File, Submission
 from .judge import Result, Session, grade, open_submission
 from .labs import given, modules
 from .levels import prove_private, strongest
-from .process import GraderError
+from .process import GraderError, Starved, enough
 from .sandbox import Sandbox
 from .workers import Workers
 
@@ -80,7 +80,14 @@ class Grader:
 
     def grade(self, path: Path) -> Result:
         """The result of one file."""
-        return grade(path, self.lab, self.workers, self.given, self.batch.seeds, self.memory)
+        for attempt in (1, 2):
+            try:
+                return grade(path, self.lab, self.workers, self.given, self.batch.seeds, self.memory)
+            except Starved:
+                # It may have been another's doing, whose worker has ended as well.
+                if attempt == 2:
+                    raise
+        raise AssertionError
 
     def lab_of(self, file: File) -> str | None:
         """The lab that a file names, nothing if it names none, None if it cannot be read."""
@@ -135,6 +142,7 @@ def _grade(one: Submission) -> Graded:
 
 def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[Graded]:
     """Each student's result, as they get ready; with several jobs, in processes of their own."""
+    enough(jobs)
     if jobs == 1:
         with grader(batch) as one:
             for item in submissions:

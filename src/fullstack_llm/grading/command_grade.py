@@ -75,18 +75,17 @@ def _grade(
 ) -> dict[str, dict[str, Any]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    reports = runs.reports(args.out / runs.STUDENTS)
     files = {item.id: runs.files(item) for item in found.submissions}
-    for name, data in reports.items():
-        data["gone"] = name not in files
+    reports = _reports(args.out, files, set())
     waiting = [item for item in found.submissions if not runs.finished(reports.get(item.id), files[item.id])]
     if kept := len(found.submissions) - len(waiting):
         print(f"{kept} of {len(found.submissions)} students are graded already; --again would grade them again.")
-    for item in waiting:
-        reports.pop(item.id, None)
+    missing = {item.id for item in waiting}
     shown.changes = runs.load(args.out / "class.json").get("changes")
     # A run that is killed leaves a page that says so.
-    report.write_class(args.out, lab, shown, list(reports.values()))
+    report.write_class(args.out, lab, shown, [data for name, data in reports.items() if name not in missing])
+    # What is written is read again in the end: a large class is not kept in memory until then.
+    del reports
     where = args.ray_address
     ready = cluster.results(one, waiting, where, args.jobs) if where else batch.results(one, waiting, args.jobs)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -95,15 +94,25 @@ def _grade(
             task = progress.add_task("grading", total=len(found.submissions), completed=kept)
             for graded in ready:
                 name = graded.submission.id
-                reports[name] = report.write_student(args.out, lab, graded, files[name])
+                report.write_student(args.out, lab, graded, files[name])
+                missing.discard(name)
                 progress.advance(task)
         shown.complete = True
-        if (args.out / runs.PREVIOUS).is_dir():
+    finally:
+        reports = _reports(args.out, files, missing)
+        if shown.complete and (args.out / runs.PREVIOUS).is_dir():
             shown.changes = changes(runs.reports(args.out / runs.PREVIOUS), reports)
             _changed(shown.changes)
-    finally:
         report.write_class(args.out, lab, shown, list(reports.values()))
     runs.end(args.out)
+    return reports
+
+
+def _reports(out: Path, files: dict[str, list[list[str]]], missing: set[str]) -> dict[str, dict[str, Any]]:
+    """The reports in the folder, without those of files that have changed since and are not graded again yet."""
+    reports = {name: data for name, data in runs.reports(out / runs.STUDENTS).items() if name not in missing}
+    for name, data in reports.items():
+        data["gone"] = name not in files
     return reports
 
 

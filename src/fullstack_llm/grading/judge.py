@@ -15,7 +15,7 @@ from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
 from .notebook import MAX_FILE
-from .process import Gone, Worker
+from .process import Gone, Starved, Worker
 from .workers import Workers
 
 READ_SECONDS = 30.0
@@ -61,6 +61,7 @@ class Session:
         self.lost: dict[int, str] = {}
         self.in_text: list[str] = []
         self.left = self.seconds = 0.0
+        self.starved: Starved | None = None
         self.end = time.monotonic() + SUBMISSION_SECONDS
 
     def define(self) -> None:
@@ -74,9 +75,8 @@ class Session:
             if left <= 0 or len(self.lost) >= MAX_LOST:
                 self.lost[number] = f"not run: the cells may take {CELLS_SECONDS:.0f} s, and end {MAX_LOST} processes"
                 continue
-            assert self.worker
             try:
-                reply = self._decoded(self.worker.ask(("define", label, source, list(self.exercises)), left))
+                reply = self._decoded(self._ask(("define", label, source, list(self.exercises)), left))
             except Gone as gone:
                 self.lost[number] = f"it was left out: {gone.why}"
                 return self.start_again()
@@ -86,6 +86,15 @@ class Session:
                     if error:
                         self.failed[number] = plain(error.strip().splitlines()[-1], 300)
         return None
+
+    def _ask(self, request: tuple[object, ...], seconds: float) -> bytes:
+        assert self.worker
+        try:
+            return self.worker.ask(request, seconds)
+        except Starved as starved:
+            # A check takes what is raised in it for its own fault, so this is kept for the end.
+            self.starved = starved
+            raise Gone("died", str(starved)) from None
 
     def _decoded(self, frame: bytes) -> Any:
         try:
@@ -118,7 +127,7 @@ class Session:
         # An earlier check may have left a worker that ends, or a reply of its own in the pipe: that is not this one's.
         try:
             if self.worker:
-                self.worker.ask(("define", "", "", list(self.exercises)), CELL_SECONDS)
+                self._ask(("define", "", "", list(self.exercises)), CELL_SECONDS)
         except Gone:
             self.worker = None
 
@@ -142,7 +151,7 @@ class Session:
             raise NoValue("died", f"{name} ended its process in an earlier call")
         begin = time.monotonic()
         try:
-            return self.worker.ask(("call", name, values), max(self.left, 0.0))
+            return self._ask(("call", name, values), max(self.left, 0.0))
         except Gone as gone:
             self.worker = None
             if gone.kind == "timeout":
@@ -152,9 +161,11 @@ class Session:
             self.left -= time.monotonic() - begin
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker; what the grader itself lacked in the meantime is raised now."""
         if self.worker:
             self.worker.close()
+        if self.starved:
+            raise self.starved
 
 
 def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import codec
-from .process import Gone, GraderError, Worker
+from .process import Gone, GraderError, Starved, Worker, enough
 from .remedies import remedy
 from .sandbox import FILES, LIMITS, MEMORY, Sandbox
 from .workers import Workers
@@ -204,12 +204,15 @@ def level(name: str) -> Sandbox:
     """The sandbox of a level, tried out; `GraderError` says why it cannot be had here, and the remedy."""
     if name == "C":
         return SELF_CHECK
+    enough()
     reasons = []
     for sandbox in CANDIDATES[name]:
         if name == "B" and not sandbox.landlock and os.geteuid():
             continue
         try:
             shown = probe(sandbox)
+        except Starved:
+            raise
         except GraderError as error:
             reasons.append(str(error))
             continue
@@ -230,7 +233,7 @@ def strongest(self_check: bool = False) -> Sandbox:
             errors.append(str(error))
     if self_check:
         return SELF_CHECK
-    raise GraderError("\n".join(errors))
+    raise GraderError("\n".join(dict.fromkeys(errors)))
 
 
 def describe(sandbox: Sandbox) -> str:

@@ -1,9 +1,9 @@
-"""Namespaces: bubblewrap's arguments for a sandbox, and what a zygote's child does to get namespaces of its own."""
+"""Namespaces: bubblewrap's arguments for a sandbox, and how a zygote makes a child with namespaces of its own."""
 
 from __future__ import annotations
 
 import ctypes
-import os
+import signal
 from pathlib import Path
 
 from .syscalls import PR_CAPBSET_DROP, call, mount, prctl
@@ -30,22 +30,24 @@ def arguments(mounts: list[str]) -> list[str]:
     ]
 
 
-def enter() -> None:
-    """Move this process to namespaces of its own; its next child is the first process of the new ones.
+def fork() -> int:
+    """A fork that is the first process of namespaces of its own: its number, and 0 in itself.
 
-    Raises `OSError` where the kernel, or a profile, does not let a sandbox make another within it.
+    Raises `OSError` where the kernel, or a profile, does not let a sandbox make another within it. Python's hooks for
+    forks do not run in it: it may furnish its namespaces, fork and wait.
     """
-    uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEW_NET
+    # One call, and not unshare and a fork: it takes 10 ms to copy the page tables of a process with torch.
+    flags = CLONE_NEW_NET | signal.SIGCHLD
     for flag in CLONE_NEW.values():
         flags |= flag
-    call("unshare", ctypes.c_int(flags))
-    for name, line in (("setgroups", "deny"), ("gid_map", f"{gid} {gid} 1"), ("uid_map", f"{uid} {uid} 1")):
-        Path(f"/proc/self/{name}").write_text(line)
+    return call("clone", ctypes.c_ulong(flags), *[ctypes.c_void_p()] * 4)
 
 
 def furnish() -> None:
-    """As the first process of the new namespaces: its own /proc, and empty folders of bounded size to write in."""
+    """As that process: its user as before, its own /proc, and empty folders of bounded size to write in."""
+    same = f"{INSIDE} {INSIDE} 1"
+    for name, line in (("setgroups", "deny"), ("gid_map", same), ("uid_map", same)):
+        Path(f"/proc/self/{name}").write_text(line)
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     for path, size in SIZES.items():
         mount("tmpfs", path, "tmpfs", NOSUID | NODEV, f"size={size},nr_inodes=10000,mode=700")

@@ -21,6 +21,9 @@ from .worker import HEADER
 
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.1
+# What the largest lab takes, its grader with torch included, is 0.35 GB.
+LEAST = 512 << 20
+PIECE = 1 << 16
 
 
 class Gone(Exception):
@@ -33,6 +36,24 @@ class Gone(Exception):
 
 class GraderError(RuntimeError):
     """The grader itself cannot work; never a zero for a student."""
+
+
+class Starved(GraderError):
+    """Memory does not suffice, and no submission has used up its share."""
+
+
+def starved() -> Starved:
+    """The error, with what to do."""
+    return Starved(
+        f"memory does not suffice: this machine, or its container, has {usage.installed() >> 20} MB, and each of "
+        "--jobs needs 1 GB (512 MB at the very least). Remedy: give it more memory, or grade with fewer --jobs."
+    )
+
+
+def enough(jobs: int = 1) -> None:
+    """Raise `Starved` if there is so little memory that labs could not be graded with so many jobs."""
+    if usage.installed() < jobs * LEAST:
+        raise starved()
 
 
 def ended(status: int) -> str:
@@ -120,6 +141,8 @@ class Worker:
         self.folder, self.sandbox = folder, sandbox
         self.text, self.closed = "", False
         self.watched = 0.0
+        self.received = bytearray()
+        self.starved = usage.starved()
         self.group = Group(process.pid, MEMORY * 5 // 4, THREADS + 16) if sandbox.watched else None
         # What is shared with a zygote counts here too.
         self.before = usage.memory_and_threads(process.pid)[0]
@@ -143,7 +166,7 @@ class Worker:
             if back != nonce or length > MAX_BYTES:
                 raise Gone("died", "its process sent something that is no reply")
             return self._receive(length, deadline)
-        except Gone:
+        except (Gone, Starved):
             self.close()
             raise
 
@@ -172,30 +195,33 @@ class Worker:
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
-            self._wait(self.requests, select.POLLOUT, deadline)
             try:
                 view = view[os.write(self.requests, view) :]
+            except BlockingIOError:
+                self._wait(self.requests, select.POLLOUT, deadline)
             except BrokenPipeError:
                 raise Gone("died", self._end()) from None
 
     def _receive(self, count: int, deadline: float) -> bytes:
-        data = bytearray()
-        while len(data) < count:
+        # What comes at once is read at once: most replies are one piece with their header.
+        while len(self.received) < count:
             self._wait(self.replies, select.POLLIN, deadline)
             self._watch()
-            chunk = os.read(self.replies, min(count - len(data), 1 << 20))
+            chunk = os.read(self.replies, PIECE)
             if not chunk:
                 raise Gone("died", self._end())
-            data += chunk
-        return bytes(data)
+            self.received += chunk
+        data = bytes(self.received[:count])
+        del self.received[:count]
+        return data
 
     def _end(self) -> str:
         why = self.process.end()
-        return (
-            f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory"
-            if self.group and self.group.full
-            else why
-        )
+        if self.group and self.group.full:
+            return f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory"
+        if usage.starved() > self.starved:
+            raise starved()
+        return why
 
     def close(self) -> None:
         """End the worker and all that it started, and remove its folder."""

@@ -6,8 +6,9 @@ Runs in the worker, before any of the student's code, and decides no points: a n
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .cells import without_magics
@@ -33,16 +34,18 @@ def find(cells: list[tuple[str, str]], table: dict[str, list[str]]) -> list[str]
     """
     trees = [(label, tree) for label, source in cells if (tree := _tree(source))]
     aliases = dict(pair for _, tree in trees for pair in _aliases(tree))
-    defined: dict[str, Uses] = {}
-    for label, tree in trees:
-        for node in _statements(tree.body):
-            if names := _names(node):
-                defined |= dict.fromkeys(names, _uses(node, label))
+    defined = {name: (node, label) for label, tree in trees for node in _statements(tree.body) for name in _names(node)}
+
+    # Only what an exercise leads to is looked into, once.
+    @functools.cache
+    def uses(name: str) -> Uses | None:
+        return _uses(*defined[name]) if name in defined else None
+
     return [
         sentence
         for exercise, unwanted in table.items()
         for one in unwanted
-        for sentence in _first(exercise, one, defined, aliases)
+        for sentence in _first(exercise, one, uses, aliases)
     ]
 
 
@@ -124,12 +127,12 @@ def _uses(definition: ast.stmt, label: str) -> Uses:
     return uses
 
 
-def _first(exercise: str, unwanted: str, defined: dict[str, Uses], aliases: dict[str, str]) -> list[str]:
+def _first(exercise: str, unwanted: str, find_uses: Callable[[str], Uses | None], aliases: dict[str, str]) -> list[str]:
     """A sentence about the first use that is found from the exercise on, through what it names."""
     waiting, seen = [exercise], {exercise}
     while waiting:
         name = waiting.pop(0)
-        if not (uses := defined.get(name)):
+        if not (uses := find_uses(name)):
             continue
         for written, line in uses.names.items():
             root, dot, rest = written.partition(".")

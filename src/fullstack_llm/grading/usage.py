@@ -25,6 +25,15 @@ def installed() -> int:
     return min(found)
 
 
+def starved() -> int:
+    """How many processes of this machine the kernel has ended so far since memory was full; 0 where it does not say."""
+    try:
+        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(counts.get("oom_kill", 0))
+
+
 def tree(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]

@@ -1,7 +1,8 @@
 """The zygote: a process with the lab's modules loaded, whose forks are the workers. It runs no student's code.
 
-Each order, a message with descriptors on a socket, makes one worker: the zygote forks; the child enters namespaces of
-its own, where the plan says so, and forks again; what is left of it waits and says how the worker ended.
+Each order, a message with descriptors on a socket, makes one worker. To fork a large process is dear: it happens once,
+and the zygote says how the worker ended. Namespaces end with their first process, which has to outlive the student's
+code: there it happens twice, and that process says it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import contextlib
 import gc
 import json
 import os
+import select
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from . import confine, namespaces, syscalls, worker
@@ -34,47 +37,97 @@ def run(control: socket.socket, plan: dict[str, Any], calling: Any) -> None:
     # What is never collected is never written to, and stays shared with the children.
     gc.freeze()
     control.send(b"ready")
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    running: dict[int, Running] = {}
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 1 << 16, KEPT)
-        if not message:
-            return
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        if os.fork() == 0:
-            _child(control, plan, calling, json.loads(message)["folder"], fds)
-        for fd in fds:
-            os.close(fd)
+        for fd, _ in poll.poll():
+            if fd == control.fileno():
+                message, fds, _, _ = socket.recv_fds(control, 1 << 16, KEPT)
+                if not message:
+                    return
+                one = _fork(control, plan, calling, json.loads(message)["folder"], fds, running)
+                running[one.handle] = one
+                poll.register(one.handle, select.POLLIN)
+            else:
+                poll.unregister(fd)
+                running.pop(fd).end()
 
 
-def _child(control: socket.socket, plan: dict[str, Any], calling: Any, folder: str, fds: list[int]) -> None:
-    status = fds[2]
+@dataclass
+class Running:
+    """A child: its number, a descriptor that shows its end, and where the zygote says how it ended, if it does."""
+
+    pid: int
+    handle: int
+    status: int | None
+
+    def end(self) -> None:
+        """Take leave of it, now that it has ended."""
+        _, how = os.waitpid(self.pid, 0)
+        if self.status is not None:
+            _say(self.status, how)
+        self.close()
+
+    def close(self) -> None:
+        """Close what is known of it."""
+        os.close(self.handle)
+        if self.status is not None:
+            os.close(self.status)
+
+
+def _fork(
+    control: socket.socket, plan: dict[str, Any], calling: Any, folder: str, fds: list[int], running: dict[int, Running]
+) -> Running:
+    pid = namespaces.fork() if plan["namespaces"] else os.fork()
+    if pid == 0:
+        _child(control, plan, calling, folder, fds, running)
+    handle = os.pidfd_open(pid)
+    status = None if plan["namespaces"] else fds.pop()
+    for fd in fds:
+        os.close(fd)
+    if not plan["namespaces"]:
+        _announce(control, handle)
+    return Running(pid, handle, status)
+
+
+def _announce(control: socket.socket, handle: int) -> None:
+    # The grader's handle: the process can be signalled by it, and it belongs to no other process ever.
+    socket.send_fds(control, [b"forked"], [handle])
+
+
+def _say(status: int, how: int) -> None:
+    # The grader may not listen any more.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(status, how.to_bytes(4, "little"))
+
+
+def _child(
+    control: socket.socket, plan: dict[str, Any], calling: Any, folder: str, fds: list[int], running: dict[int, Running]
+) -> None:
     try:
         confine.end_with_parent()
-        if plan["namespaces"]:
-            namespaces.enter()
-            if first := os.fork():
-                # The namespaces end with their first process, and this one is only its parent.
-                os.closerange(KEPT, max(control.fileno(), *fds) + 1)
-                os.waitpid(first, 0)
-                os._exit(0)
-            confine.end_with_parent()
-            namespaces.furnish()
+        for other in running.values():
+            other.close()
         os.setsid()
-        if student := os.fork():
-            # The grader's handle: it can be signalled, and belongs to no other process ever.
-            socket.send_fds(control, [b"forked"], [os.pidfd_open(student)])
-            _wait(student, status)
-        confine.end_with_parent()
-        os.close(status)
+        if plan["namespaces"]:
+            folder = namespaces.FOLDER
+            namespaces.furnish()
+            if student := os.fork():
+                _announce(control, os.pidfd_open(student))
+                _wait(student, fds[2])
+            confine.end_with_parent()
+        os.close(fds[2])
         control.close()
-        folder = namespaces.FOLDER if plan["namespaces"] else folder
         confine.settle(folder)
         confine.confine(plan, folder)
         worker.serve(worker.Pipe(fds[0], fds[1]), calling)
     except BaseException as error:
-        # The grader reads this when it ends the zygote, and meanwhile sees that its worker is gone.
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        why = f"{type(error).__name__}: {error}\n".encode()
+        # The grader reads this when it ends the zygote, and meanwhile sees that its worker is gone, or never was.
+        os.write(2, why)
+        with contextlib.suppress(OSError):
+            control.send(why)
     finally:
         os._exit(1)
 
@@ -83,7 +136,7 @@ def _wait(student: int, status: int) -> None:
     os.dup2(status, KEPT)
     os.closerange(KEPT + 1, 1 << 10)
     _, how = os.waitpid(student, 0)
-    os.write(KEPT, how.to_bytes(4, "little"))
+    _say(KEPT, how)
     os._exit(0)
 
 
