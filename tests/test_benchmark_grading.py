@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.graders import classes, others, ours, questions
+from fullstack_llm.expect import recorded
 from fullstack_llm.grading.batch import Grader
 from fullstack_llm.grading.levels import strongest
 
@@ -84,3 +85,10 @@ def test_the_class_is_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_lock_names_the_grader_that_it_is_for() -> None:
     assert {name: others.version(name).split(".")[0] for name in others.LOCKS} == {"nbgrader": "0", "otter": "7"}
+
+
+def test_the_recorded_run_is_of_these_questions() -> None:
+    values = recorded("grading")["values"]
+    assert values["questions"] == len(questions.QUESTIONS)
+    assert values["submissions"] == len(questions.submissions() | questions.FRAUDS)
+    assert not any(values["frauds_paid"]["A, warm"].values())

@@ -1,7 +1,7 @@
 """The instructors' page: what the grader guarantees, what it allows a submission, and what has been tried against it.
 
-```{grader-table} guarantees``` (or `limits`, `attacks`): read from the code and from `book/_data/attacks.yml`, whose
-numbers the tests carry as marks.
+```{grader-table} guarantees``` (or `limits`, `attacks`, `comparison`): read from the code, from the recorded run of the
+benchmark, and from `book/_data/attacks.yml`, whose numbers the tests carry as marks.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from fullstack_llm.expect import recorded
 from fullstack_llm.grading import intake, judge, levels, notebook, sandbox
 
 ATTACKS = "book/_data/attacks.yml"
@@ -74,7 +75,25 @@ def attacks(root: Path) -> list[str]:
     return lines
 
 
-TABLES: dict[str, Callable[[Path], list[str]]] = {"guarantees": guarantees, "limits": limits, "attacks": attacks}
+def comparison(_: Path) -> list[str]:
+    """The recorded run of `benchmarks/grading.py`: speed as a ratio, and what three frauds were paid."""
+    run = recorded("grading")
+    values, versions = run["values"], run["values"]["graders"]
+    named = {name: f"{name} {version}" for name, version in versions.items()}
+    paid = {who: "/".join(f"{points:.0f}" for points in found.values()) for who, found in values["frauds_paid"].items()}
+    rows = [
+        [named.get(who, f"this course, {who}"), f"{ratio:.1f}", paid.get(who, "")]
+        for who, ratio in values["times_nbgrader"].items()
+    ]
+    return table(["grader", "submissions an hour, as a multiple of nbgrader's", "percent paid to the three"], rows)
+
+
+TABLES: dict[str, Callable[[Path], list[str]]] = {
+    "guarantees": guarantees,
+    "limits": limits,
+    "attacks": attacks,
+    "comparison": comparison,
+}
 
 
 class GraderTable(SphinxDirective):
