@@ -15,7 +15,7 @@ import statistics
 import sys
 
 from fullstack_llm.expect import write_record
-from fullstack_llm.grading.process import GraderError
+from fullstack_llm.grading.errors import GraderError
 
 from .graders import classes, others, ours
 from .graders.questions import FRAUDS, QUESTIONS, submissions

@@ -128,6 +128,17 @@ def test_keys_with_one_hash_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(decode(many)) == 33
 
 
+def test_keys_are_counted_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = dict.fromkeys(range(bounds.MAX_KEYS // 2))
+    frame = encode([half, half])
+    assert decode(frame) == [half, half]
+    with pytest.raises(CodecError, match="a list of pairs"):
+        encode([half, half, {"one": "more"}])
+    monkeypatch.setattr(bounds, "MAX_KEYS", bounds.MAX_KEYS - 1)
+    with pytest.raises(CodecError, match="a list of pairs"):
+        decode(frame)
+
+
 def test_arrays_are_counted_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = np.empty(0)
     frame = encode([empty] * bounds.MAX_ARRAYS)

@@ -40,7 +40,7 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     "cells": ((Session, "define"),),
     "calls": ((Session, "call"), (Session, "_prove_alive")),
     "judging": ((judge, "judge_exercise"),),
-    "end of the worker": ((Worker, "close"),),
+    "end of the worker": ((Workers, "dismiss"), (Worker, "close")),
     "reports": ((report, "write_student"),),
 }
 

@@ -88,14 +88,23 @@ def test_without_a_hierarchy_there_is_no_group(hierarchy: Hierarchy, membership:
     group.close()
 
 
-def test_a_full_group_is_seen(hierarchy: Hierarchy) -> None:
+EVENTS = {
+    "2": {"memory.events": "low 0\nhigh 0\nmax {full}\noom {full}\noom_kill {killed}\n"},
+    "1": {"memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill {killed}\n", "memory.failcnt": "{full}\n"},
+}
+
+
+@pytest.mark.parametrize("version", EVENTS)
+@pytest.mark.parametrize(("full", "killed", "seen"), [(0, 0, ""), (3, 0, ""), (3, 1, "full killed"), (0, 1, "killed")])
+def test_whose_memory_was_full_is_seen(hierarchy: Hierarchy, version: str, full: int, killed: int, seen: str) -> None:
     mount = hierarchy("0::/own\n")
     place(mount, "memory.max")
     group = cgroup.Group(123, 1, 1)
-    (group.folders[0] / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 0\n")
-    assert not group.full
-    (group.folders[0] / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n")
-    assert group.full
+    assert not group.bounds_memory
+    for name, text in EVENTS[version].items():
+        (group.folders[0] / name).write_text(text.format(full=full, killed=killed))
+    assert group.bounds_memory
+    assert " ".join(["full"] * group.full + ["killed"] * group.killed) == seen
 
 
 def test_groups_of_a_killed_grader_are_removed_and_no_others(hierarchy: Hierarchy, tmp_path: Path) -> None:

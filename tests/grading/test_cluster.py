@@ -94,7 +94,7 @@ def test_no_cluster_is_a_sentence(folder: Path, labs: Path, tmp_path: Path, caps
 def test_a_machine_with_other_checks_is_refused(labs: Path, folder: Path) -> None:
     from fullstack_llm.checks import draws, registry
     from fullstack_llm.grading import batch, intake
-    from fullstack_llm.grading.process import GraderError
+    from fullstack_llm.grading.errors import GraderError
 
     one = batch.Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs)
     remote = cluster.Remote(one, {"lab": "00_toy", "checks": "of another version"})

@@ -21,7 +21,7 @@ from submissions import COUNT, DOUBLE, RIGHT, TOY, TWICE, save
 
 from fullstack_llm.grading import batch, runs
 from fullstack_llm.grading.commands import main
-from fullstack_llm.grading.process import GraderError
+from fullstack_llm.grading.errors import GraderError
 
 HTML = "=1+1 <img src=x onerror=alert(1)>"
 

@@ -13,8 +13,10 @@ MAX_DIMS = 8
 MAX_ARRAY = 1 << 26
 # A tensor that holds nothing takes a kilobyte: a million of them fit in a small frame, and not in a small judge.
 MAX_ARRAYS = 10_000
-# Numbers are hashed without a secret. With a hash in common, a million keys keep a dict busy for hours.
+# Numbers are hashed without a secret. With a hash in common, or where a dict looks for free places one after another, a
+# million keys keep it busy for hours.
 MAX_ALIKE = 32
+MAX_KEYS = 10_000
 
 # name -> (code, bytes per element). Codes are part of the format.
 DTYPES = {
@@ -74,6 +76,13 @@ def one_more(arrays: int) -> int:
     if arrays == MAX_ARRAYS:
         raise CodecError(f"the value has more than {MAX_ARRAYS:,} arrays: stack them into one")
     return arrays + 1
+
+
+def more_keys(keys: int, count: int) -> int:
+    """The number of keys of dicts, with so many more."""
+    if keys + count > MAX_KEYS:
+        raise CodecError(f"the value has dicts of more than {MAX_KEYS:,} keys in all: return a list of pairs")
+    return keys + count
 
 
 def count_hash(alike: dict[int, int], key: Any) -> None:

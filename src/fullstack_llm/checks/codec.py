@@ -28,6 +28,7 @@ from .bounds import (
     check_key,
     check_shape,
     count_hash,
+    more_keys,
     one_more,
 )
 
@@ -62,15 +63,12 @@ def decode(frame: bytes) -> Any:
     return value
 
 
-def _loaded(name: str) -> ModuleType | None:
-    # A value can only be an array if its library is loaded, so encoding never pays for an import.
-    return sys.modules.get(name)
-
-
 class _Writer:
     def __init__(self) -> None:
         self.buffer = bytearray()
-        self.elements = self.arrays = 0
+        self.elements = self.arrays = self.keys = 0
+        # A value can only be an array if its library is loaded, so encoding never pays for an import.
+        self.numpy, self.torch = sys.modules.get("numpy"), sys.modules.get("torch")
 
     def put(self, data: bytes | memoryview) -> None:
         if len(self.buffer) + len(data) > MAX_BYTES:
@@ -84,7 +82,7 @@ class _Writer:
     def value(self, value: Any, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise CodecError(f"the value is nested deeper than {MAX_DEPTH} levels (does it contain itself?)")
-        numpy, torch = _loaded("numpy"), _loaded("torch")
+        numpy, torch = self.numpy, self.torch
         # type(), not isinstance: an object may claim any __class__, and only the real one can be read safely.
         kind = type(value)
         if value is None:
@@ -106,6 +104,7 @@ class _Writer:
                 self.value(item, depth + 1)
         elif issubclass(kind, dict):
             self.count(b"d", dict.__len__(value))
+            self.keys = more_keys(self.keys, dict.__len__(value))
             for key, item in dict.items(value):
                 check_key(key)
                 self.value(key, depth + 1)
@@ -172,7 +171,7 @@ class _Reader:
     def __init__(self, frame: bytes) -> None:
         self.frame = frame
         self.at = 0
-        self.elements = self.arrays = 0
+        self.elements = self.arrays = self.keys = 0
 
     def take(self, count: int) -> bytes:
         if count > len(self.frame) - self.at:
@@ -217,6 +216,7 @@ class _Reader:
         if tag != b"d":
             items = [self.value(depth + 1) for _ in range(count)]
             return items if tag == b"l" else tuple(items)
+        self.keys = more_keys(self.keys, count)
         table: dict[Any, Any] = {}
         alike: dict[int, int] = {}
         for _ in range(count):

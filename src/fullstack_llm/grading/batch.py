@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..checks import registry
@@ -19,11 +19,11 @@ from ..checks.memory import Memory
 from ..checks.show import plain
 from . import confine
 from .choose import choose
+from .errors import GraderError, Unfair, enough
 from .intake import File, Submission
 from .judge import Result, Session, grade, open_submission
 from .labs import given, modules
 from .levels import prove_private, strongest
-from .process import GraderError, Starved, enough
 from .sandbox import Sandbox
 from .workers import Workers
 
@@ -83,8 +83,8 @@ class Grader:
         for attempt in (1, 2):
             try:
                 return grade(path, self.lab, self.workers, self.given, self.batch.seeds, self.memory)
-            except Starved:
-                # It may have been another's doing, whose worker has ended as well.
+            except Unfair:
+                # It may have been another's doing, which has ended as well.
                 if attempt == 2:
                     raise
         raise AssertionError
@@ -143,6 +143,7 @@ def _grade(one: Submission) -> Graded:
 def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[Graded]:
     """Each student's result, as they get ready; with several jobs, in processes of their own."""
     enough(jobs)
+    batch = replace(batch, sandbox=batch.sandbox.shared(jobs))
     if jobs == 1:
         with grader(batch) as one:
             for item in submissions:

@@ -16,6 +16,8 @@ MOUNT = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 # A group of its own also gets a share of the processors of its own, however many threads a neighbour runs.
 TOGETHER = {"memory.max": "memory", "memory.swap.max": "none", "pids.max": "tasks", "cpu.weight": "weight"}
+# What version 2 says in one file, version 1 says in two.
+EVENTS = ("memory.events", "memory.oom_control", "memory.failcnt")
 APART = {
     "memory": {"memory.limit_in_bytes": "memory"},
     "pids": {"pids.max": "tasks"},
@@ -83,15 +85,30 @@ class Group:
                 bound(self.folders[-1], pid, files, values)
 
     @property
+    def bounds_memory(self) -> bool:
+        """Whether the kernel counts this group's memory, and what it has ended here."""
+        return any((folder / name).exists() for folder in self.folders for name in EVENTS)
+
+    @property
+    def killed(self) -> bool:
+        """Whether the kernel has ended a process of the group since memory was full, here or in the whole machine."""
+        return self._counted("oom_kill") > 0
+
+    @property
     def full(self) -> bool:
-        """Whether the kernel ended a process because the group's memory was full."""
+        """Whether the kernel has ended a process of the group since the group's own memory was full."""
+        return self.killed and self._counted("oom") > 0
+
+    def _counted(self, what: str) -> int:
+        found = 0
         for folder in self.folders:
-            for name in ("memory.events", "memory.oom_control"):
-                with contextlib.suppress(OSError):
+            for name in EVENTS:
+                with contextlib.suppress(OSError, ValueError):
                     words = (folder / name).read_text().split()
-                    if int(dict(zip(words[::2], words[1::2], strict=False)).get("oom_kill", 0)):
-                        return True
-        return False
+                    # A file of one number counts how often the bound was met.
+                    counts = dict(zip(words[::2], words[1::2], strict=True)) if len(words) > 1 else {"oom": words[0]}
+                    found += int(counts.get(what, 0))
+        return found
 
     def close(self) -> None:
         """Remove the group, whose processes have ended."""

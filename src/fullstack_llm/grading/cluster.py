@@ -18,9 +18,9 @@ from typing import Any
 from ..checks import registry
 from . import runs
 from .batch import Batch, Graded, Grader
+from .errors import GraderError
 from .intake import Submission
 from .levels import level
-from .process import GraderError
 
 RETRIES = 3
 

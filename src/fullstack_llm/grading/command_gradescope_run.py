@@ -13,9 +13,9 @@ from ..checks import registry
 from ..checks.draws import PUBLIC_KEY, seeds
 from . import batch, gradescope, intake
 from .arguments import CommandError, Help, find_lab
+from .errors import GraderError
 from .judge import Result
 from .levels import describe, strongest
-from .process import GraderError
 from .runs import load, write
 from .world import world
 

@@ -18,7 +18,7 @@ from . import (
     command_scores,
 )
 from .arguments import CODES, CommandError
-from .process import GraderError
+from .errors import GraderError
 from .runs import RunError
 
 # `add` gives the command's parser back; `run` gives the exit code.

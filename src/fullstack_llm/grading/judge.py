@@ -14,8 +14,9 @@ from ..checks.memory import Memory
 from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
+from .errors import Gone, Unfair
 from .notebook import MAX_FILE
-from .process import Gone, Starved, Worker
+from .process import Worker
 from .workers import Workers
 
 READ_SECONDS = 30.0
@@ -61,7 +62,7 @@ class Session:
         self.lost: dict[int, str] = {}
         self.in_text: list[str] = []
         self.left = self.seconds = 0.0
-        self.starved: Starved | None = None
+        self.unfair: Unfair | None = None
         self.end = time.monotonic() + SUBMISSION_SECONDS
 
     def define(self) -> None:
@@ -91,10 +92,10 @@ class Session:
         assert self.worker
         try:
             return self.worker.ask(request, seconds)
-        except Starved as starved:
+        except Unfair as unfair:
             # A check takes what is raised in it for its own fault, so this is kept for the end.
-            self.starved = starved
-            raise Gone("died", str(starved)) from None
+            self.unfair = unfair
+            raise Gone("died", str(unfair)) from None
 
     def _decoded(self, frame: bytes) -> Any:
         try:
@@ -163,9 +164,9 @@ class Session:
     def close(self) -> None:
         """End the worker; what the grader itself lacked in the meantime is raised now."""
         if self.worker:
-            self.worker.close()
-        if self.starved:
-            raise self.starved
+            self.workers.dismiss(self.worker)
+        if self.unfair:
+            raise self.unfair
 
 
 def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any]]:

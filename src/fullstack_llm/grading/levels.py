@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import codec
-from .process import Gone, GraderError, Starved, Worker, enough
+from .errors import Gone, GraderError, Starved, enough
+from .process import Worker
 from .remedies import remedy
-from .sandbox import FILES, LIMITS, MEMORY, Sandbox
+from .sandbox import FILES, LIMITS, Sandbox
 from .workers import Workers
 from .world import PACKAGE, world
 
@@ -122,7 +123,7 @@ def _processes(workers: Workers) -> list[str]:
 
 
 def _memory(workers: Workers) -> list[str]:
-    found = list(_ask(workers, "memory", MEMORY * 5 // 4))
+    found = list(_ask(workers, "memory", workers.sandbox.memory * 5 // 4))
     try:
         got = _ask(workers, "fill", LIMITS["FSIZE"] - 1)
         found += [f"files of {got} bytes"] if isinstance(got, int) and got > FILES else []

@@ -15,57 +15,14 @@ from typing import Protocol
 from ..checks.codec import MAX_BYTES, encode
 from . import usage
 from .cgroup import Group
+from .errors import CLOSED, UNEXPLAINED, Gone, GraderError, Unfair, broken, ended, starved
 from .namespaces import FOLDER
-from .sandbox import FILES, MEMORY, THREADS, Sandbox, environment
+from .sandbox import FILES, THREADS, Sandbox, environment
 from .worker import HEADER
 
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.1
-# What the largest lab takes, its grader with torch included, is 0.35 GB.
-LEAST = 512 << 20
 PIECE = 1 << 16
-
-
-class Gone(Exception):
-    """The worker gave no reply and is no more; `kind` is "timeout" or "died"."""
-
-    def __init__(self, kind: str, why: str) -> None:
-        super().__init__(why)
-        self.kind, self.why = kind, why
-
-
-class GraderError(RuntimeError):
-    """The grader itself cannot work; never a zero for a student."""
-
-
-class Starved(GraderError):
-    """Memory does not suffice, and no submission has used up its share."""
-
-
-def starved() -> Starved:
-    """The error, with what to do."""
-    return Starved(
-        f"memory does not suffice: this machine, or its container, has {usage.installed() >> 20} MB, and each of "
-        "--jobs needs 1 GB (512 MB at the very least). Remedy: give it more memory, or grade with fewer --jobs."
-    )
-
-
-def enough(jobs: int = 1) -> None:
-    """Raise `Starved` if there is so little memory that labs could not be graded with so many jobs."""
-    if usage.installed() < jobs * LEAST:
-        raise starved()
-
-
-def ended(status: int) -> str:
-    """How a process ended, from its wait status, as a sentence.
-
-    >>> ended(9), ended(256)
-    ('its process was ended by SIGKILL', 'its process ended itself (exit status 1)')
-    """
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}"
-    return f"its process ended itself (exit status {code})"
 
 
 class Process(Protocol):
@@ -73,8 +30,15 @@ class Process(Protocol):
 
     pid: int
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether the process that it was forked from has ended, and has taken it along."""
+
     def end(self) -> str:
         """How it ended, as a sentence; it need not have."""
+
+    def stop(self) -> None:
+        """Have it end, with all that it started."""
 
     def kill(self) -> None:
         """End it and all that it started, and wait until that is so."""
@@ -85,6 +49,8 @@ class Process(Protocol):
 
 class Cold:
     """A process of its own, started for one worker."""
+
+    orphaned = False
 
     def __init__(self, command: list[str], folder: str, fds: tuple[int, ...], boxed: bool) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
@@ -117,12 +83,16 @@ class Cold:
                 return ended(status.si_status - 128 if self.boxed and status.si_status > 128 else status.si_status << 8)
             else:
                 return ended(status.si_status)
-        return "its process closed the connection"
+        return CLOSED
 
-    def kill(self) -> None:
-        """End its group, or the sandbox that ends with it."""
+    def stop(self) -> None:
+        """Signal its group, or the sandbox that ends with it."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End it, and wait."""
+        self.stop()
         self.process.wait()
 
     def said(self) -> str:
@@ -143,7 +113,8 @@ class Worker:
         self.watched = 0.0
         self.received = bytearray()
         self.starved = usage.starved()
-        self.group = Group(process.pid, MEMORY * 5 // 4, THREADS + 16) if sandbox.watched else None
+        self.bound = sandbox.memory * 5 // 4
+        self.group = Group(process.pid, self.bound, THREADS + 16) if sandbox.watched else None
         # What is shared with a zygote counts here too.
         self.before = usage.memory_and_threads(process.pid)[0]
         for end in (requests, replies):
@@ -166,7 +137,7 @@ class Worker:
             if back != nonce or length > MAX_BYTES:
                 raise Gone("died", "its process sent something that is no reply")
             return self._receive(length, deadline)
-        except (Gone, Starved):
+        except (Gone, Unfair):
             self.close()
             raise
 
@@ -185,8 +156,8 @@ class Worker:
             return
         self.watched = time.monotonic()
         memory, threads = usage.memory_and_threads(self.process.pid)
-        if memory > self.before + MEMORY * 5 // 4:
-            raise Gone("died", f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory, and was ended")
+        if memory > self.before + self.bound:
+            raise Gone("died", f"{self._greedy()}, and was ended")
         if threads > THREADS:
             raise Gone("died", f"its process had more than {THREADS} threads, and was ended")
         if usage.stored(self.folder, FILES) > FILES:
@@ -217,11 +188,25 @@ class Worker:
 
     def _end(self) -> str:
         why = self.process.end()
-        if self.group and self.group.full:
-            return f"its process used more than {MEMORY / (1 << 30):.2g} GB of memory"
-        if usage.starved() > self.starved:
+        if why in UNEXPLAINED and self.process.orphaned:
+            raise broken()
+        spared = usage.starved() == self.starved
+        if self.group and self.group.bounds_memory:
+            # It knows this worker's end from those of neighbours, which would be an excuse otherwise.
+            if self.group.full:
+                return self._greedy()
+            spared = not self.group.killed
+        if not spared:
             raise starved()
         return why
+
+    def _greedy(self) -> str:
+        return f"its process used more than {self.sandbox.memory / (1 << 30):.2g} GB of memory"
+
+    def stop(self) -> None:
+        """Have it end: what is left of it goes with `close`."""
+        if not self.closed:
+            self.process.stop()
 
     def close(self) -> None:
         """End the worker and all that it started, and remove its folder."""

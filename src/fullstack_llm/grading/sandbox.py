@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,14 @@ class Sandbox:
     writes: bool = True
     warm: bool = False
     watched: bool = True
+    memory: int = MEMORY
     limits: dict[str, int] = field(default_factory=lambda: dict(LIMITS))
+
+    def shared(self, jobs: int) -> Sandbox:
+        """The same for each of several submissions at a time: together they take no more than one may alone."""
+        memory = min(self.memory, installed() * 6 // 10 // jobs)
+        bounded = {name: memory for name in ("AS", "DATA") if name in self.limits}
+        return replace(self, memory=memory, limits=self.limits | bounded)
 
     def uid(self) -> int | None:
         """The user that workers of this process become, if it is root."""

@@ -11,7 +11,7 @@ import errno
 import os
 import struct
 
-from .syscalls import LAST, MACHINE, NUMBERS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, call, prctl
+from .syscalls import LAST, MACHINE, NUMBERS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECCOMP, call, prctl
 
 Code = list[tuple[int, int, int, int]]
 
@@ -24,7 +24,8 @@ AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000
 CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
-# setsockopt: the buffers of a pair could grow, which is the kernel's memory and in no one's account.
+# setsockopt: the buffers of a pair could grow, which is the kernel's memory and in no one's account. The same goes for
+# filters and rules of a worker's own; and a thousand processes that stack filters can stop a kernel.
 DENIED = """
 socket connect bind listen accept accept4 sendmsg sendmmsg setsockopt
 io_uring_setup io_uring_enter io_uring_register io_setup
@@ -41,6 +42,7 @@ open_by_handle_at name_to_handle_at mknod mknodat fanotify_init fanotify_mark in
 chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr truncate
 memfd_create memfd_secret shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl
 mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify
+seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
 """
 # Landlock leaves these open on every file of the same user, and the last two on every disk. They seem to succeed, since
 # a copy with its mode and times must work.
@@ -51,8 +53,9 @@ creat link linkat mkdir mkdirat rename renameat renameat2 rmdir symlink symlinka
 """
 # Write only, read and write, create, truncate.
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000
-# F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others by way of a descriptor; F_SETPIPE_SZ: memory that nothing counts.
-DESCRIPTOR_COMMANDS = (8, 10, 15, 1031)
+# F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: signals to others by way of a descriptor; F_SETLEASE: who opens the file
+# waits; F_SETPIPE_SZ: memory that nothing counts.
+DESCRIPTOR_COMMANDS = (8, 10, 15, 1024, 1026, 1031)
 # FIOSETOWN, SIOCSPGRP: the same by another name; TIOCSTI, TIOCLINUX: typing into a terminal.
 DEVICE_COMMANDS = (0x8901, 0x8902, 0x5412, 0x541C)
 
@@ -104,7 +107,7 @@ def _conditions(own: int) -> dict[str, Code]:
         "rt_tgsigqueueinfo": _only(0, own),
         "prlimit64": _only(0, 0, own),
         "sched_setaffinity": _only(0, 0, own),
-        "prctl": _never(0, PR_SET_PDEATHSIG),
+        "prctl": _never(0, PR_SET_PDEATHSIG, PR_SET_SECCOMP),
         "fcntl": _never(1, *DESCRIPTOR_COMMANDS),
         "ioctl": _never(1, *DEVICE_COMMANDS),
     }

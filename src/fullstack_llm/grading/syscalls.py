@@ -39,7 +39,7 @@ utimensat 280 88 | utimes 235 - | vfork 58 - | vhangup 153 58
 """
 # The newest call that every name above was chosen with in mind: Linux 6.1's last on both architectures.
 LAST = 450
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 MACHINES = ("x86_64", "aarch64")
 MACHINE = platform.machine()
 

@@ -2,103 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import select
-import signal
-import socket
 import tempfile
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import cgroup, usage
-from .process import START_SECONDS, Cold, GraderError, Worker, ended
+from .errors import GraderError
+from .forked import Coming, Zygote, pipes
+from .process import Cold, Worker
 from .sandbox import Sandbox, command
-
-
-class Forked:
-    """The fork of a zygote. It is known by a descriptor, which never comes to mean another process."""
-
-    def __init__(self, pidfd: int, status: int) -> None:
-        self.pidfd, self.status, self.how = pidfd, status, ""
-        lines = dict(line.split(":", 1) for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines())
-        self.pid = int(lines["Pid"])
-
-    def end(self) -> str:
-        """How it ended, as the process says that waits for it."""
-        if not self.how:
-            poll = select.poll()
-            poll.register(self.status, select.POLLIN)
-            data = os.read(self.status, 4) if poll.poll(1000) else b""
-            self.how = ended(int.from_bytes(data, "little")) if len(data) == 4 else "its process closed the connection"
-        return self.how
-
-    def kill(self) -> None:
-        """End it; it has no other processes."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        self.end()
-        os.close(self.pidfd)
-        os.close(self.status)
-
-    def said(self) -> str:
-        """Nothing: its error output is the zygote's."""
-        return ""
-
-
-class Zygote:
-    """The grader's side of a zygote."""
-
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        modules: tuple[str, ...],
-        answers: tuple[str, ...],
-        private: tuple[Path, ...],
-        folder: str,
-    ) -> None:
-        self.control, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.settimeout(START_SECONDS)
-        fds = (there.fileno(),)
-        self.process = Cold(command(sandbox, modules, answers, private, fds, folder), folder, fds, sandbox.namespaces)
-        there.close()
-        self.loaded = ""
-
-    def wait(self) -> bool:
-        """Wait until it has loaded; whether its process can be forked, which it cannot once it has threads.
-
-        Raises `GraderError` with what it said if it ended instead.
-        """
-        if not self.loaded:
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                self.loaded = self.control.recv(100).decode()
-        if not self.loaded:
-            raise GraderError("the workers' process did not start. It said:")
-        return self.loaded == "ready"
-
-    def fork(self, folder: str, fds: tuple[int, int]) -> Forked:
-        """A new worker's process, with the ends of its pipes; `OSError` if the zygote is gone or cannot."""
-        status, there = os.pipe()
-        try:
-            socket.send_fds(self.control, [json.dumps({"folder": folder}).encode()], [*fds, there])
-            message, pidfds, _, _ = socket.recv_fds(self.control, 4096, 1)
-        except BaseException:
-            os.close(status)
-            raise
-        finally:
-            os.close(there)
-        if not pidfds:
-            os.close(status)
-            raise OSError(message.decode(errors="replace") or "it is gone")
-        return Forked(pidfds[0], status)
-
-    def close(self) -> str:
-        """End it, and its forks with it; what it said."""
-        self.control.close()
-        self.process.kill()
-        return self.process.said()
 
 
 class Workers:
@@ -119,6 +32,8 @@ class Workers:
         self.base = tempfile.mkdtemp(prefix="grading-", dir=home)
         self.waiting: deque[Worker] = deque()
         self.taken: list[Worker] = []
+        self.leaving: Worker | None = None
+        self.coming: Coming | None = None
         self.zygote: Zygote | None = None
         self.warm = sandbox.warm
         self._load()
@@ -141,7 +56,7 @@ class Workers:
             self.waiting.extend(self._cold() for _ in range(self.ahead))
 
     def _cold(self) -> Worker:
-        with _pipes() as (there, requests, replies, back):
+        with pipes() as (there, requests, replies, back):
             folder = self._folder()
             line = command(self.sandbox, self.modules, self.answers, self.private, (there, back), folder)
             process = Cold(line, folder, (there, back), self.sandbox.namespaces)
@@ -153,12 +68,16 @@ class Workers:
             self.zygote.close()
             self.zygote, self.warm = None, False
             return self._cold()
-        with _pipes() as (there, requests, replies, back):
-            folder = self._folder()
-            return Worker(self.zygote.fork(folder, (there, back)), requests, replies, folder, self.sandbox)
+        coming, self.coming = self.coming or self.zygote.order(self._folder()), None
+        try:
+            process = self.zygote.collect(coming)
+        except BaseException:
+            coming.close()
+            raise
+        return Worker(process, coming.requests, coming.replies, coming.folder, self.sandbox)
 
     def take(self) -> Worker:
-        """A worker that is ready; `GraderError` if there can be none."""
+        """A worker that is ready, while the next one gets so; `GraderError` if there can be none."""
         for attempt in (1, 2):
             self.taken = [one for one in self.taken if not one.closed]
             try:
@@ -169,6 +88,8 @@ class Workers:
                     worker = self.waiting.popleft()
                 self.taken.append(worker)
                 worker.ready()
+                if self.zygote:
+                    self.coming = self.zygote.order(self._folder())
                 return worker
             except (GraderError, OSError) as error:
                 # What waits may have been harmed by an earlier submission: one that starts now decides.
@@ -178,30 +99,24 @@ class Workers:
                 self._load()
         raise AssertionError
 
+    def dismiss(self, worker: Worker) -> None:
+        """End a worker that is done. Its memory takes a while to go: it is cleared away when the next one is done."""
+        before, self.leaving = self.leaving, worker
+        worker.stop()
+        if before:
+            before.close()
+
     def _end(self) -> str:
         # Forgotten first: a signal's handler may come here while this runs.
-        workers, zygote = [*self.waiting, *self.taken], self.zygote
-        self.waiting, self.taken, self.zygote = deque(), [], None
+        workers, coming, zygote = [*self.waiting, *self.taken], self.coming, self.zygote
+        self.waiting, self.taken, self.coming, self.zygote = deque(), [], None, None
         for worker in workers:
             worker.close()
+        if coming:
+            coming.close()
         return zygote.close() if zygote else ""
 
     def close(self) -> None:
         """End all workers, those that wait and those that were taken, and remove their folders."""
         self._end()
         usage.remove(self.base)
-
-
-@contextlib.contextmanager
-def _pipes() -> Iterator[tuple[int, int, int, int]]:
-    there, requests = os.pipe()
-    replies, back = os.pipe()
-    try:
-        yield there, requests, replies, back
-    except BaseException:
-        os.close(requests)
-        os.close(replies)
-        raise
-    finally:
-        os.close(there)
-        os.close(back)

@@ -81,7 +81,7 @@ ANSWERS = {
         stolen("VALUE + b'x\\x0d\\1' + struct.pack('<Q', 1) + bytes(2)"), "wrong", "numpy", "check failed"
     ),
     # Numbers have the hash of their remainder by 2**61 - 1: each key is compared with all before it.
-    "28 keys with one hash": Answer(
+    "80 keys with one hash": Answer(
         stolen(
             "VALUE + b'd' + struct.pack('<I', 300)"
             " + b''.join(b'i' + struct.pack('<I', 12) + (k * (2**61 - 1)).to_bytes(12, 'little') + b'N'"
@@ -89,6 +89,24 @@ ANSWERS = {
         ),
         "refused",
         "hashes",
+        "wrong",
+    ),
+    # A number is looked for at places i, 5 i + 1, 5 (5 i + 1) + 1 ...: keys that lie there are in a later one's way.
+    # These are few enough that reading them without the bound takes no harm.
+    "80 keys laid along one way": Answer(
+        stolen(
+            """VALUE + b'd' + struct.pack('<I', 12_000) + b''.join(
+        b'i' + struct.pack('<I', 9) + key.to_bytes(9, 'little') + b'N' for key in along(12_000))"""
+        )
+        + """
+def along(count, size=1 << 15):
+    key = 1
+    for number in range(count):
+        yield key if number < count // 2 else size * (number - count // 2 + 1)
+        key = (5 * key + 1) % size
+""",
+        "refused",
+        "keys",
         "wrong",
     ),
     "17 a million empty tensors": Answer(

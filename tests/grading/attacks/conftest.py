@@ -11,8 +11,8 @@ from submissions import TOY, save
 from fullstack_llm.checks import draws, registry
 from fullstack_llm.grading import judge, levels
 from fullstack_llm.grading.batch import Batch, Grader
+from fullstack_llm.grading.errors import GraderError
 from fullstack_llm.grading.judge import Result
-from fullstack_llm.grading.process import GraderError
 
 
 @pytest.fixture(scope="session", params=["A", "B"])

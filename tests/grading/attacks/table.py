@@ -145,6 +145,17 @@ ATTACKS = [
     ),
     Attack("74 clone3", CLONE3, "no clone3", ("seccomp",)),
     Attack("74 user namespace", CALL + "call($unshare, 0x10000000)", "not permitted", ("seccomp",)),
+    # Each asks for no memory: many filters can stop the kernel of the machine that tries it.
+    Attack(
+        "79 filters of its own", CALL + "call($seccomp, 2, 0, (ctypes.c_uint32 * 1)())", "not permitted", ("seccomp",)
+    ),
+    Attack("79 rules of its own", CALL + "call($landlock_create_ruleset, 0, 0, 1)", "not permitted", ("seccomp",)),
+    Attack(
+        "79 leases",
+        "import fcntl\nfile = open('x', 'w')\nfcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+        "PermissionError",
+        ("seccomp",),
+    ),
 ]
 
 FLOOD = "for _ in range(200): print('x' * (1 << 20))"

@@ -13,7 +13,7 @@ import pytest
 from submissions import RIGHT, TOY, save
 
 from fullstack_llm.grading import levels, usage, world
-from fullstack_llm.grading.process import GraderError
+from fullstack_llm.grading.errors import GraderError
 
 
 @pytest.mark.parametrize("name", ["A", "B"])

@@ -15,7 +15,7 @@ from submissions import RIGHT, TOY, save
 from fullstack_llm.checks import codec, draws, registry
 from fullstack_llm.grading import levels, usage, world
 from fullstack_llm.grading.batch import Batch, Grader
-from fullstack_llm.grading.process import GraderError
+from fullstack_llm.grading.errors import GraderError
 from fullstack_llm.grading.workers import Workers
 
 READ = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import select
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,10 +15,10 @@ from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
 from fullstack_llm.checks import codec, registry
-from fullstack_llm.grading import process, seccomp, syscalls, usage, world
+from fullstack_llm.grading import forked, judge, seccomp, syscalls, usage, world
 from fullstack_llm.grading.batch import Grader
+from fullstack_llm.grading.errors import Broken, Gone
 from fullstack_llm.grading.judge import Result
-from fullstack_llm.grading.process import Gone
 from fullstack_llm.grading.workers import Workers
 
 Graded = Callable[..., Result]
@@ -107,6 +109,49 @@ def test_python_may_lie_in_tmp(grader: Grader, monkeypatch: pytest.MonkeyPatch) 
             workers.close()
 
 
+def kill_zygote(workers: Workers) -> None:
+    """Kill the process that forks: the first Python below what the grader has started."""
+    assert workers.zygote
+    below = usage.tree(workers.zygote.process.pid)
+    os.kill(next(pid for pid in below if b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]), 9)
+
+
+@pytest.fixture
+def killing(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of calls at which the zygote is killed, counted over all tries."""
+    call, made, when = judge.Session.call, itertools.count(), list[int]()
+
+    def kill(self: judge.Session, name: str, values: bytes) -> bytes:
+        if next(made) in when:
+            kill_zygote(grader.workers)
+            assert self.worker and isinstance(self.worker.process, forked.Forked)
+            # A descriptor of a process can be read once it has ended.
+            select.select([self.worker.process.pidfd], [], [], 10)
+        return call(self, name, values)
+
+    monkeypatch.setattr(judge.Session, "call", kill)
+    return when
+
+
+def test_a_zygote_that_ends_in_the_midst_costs_nobody_a_point(graded: Graded, killing: list[int]) -> None:
+    killing.append(1)
+    assert graded(RIGHT).earned == 100
+
+
+def test_one_that_ends_again_is_the_graders_error(graded: Graded, killing: list[int]) -> None:
+    killing += range(100)
+    with pytest.raises(Broken, match="twice over one submission.*Remedy"):
+        graded(RIGHT)
+
+
+def test_control_taken_for_the_submissions_own_end_it_costs_points(
+    graded: Graded, killing: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killing.append(1)
+    monkeypatch.setattr(forked.Forked, "orphaned", False)
+    assert graded(RIGHT).earned < 100
+
+
 def test_a_zygote_that_ended_is_replaced(grader: Grader, graded: Graded) -> None:
     workers = grader.workers
     assert workers.zygote
@@ -130,8 +175,7 @@ def test_the_cause_of_a_lost_worker_is_recorded(graded: Graded) -> None:
 
 
 def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MEMORY", 100 << 20)
-    workers = Workers(replace(grader.batch.sandbox, limits={}))
+    workers = Workers(replace(grader.batch.sandbox, limits={}, memory=100 << 20))
     worker = workers.take()
     try:
         with pytest.raises(Gone, match="of memory"):

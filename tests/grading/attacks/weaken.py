@@ -53,6 +53,11 @@ def hashes() -> None:
     codec.count_hash = lambda alike, key: None
 
 
+def keys() -> None:
+    """Dicts may have any number of keys."""
+    codec.more_keys = lambda keys, count: keys
+
+
 def arrays() -> None:
     """There may be any number of arrays."""
     bounds.MAX_ARRAYS = ENDLESS
@@ -121,6 +126,7 @@ WEAKEN = {
     "bounds": limits_of_the_codec,
     "hashes": hashes,
     "arrays": arrays,
+    "keys": keys,
     "pickle": pickled,
     "restart": restart,
     "shapes": shapes,
