@@ -15,7 +15,9 @@ import pytest
 from submissions import COUNT, DOUBLE, RIGHT, TOY, TWICE, notebook, save
 from submissions import cell as code_cell
 
+from fullstack_llm.grading.commands import main
 from fullstack_llm.grading.report import cell
+from fullstack_llm.grading.roster import Person
 
 
 def command(*arguments: object, cwd: Path, safe: bool = False) -> list[str]:
@@ -114,6 +116,15 @@ def test_pages_and_tables_are_safe(done: tuple[subprocess.CompletedProcess[str],
     assert {len(row) for row in rows} == {7}
     assert "'=cmd.ipynb" in [row[2] for row in rows]
     assert all(field[:1] not in "=+-@" for row in rows for field in row if field)
+
+
+def test_scores_take_a_name_that_is_no_text(
+    done: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scores", str(done[1]), "--out", str(tmp_path / "scores.csv")]) == 1
+    assert "\\udcff" in (tmp_path / "scores.csv").read_text("utf-8")
+    assert "10 of 12 scores" in capsys.readouterr().out
+    assert str(Person("\udcff")).encode()
 
 
 def test_a_page_shows_input_values_hint_and_traceback(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:

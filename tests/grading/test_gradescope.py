@@ -289,6 +289,16 @@ def test_the_same_files_are_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
+def test_in_place_of_a_zip_that_everyone_may_read_it_is_private(tmp_path: Path) -> None:
+    out = tmp_path / "one.zip"
+    out.touch(0o644)
+    with out.open("rb") as before:
+        gradescope_zip.build(out, {"class.key": b"secret"})
+        assert out.stat().st_mode & 0o077 == 0
+        assert before.read() == b""
+    assert [path.name for path in tmp_path.iterdir()] == ["one.zip"]
+
+
 def test_what_is_missing_for_the_zip_is_a_sentence(
     tmp_path: Path, labs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,6 @@ import atexit
 import multiprocessing
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +16,7 @@ from pathlib import Path
 from ..checks import registry
 from ..checks.memory import Memory
 from ..checks.show import plain
-from . import confine
+from . import confine, scratch
 from .choose import choose
 from .errors import GraderError, Unfair, enough
 from .intake import File, Submission
@@ -111,8 +110,8 @@ class Grader:
 @contextmanager
 def grader(batch: Batch) -> Iterator[Grader]:
     """A grader whose workers, and all their folders, end with the block."""
-    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as home:
-        one = Grader(batch, home)
+    with scratch.folder("grading-run-") as home:
+        one = Grader(batch, str(home))
         try:
             yield one
         finally:
@@ -150,17 +149,16 @@ def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Itera
                 yield one.grade_student(item)
         return
     # Folders that a stopped process leaves behind go with this one.
-    home = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (batch, home.name))
-    try:
-        for done in as_completed([pool.submit(_grade, item) for item in submissions]):
-            yield done.result()
-    except BrokenProcessPool:
-        raise GraderError("a grading process ended unexpectedly: is there enough memory for --jobs?") from None
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        home.cleanup()
+    with scratch.folder("grading-run-") as home:
+        pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (batch, str(home)))
+        try:
+            for done in as_completed([pool.submit(_grade, item) for item in submissions]):
+                yield done.result()
+        except BrokenProcessPool:
+            raise GraderError("a grading process ended unexpectedly: is there enough memory for --jobs?") from None
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)

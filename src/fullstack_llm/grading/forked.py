@@ -16,7 +16,6 @@ from .errors import CLOSED, GraderError, ended
 from .process import START_SECONDS, Cold
 from .sandbox import Sandbox, command
 
-
 AFTER_FORKS = 0.1
 
 

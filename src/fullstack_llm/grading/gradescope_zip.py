@@ -61,6 +61,9 @@ def build(out: Path, files: dict[str, bytes]) -> None:
             one.external_attr = (0o100755 if name in SCRIPTS else 0o100644) << 16
             archive.writestr(one, content)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # It may hold the class key.
-    out.touch(0o600)
-    out.write_bytes(data.getvalue())
+    # It may hold the class key, and stand in place of another that everyone may read.
+    part = out.with_name(f".{out.name}.new")
+    part.unlink(missing_ok=True)
+    part.touch(0o600, exist_ok=False)
+    part.write_bytes(data.getvalue())
+    part.replace(out)

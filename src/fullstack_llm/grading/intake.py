@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from ..checks.show import plain
+from . import scratch
 from .archive import SUFFIXES, unpack
 from .notebook import MAX_FILE
 
@@ -93,10 +93,10 @@ def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath
 
     `owner_of` may refuse a file by a `ValueError`, whose sentence is kept.
     """
-    with tempfile.TemporaryDirectory(prefix="submissions-", ignore_cleanup_errors=True) as home:
+    with scratch.folder("submissions-run-") as home:
         found = Intake()
         owned: dict[str, list[File]] = {}
-        for name, file in _unpacked(root, reports, Path(home), found.left_out, owner_of is owner):
+        for name, file in _unpacked(root, reports, home, found.left_out, owner_of is owner):
             try:
                 owned.setdefault(owner_of(name), []).append(file)
             except ValueError as error:

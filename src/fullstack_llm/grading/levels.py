@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import codec
+from . import scratch
 from .errors import Gone, GraderError, Starved, enough
 from .process import Worker
 from .remedies import remedy
@@ -166,15 +167,16 @@ PROBES = {
 def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe:
     """Try out the guarantees; `GraderError` if no worker can be had in this sandbox at all."""
     result = Probe(sandbox)
-    workers = Workers(sandbox, ahead=0)
-    try:
-        for name in names:
-            try:
-                result.broken[name] = PROBES[name](workers)
-            except Gone as gone:
-                result.broken[name] = [f"the probe gave no answer: {gone.why}"]
-    finally:
-        workers.close()
+    with scratch.folder("grading-run-") as home:
+        workers = Workers(sandbox, ahead=0, home=str(home))
+        try:
+            for name in names:
+                try:
+                    result.broken[name] = PROBES[name](workers)
+                except Gone as gone:
+                    result.broken[name] = [f"the probe gave no answer: {gone.why}"]
+        finally:
+            workers.close()
     return result
 
 

@@ -123,7 +123,7 @@ class Worker:
     def ready(self) -> None:
         """Wait until the worker has loaded and set its limits; a worker that cannot is the grader's error."""
         try:
-            self.ask(("limits", self.sandbox.limits), START_SECONDS)
+            self.ask(("limits", self.sandbox.bounds()), START_SECONDS)
         except Gone as gone:
             raise GraderError(f"a worker did not start ({gone.why}). It said:\n{self.text}") from None
 

@@ -95,7 +95,8 @@ def cell(text: str) -> str:
     >>> cell("=HYPERLINK(1)")
     "'=HYPERLINK(1)"
     """
-    text = text.replace("\r", " ").replace("\n", " ")
+    # The name of a file need not be text.
+    text = text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace").decode()
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
 
 

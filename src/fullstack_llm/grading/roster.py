@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..checks.show import plain
 from . import spreadsheet
 from .spreadsheet import SheetError, listing
 
@@ -29,7 +30,7 @@ class Person:
 
     def __str__(self) -> str:
         name = f"{self.id} {self.name}".strip() if self.name != self.id else self.id
-        return f"{name} <{self.email}>" if self.email else name
+        return plain(f"{name} <{self.email}>" if self.email else name)
 
     @property
     def keys(self) -> set[str]:

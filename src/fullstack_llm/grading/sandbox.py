@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from . import namespaces
 from .usage import installed
@@ -22,7 +24,7 @@ USERS = range(61_184, 65_520)
 MEMORY = min(4 << 30, installed() * 6 // 10)
 THREADS = 256
 FILES = namespaces.SIZES[namespaces.FOLDER]
-LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 64 << 20, "NOFILE": 256, "CORE": 0}
+LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 32 << 20, "NOFILE": 128, "CORE": 0}
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,17 @@ class Sandbox:
         bounded = {name: memory for name in ("AS", "DATA") if name in self.limits}
         return replace(self, memory=memory, limits=self.limits | bounded)
 
+    def bounds(self) -> dict[str, int]:
+        """Resource limits of a worker; threads can be counted where the user who has them is no one else's."""
+        # Of that user are also the process that it was forked from, one worker that comes, and one that goes.
+        return self.limits | ({} if self.uid() is None else {"NPROC": 3 * THREADS})
+
     def uid(self) -> int | None:
         """The user that workers of this process become, if it is root."""
         if not self.user or os.geteuid():
             return None
-        return USERS[os.getpid() % len(USERS)]
+        # Containers have the same process numbers, and users in common.
+        return USERS[(crc32(platform.node().encode()) + os.getpid()) % len(USERS)]
 
 
 def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], there: World) -> dict[str, Any]:

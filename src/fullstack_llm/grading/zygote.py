@@ -32,7 +32,9 @@ def run(control: socket.socket, plan: dict[str, Any], calling: Any) -> None:
         # Its forks cannot write to their own /proc either, so what is to be written there is written first.
         confine.go_first()
         confine.hide()
-    _show(control, b"ready", os.pidfd_open(os.getpid()))
+    own = os.pidfd_open(os.getpid())
+    _show(control, b"ready", own)
+    os.close(own)
     poll = select.poll()
     poll.register(control, select.POLLIN)
     running: dict[int, Running] = {}

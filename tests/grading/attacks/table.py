@@ -31,7 +31,7 @@ FILL = """
 import os
 for number in range(9):
     with open(f'{}/fill{{number}}', 'wb') as file:
-        os.posix_fallocate(file.fileno(), 0, 60 << 20)
+        os.posix_fallocate(file.fileno(), 0, 30 << 20)
 import time
 time.sleep(1)
 """

@@ -15,7 +15,7 @@ from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
 from fullstack_llm.checks import codec, registry
-from fullstack_llm.grading import forked, judge, seccomp, syscalls, usage, world
+from fullstack_llm.grading import cgroup, forked, judge, seccomp, syscalls, usage, world
 from fullstack_llm.grading.batch import Grader
 from fullstack_llm.grading.errors import Broken, Gone
 from fullstack_llm.grading.judge import Result
@@ -182,6 +182,34 @@ def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch
             worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 4)
     finally:
         workers.close()
+
+
+THREADS = """
+import threading, time
+def f(x):
+    threading.stack_size(1 << 16)
+    for count in range(5000):
+        try:
+            threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+        except RuntimeError:
+            return count
+"""
+
+
+@pytest.mark.attack(13)
+def test_threads_are_few_also_between_two_looks(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without a control group, and without the watch, there is the kernel's count of a user's threads; for a user who
+    # has other processes there is none.
+    monkeypatch.setattr(cgroup, "places", list)
+    bounds = grader.batch.sandbox.bounds()
+    assert ("NPROC" in bounds) == (os.geteuid() == 0)
+    if "NPROC" in bounds:
+        workers = Workers(replace(grader.batch.sandbox, watched=False))
+        try:
+            got = ask(workers, THREADS, "f", 0)
+            assert isinstance(got, tuple) and 100 < got[1] <= bounds["NPROC"]
+        finally:
+            workers.close()
 
 
 @pytest.mark.attack(11)
