@@ -28,13 +28,13 @@ def environment(name: str) -> Path:
     ready, wanted = place / ".ready", lock.read_text("utf-8")
     if not ready.exists() or ready.read_text("utf-8") != wanted:
         print(f"installing {name} from {lock} into {place} (once)", flush=True)
-        numpy = next(
-            line for line in Path("requirements.lock").read_text("utf-8").splitlines() if line[:7] == "numpy=="
-        )
+        pins = Path("requirements.lock").read_text("utf-8").splitlines()
+        numpy, torch = (next(line for line in pins if line.startswith(f"{one}==")) for one in ("numpy", "torch"))
         python = str(place / "bin" / "python")
         steps = [
             [sys.executable, "-m", "venv", "--clear", str(place)],
             [python, "-m", "pip", "install", "-q", "--no-deps", "-r", str(lock), numpy],
+            [python, "-m", "pip", "install", "-q", torch],
         ]
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True, check=False)
@@ -58,9 +58,9 @@ def cell(source: str, name: str, **metadata: Any) -> dict[str, Any]:
     return common | {"metadata": metadata, "source": source}
 
 
-def notebook(answers: list[str], kept: bool = False) -> str:
+def notebook(answers: list[str], kept: bool = False, setup: str = SETUP) -> str:
     """The set-up and the answers, and with `kept` the tests as nbgrader's grade cells."""
-    cells = [cell(SETUP, "setup", tags=["setup"])]
+    cells = [cell(setup, "setup", tags=["setup"])]
     for one, answer in zip(QUESTIONS, answers, strict=True):
         common = {"schema_version": 3, "task": False, "grade_id": one.name}
         marked = {"nbgrader": common | {"grade": False, "solution": True, "locked": False}} if kept else {}
@@ -89,13 +89,13 @@ def run(command: list[str], folder: Path, bin_: Path) -> float:
     return seconds
 
 
-def nbgrader(class_: dict[str, list[str]]) -> tuple[dict[str, float], float]:
+def nbgrader(class_: dict[str, list[str]], setup: str = SETUP) -> tuple[dict[str, float], float]:
     """Scores, and seconds of `nbgrader autograde` for all of them."""
     bin_, course = environment("nbgrader"), FOLDER / "nbgrader"
     shutil.rmtree(course, ignore_errors=True)
     source = course / "source" / "five" / "five.ipynb"
     source.parent.mkdir(parents=True)
-    source.write_text(notebook([one.answers[0] for one in QUESTIONS], kept=True), "utf-8")
+    source.write_text(notebook([one.answers[0] for one in QUESTIONS], kept=True, setup=setup), "utf-8")
     (course / "exchange").mkdir()
     (course / "nbgrader_config.py").write_text(
         f"c = get_config()\nc.Exchange.root = {str((course / 'exchange').resolve())!r}\n"
@@ -106,7 +106,7 @@ def nbgrader(class_: dict[str, list[str]]) -> tuple[dict[str, float], float]:
     for student, answers in class_.items():
         path = course / "submitted" / student / "five" / "five.ipynb"
         path.parent.mkdir(parents=True)
-        path.write_text(notebook(answers, kept=True), "utf-8")
+        path.write_text(notebook(answers, kept=True, setup=setup), "utf-8")
     seconds = run([nbgrader, "autograde", "five"], course, bin_)
     asked = [str(bin_ / "python"), "-c", SCORES, f"sqlite:///{course.resolve()}/gradebook.db"]
     return json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout), seconds

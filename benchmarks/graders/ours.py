@@ -28,7 +28,7 @@ from fullstack_llm.grading.sandbox import Sandbox
 from fullstack_llm.grading.workers import Workers
 
 from .others import FOLDER, cell, notebook
-from .questions import SETUP, checks
+from .questions import SETUP, TORCH, checks
 
 HOME = FOLDER / "ours"
 COPIES = 5
@@ -52,7 +52,7 @@ def prepare(class_: dict[str, list[str]]) -> Path:
         (HOME / name).mkdir(parents=True)
     (HOME / "checks" / "five.py").write_text(checks(), "utf-8")
     own = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}}
-    for name, setup in (("labs", SETUP), ("torch", f"{SETUP}\nimport torch")):
+    for name, setup in (("labs", SETUP), ("torch", TORCH)):
         book = nbformat.from_dict(own | {"cells": [cell(setup, "setup", tags=["setup"])]})
         nbformat.write(book, HOME / name / "five.ipynb")
     for student, answers in class_.items():

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 
 SETUP = "import numpy as np"
+TORCH = f"{SETUP}\nimport torch"
 POINTS = 10
 SUBMISSIONS = 20
 TOLERANCE = 1e-9

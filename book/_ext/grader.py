@@ -54,8 +54,9 @@ def limits(_: Path) -> list[str]:
         ["a check, all its calls together", "what the check says, at least ten times what the reference takes"],
         ["a submission", f"{judge.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
         ["processes that it may lose", f"{judge.MAX_LOST}"],
-        ["memory", f"{size(4 << 30)}, or six tenths of what the machine or container has"],
+        ["memory", f"{size(4 << 30)}, or six tenths of what the machine or container has, shared among `--jobs`"],
         ["files that it writes", f"{size(sandbox.FILES)} in all, {size(sandbox.LIMITS['FSIZE'])} each"],
+        ["files that it deletes and holds open, at B", f"{size(sandbox.LIMITS['FSIZE'] * sandbox.LIMITS['NOFILE'])}"],
         ["threads", f"{sandbox.THREADS}"],
         ["the file handed in", f"{size(notebook.MAX_FILE)}, {notebook.MAX_CELLS:,} cells"],
         ["an archive, unpacked", f"{size(intake.MAX_UNPACKED)}, {intake.MAX_FILES:,} files"],
@@ -80,6 +81,7 @@ def comparison(_: Path) -> list[str]:
     run = recorded("grading")
     values, versions = run["values"], run["values"]["graders"]
     named = {name: f"{name} {version}" for name, version in versions.items()}
+    named["nbgrader, torch"] = f"{named['nbgrader']}, torch in the notebooks"
     paid = {who: "/".join(f"{points:.0f}" for points in found.values()) for who, found in values["frauds_paid"].items()}
     rows = [
         [named.get(who, f"this course, {who}"), f"{ratio:.1f}", paid.get(who, "")]

@@ -188,17 +188,20 @@ class Worker:
 
     def _end(self) -> str:
         why = self.process.end()
-        if why in UNEXPLAINED and self.process.orphaned:
-            raise broken()
-        spared = usage.starved() == self.starved
-        if self.group and self.group.bounds_memory:
-            # It knows this worker's end from those of neighbours, which would be an excuse otherwise.
-            if self.group.full:
-                return self._greedy()
-            spared = not self.group.killed
-        if not spared:
-            raise starved()
+        if self.group and self.group.full:
+            return self._greedy()
+        if why in UNEXPLAINED:
+            if self.process.orphaned:
+                raise broken()
+            if self._starved():
+                raise starved()
         return why
+
+    def _starved(self) -> bool:
+        # A group knows this worker's end from those of neighbours, which would be an excuse otherwise.
+        if self.group and self.group.bounds_memory:
+            return self.group.killed
+        return usage.starved() > self.starved
 
     def _greedy(self) -> str:
         return f"its process used more than {self.sandbox.memory / (1 << 30):.2g} GB of memory"
