@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..checks import registry
-from . import runs
+from . import runs, scratch
 from .batch import Batch, Graded, Grader
 from .errors import GraderError
 from .intake import Submission
@@ -31,6 +30,8 @@ class Remote:
     def __init__(self, batch: Batch, made_with: dict[str, Any]) -> None:
         self.batch, self.made_with = batch, made_with
         self.grader: Grader | None = None
+        # Nobody tells a grader on a cluster that it is to end: its folder is left to the next.
+        self.home = ExitStack()
 
     def _begin(self) -> Grader:
         batch = replace(self.batch, sandbox=level(self.batch.sandbox.level))
@@ -39,16 +40,16 @@ class Remote:
         if other := [name for name, value in self.made_with.items() if here[name] != value]:
             differ = " and ".join(other)
             raise GraderError(f"a machine of the cluster has another {differ} than this one: install the same version")
-        return Grader(batch)
+        return Grader(batch, str(self.home.enter_context(scratch.folder("grading-run-"))))
 
     def grade(self, one: Submission, contents: list[bytes]) -> Graded:
         """The result of one student, whose files' contents come with the names."""
         if self.grader is None:
             self.grader = self._begin()
-        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+        with scratch.folder("submissions-run-") as folder:
             files = []
             for number, (file, content) in enumerate(zip(one.files, contents, strict=True)):
-                path = Path(folder) / f"{number}{file.path.suffix}"
+                path = folder / f"{number}{file.path.suffix}"
                 path.write_bytes(content)
                 files.append(replace(file, path=path))
             graded = self.grader.grade_student(replace(one, files=tuple(files)))
