@@ -44,7 +44,8 @@ def draw_merges(draw: Draw, sample: str, num_merges: int) -> list[Pair]:
 def draw_log_probs(draw: Draw, sample: str, longest: int, unit: float) -> dict[str, float]:
     """Every character and many longer pieces of `sample`; values are multiples of `unit`, a power of two."""
     pieces = {sample[i : i + n] for i in range(len(sample)) for n in range(1, longest + 1) if i + n <= len(sample)}
-    kept = sorted(piece for piece in pieces if len(piece) == 1 or draw.random() < 0.6)
+    # Sorted before the draw: a set has another order in each process, and all must meet the same vocabulary.
+    kept = [piece for piece in sorted(pieces) if len(piece) == 1 or draw.random() < 0.6]
     return {piece: -unit * draw.randint(int(1 / unit), int(9 / unit)) for piece in kept}
 
 
