@@ -17,9 +17,10 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from fullstack_llm import tokenizer
-from fullstack_llm.checks import same
+from fullstack_llm.checks import registry, same
 from fullstack_llm.checks import tokenization_cases as cases
 from fullstack_llm.checks import tokenization_chat as chat
+from fullstack_llm.checks import tokenization_errors as errors
 from fullstack_llm.checks import tokenization_mistakes as mistakes
 from fullstack_llm.checks import tokenization_oracles as oracle
 from fullstack_llm.checks import tokenization_vocabulary as vocabulary
@@ -147,6 +148,10 @@ def test_cases_are_the_same_in_every_process() -> None:
         for seed in "12"
     ]
     assert found[0] == found[1] != b""
+
+
+def test_patterns_of_errors_belong_to_exercises() -> None:
+    assert set(errors.ERRORS) == set(registry.find("03_tokenization").exercises)
 
 
 def test_cases_that_should_tell_mistakes_apart_do() -> None:

@@ -90,7 +90,9 @@ def merge(draw: Draw) -> list[Merging]:
     drawn = [draw.randrange(3) for _ in range(53)]
     small: list[list[int]] = [[], [1], [2, 1], [1, 2], [1, 2, 3, 1, 2, 3], [1, 1, 2, 2, 1]]
     large = ([256, 257, 256, 256, 257], (256, 257), 100_003)
-    return [*((ids, (1, 2), 256) for ids in small), large, (drawn, (0, 1), 257), (drawn, (2, 0), 3)]
+    # One id ends as the first of the pair does, and another begins as the second one.
+    digits = ([17, 23, 7, 2, 7, 25, 17, 2], (7, 2), 256)
+    return [*((ids, (1, 2), 256) for ids in small), large, (drawn, (0, 1), 257), (drawn, (2, 0), 3), digits]
 
 
 def merge_overlaps(draw: Draw) -> list[Merging]:
@@ -136,6 +138,7 @@ def encode(draw: Draw) -> list[Encoding]:
         ("Ada adds.", []),
         (draw_text(draw, 31), []),
         ("adds dad", [(97, 100)]),
+        (" ad\n", [(97, 100)]),
         # Here the last merge first, and the first merge alone, give different ids.
         ("addss", [(97, 100), (256, 100), (115, 115)]),
         ("éé", [(0xC3, 0xA9), (256, 256)]),
