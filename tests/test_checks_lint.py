@@ -4,11 +4,15 @@ Plain comparisons pass empty arrays, broadcasts and NaN that `same` refuses. The
 `student(...)` returns, what is made of it, and what a helper of the module gets or gives when `student` goes into it.
 Such a value may be taken apart and put into `require`; it may not be computed with, asked whether it is true, or given
 to a function that is not followed. `x is None` and `len(x)` are allowed.
+
+Every module is read that takes part in judging: those of the labs and all that they import from the checks. A student's
+function goes by the name `student` in all of them, or by that of a function within that calls it.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,17 @@ EXCUSED = {
     "chat.first_difference": "what it finds is a known mistake, which brings a hint",
     "np.asarray": "it makes an array of a number, and looks at nothing",
     "probes.tensors": "it makes tensors of arrays, and looks at nothing",
+}
+# Functions that do look at such values, by module, and why no points can come of it.
+EXEMPT = {
+    "judging.require": "the comparison itself",
+    "judging._outcome": "here `student` makes the function that has this name elsewhere",
+    "judging.judge_check": "it holds outcomes",
+    "transformer_probes.tensors": "it makes tensors of arrays",
+    "transformer_probes._probed": "what it gives is a hint",
+    "transformer_probes.moves": "what it gives is a hint",
+    "transformer_probes.stretches": "what it gives is a hint",
+    "transformer_count.first_wrong": "what it gives is a hint",
 }
 STUDENT = "student"
 
@@ -44,7 +59,9 @@ class Taint:
                 return name in self.names
             case ast.Call(func=ast.Name(id="len" | "isinstance" | "type" | "same")):
                 return False
-            case ast.Call(func=ast.Name(id=name)) if name == STUDENT:
+            case ast.Call(func=ast.Name(id=name)) if name in self.functions and is_hint(self.functions[name]):
+                return False
+            case ast.Call(func=ast.Name(id=name)) if name == STUDENT or name in closures(self.functions):
                 return True
             case ast.Call(func=ast.Name(id=name), args=args) if name in self.functions and has_student(args):
                 return True
@@ -109,11 +126,27 @@ class Taint:
                 self.bind(target, value)
 
 
+def closures(functions: dict[str, ast.FunctionDef]) -> set[str]:
+    """Functions within others that call the student's function without being given it."""
+    return {
+        name
+        for name, function in functions.items()
+        if all(arg.arg != STUDENT for arg in function.args.args + function.args.kwonlyargs)
+        and any(isinstance(node, ast.Call) and is_student(node.func) for node in ast.walk(function))
+    }
+
+
+def is_hint(function: ast.FunctionDef) -> bool:
+    """Whether it is exempt as one that makes a sentence: what it returns is text of the check's own."""
+    named = any(name.endswith(f".{function.name}") and "a hint" in why for name, why in EXEMPT.items())
+    return named and isinstance(function.returns, ast.Name) and function.returns.id == "str"
+
+
 def has_student(args: list[ast.expr]) -> bool:
     return any(isinstance(arg, ast.Name) and arg.id == STUDENT for arg in args)
 
 
-def violations(source: str) -> list[str]:
+def violations(source: str, module: str = "") -> list[str]:
     """Lines of a check module that compare a student's value with anything but `same`."""
     tree = ast.parse(source)
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -127,7 +160,7 @@ def violations(source: str) -> list[str]:
                     parameters = [arg.arg for arg in functions[node.func.id].args.args]
                     held = [p for p, arg in zip(parameters, node.args, strict=False) if taint.holds(arg)]
                     tainted[node.func.id] |= set(held)
-                if compares(node, taint):
+                if compares(node, taint) and f"{module}.{name}" not in EXEMPT:
                     place = node.target if isinstance(node, ast.comprehension) else node
                     found.add(f"line {place.lineno}: {ast.unparse(node)}")
     return sorted(found)
@@ -167,12 +200,98 @@ def is_student(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id == STUDENT
 
 
-MODULES = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
+def imported(path: Path) -> set[Path]:
+    """The modules of the checks that a module imports."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        name = node.module or ""
+        if node.level == 1:
+            folder, module = path.parent, name
+        elif f"{name}.".startswith(f"{PACKAGE}."):
+            folder, module = registry.HERE, name.removeprefix(PACKAGE).removeprefix(".")
+        else:
+            continue
+        names = [module] if module else ["__init__", *(alias.name for alias in node.names)]
+        found |= {file for file in (folder / f"{one}.py" for one in names) if file.is_file()}
+    return found
+
+
+def taking_part(labs: Iterable[Path]) -> list[Path]:
+    """The modules of labs, and all that these import from the checks, directly or by way of others."""
+    found, waiting = set(), [*labs]
+    while waiting:
+        if (path := waiting.pop()) not in found:
+            found.add(path)
+            waiting += imported(path)
+    return sorted(found)
+
+
+PACKAGE = "fullstack_llm.checks"
+LABS = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
+MODULES = taking_part(LABS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_checks_compare_with_require_only(path: Path) -> None:
-    assert not violations(path.read_text("utf-8"))
+    assert not violations(path.read_text("utf-8"), path.stem)
+
+
+def test_every_module_of_the_checks_takes_part() -> None:
+    others = {path for path in registry.HERE.glob("*.py") if path not in MODULES}
+    assert not others, "nothing imports them"
+
+
+def test_lint_reads_what_a_lab_imports(tmp_path: Path) -> None:
+    (tmp_path / "lab.py").write_text("from .judge import judge\ndef f(student, draw):\n    judge(student, 2)")
+    (tmp_path / "judge.py").write_text("from . import deep\ndef judge(student, want):\n    deep.agree(student, want)")
+    (tmp_path / "deep.py").write_text("def agree(student, want):\n    assert student(1) == want")
+    read = taking_part([tmp_path / "lab.py"])
+    assert {path.stem: bool(violations(path.read_text("utf-8"), path.stem)) for path in read} == {
+        "lab": False,
+        "judge": False,
+        "deep": True,
+    }
+
+
+def renamed(sources: Iterable[str]) -> list[str]:
+    """Calls that hand a student's function on to a function that knows it by another name, and so is not followed."""
+    trees = [ast.parse(source) for source in sources]
+    defined: dict[str, list[list[str]]] = {}
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef):
+            defined.setdefault(node.name, []).append([arg.arg for arg in node.args.posonlyargs + node.args.args])
+    found = []
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if has_student(args):
+                at = next(i for i, arg in enumerate(args) if isinstance(arg, ast.Name) and arg.id == STUDENT)
+                # A name may stand for functions of several modules; one of them must be meant.
+                known = defined.get(name, [])
+                if known and all(names[at : at + 1] != [STUDENT] for names in known):
+                    found.append(ast.unparse(node))
+    return found
+
+
+def test_a_student_s_function_is_called_student_everywhere() -> None:
+    assert renamed(path.read_text("utf-8") for path in MODULES) == []
+    planted = "def f(student, draw):\n    helper.agree(2, student)", "def agree(want, function):\n    pass"
+    assert renamed(planted) == ["helper.agree(2, student)"]
+
+
+def test_what_is_exempt_is_there_and_needs_it() -> None:
+    sources = {path.stem: path.read_text("utf-8") for path in MODULES}
+    for name, why in EXEMPT.items():
+        module, function = name.split(".")
+        found = [
+            node
+            for node in ast.walk(ast.parse(sources[module]))
+            if isinstance(node, ast.FunctionDef) and node.name == function
+        ]
+        assert len(found) == 1
+        assert "a hint" not in why or is_hint(found[0])
+        assert violations(sources[module]), "without exemptions something is found in this module"
 
 
 PLANTED = {
@@ -207,6 +326,8 @@ PLANTED = {
     "a lambda": "def f(student, draw):\n    got = student(1)\n    g(lambda want: got is want)",
     "identity": "def f(student, draw):\n    assert student(1) is True",
     "text": "def f(student, draw):\n    assert f'{student(1)}' == '2'",
+    "a closure": "def f(student, draw):\n    def g(x):\n        return student(x)\n    assert g(1) == 2",
+    "in a closure": "def f(student, draw):\n    def g(x):\n        return student(x) == 2\n    assert g(1)",
     "match": "def f(student, draw):\n    match student(1):\n        case 1: pass",
 }
 FINE = """
@@ -236,7 +357,7 @@ def test_lint_finds_a_planted_comparison(source: str) -> None:
 
 
 def test_what_is_excused_is_used() -> None:
-    text = "".join(path.read_text("utf-8") for path in MODULES)
+    text = "".join(path.read_text("utf-8") for path in LABS)
     assert [name for name in EXCUSED if f"{name}(" not in text] == []
 
 

@@ -58,7 +58,7 @@ def judge(
             wrong = [nothing, *mistaken(*values)]
             # A property that fails says where to look, when no mistake that we know explains the values.
             if found := _probed(probe, answer, values) if probe else "":
-                wrong.append((got, found))
+                wrong = [*wrong, (got, found)]
         require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=atol)
 
 
