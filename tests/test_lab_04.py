@@ -376,6 +376,10 @@ def diagnose(x, weights, config, reported):
     culprit = names["diagnose"](x, weights, config, names["production_block"](x, weights, config))[1]
     for outcome in verdict.failures:
         assert not any(word in outcome.hint.lower() for word in (culprit, "gelu", "silu", "gate"))
+        assert outcome.want != repr(culprit)
+    for seed in SEEDS:
+        places = [place for _, (_, place) in block.cases(Random(seed))]
+        assert set(places[places.index(culprit) :]) == {culprit} == {block.CULPRIT}
 
 
 def test_an_error_of_a_probe_does_not_hide_the_answer(lab: LabUnderTest) -> None:
