@@ -1216,6 +1216,22 @@ def viterbi(text, log_probs):
 SEGMENTING += [
     Mutant(
         "viterbi",
+        "long enough",
+        "as long as the longest key",
+        segmenting().replace("longest = max(map(len, log_probs))", "longest = 64"),
+    ),
+    Mutant(
+        "viterbi",
+        "unknown ones joined",
+        "side by side are joined",
+        "from itertools import groupby\n"
+        + segmenting(
+            result="[p for known, run in groupby(out[::-1], log_probs.__contains__) "
+            "for p in (run if known else [''.join(run)])]"
+        ),
+    ),
+    Mutant(
+        "viterbi",
         "greedy, at ties",
         "This is the longest piece first",
         """

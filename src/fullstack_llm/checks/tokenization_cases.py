@@ -201,6 +201,8 @@ def viterbi(draw: Draw) -> list[Segmenting]:
         ("aadass", {"a": -1.0, "d": -7.0, "s": -3.0, "aa": -2.5, "ss": -4.5, "ass": -2.0, "das": -6.5}),
         ("adds", {"a": -2.0, "ad": -1.5, "d": -1.0, "dds": -1.25, "s": -2.0}),
         ("adds", {"a": -1.0, "d": -1.0, "s": -1.0, "adds": -4.5, "ad": -0.5}),
+        # A piece can be longer than any length that one would think enough.
+        (f"a{'sad' * 23}a", {"a": -1.0, "d": -1.0, "s": -1.0, "sad": -2.5, "sad" * 23: -2.0}),
         draw_without_ties(draw, "adnorst", 17),
         draw_without_ties(draw, "aé京🙂s\u0301", 29),
     ]
@@ -229,6 +231,7 @@ def viterbi_unknown(draw: Draw) -> list[Segmenting]:
     pieces = draw_log_probs(draw, text, 3, 2**-16)
     return [
         ("🙂", {"a": -1.0}),
+        ("a??b🙂🙂🙂", {"a": -1.0, "b": -2.0}),
         ("a?b?", {"a": -1.0, "b": -2.0, "?b": -50.0}),
         ("add", {"a": -2.0, "dd": -14.0, "ad": -1.0}),
         ("ab", {"ab": -20.0, "b": -5.5, "c": -5.0}),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from fullstack_llm.checks import tokenization_oracles as oracle
@@ -211,6 +211,7 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
         (average, "This has the best average: compare sums of log-probabilities, not means."),
         ([p for p in want if p in log_probs], "Unknown characters are lost: each is a piece of its own."),
         (want[::-1], "The pieces are the right ones in reverse order."),
+        (_joined(want, log_probs), "Unknown characters side by side are joined: each is a piece of its own."),
         ([text], "All of it in one piece: sums are below 0, so a table that begins with zeros keeps them."),
         (oracle.viterbi(text[:-1], log_probs), "The last character is lost: how far do the ends of pieces go?"),
         (
@@ -218,3 +219,12 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
             "The longest pieces are never tried: a piece can be as long as the longest key.",
         ),
     ]
+
+
+def _joined(pieces: list[str], log_probs: dict[str, float]) -> list[str]:
+    # As SentencePiece shows them: a run of unknown characters is one piece.
+    found = []
+    for known, run in groupby(pieces, log_probs.__contains__):
+        together = list(run)
+        found += together if known else ["".join(together)]
+    return found
