@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from fullstack_llm.checks import registry
+from fullstack_llm.grading import runs
 
 # What may be done with a value of the student's: put it into `require`, take it apart, ask for its type and length.
 ALLOWED = {"require", "same", "len", "isinstance", "type", "zip", "enumerate", "dict", "list", "tuple"}
@@ -200,37 +201,9 @@ def is_student(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id == STUDENT
 
 
-def imported(path: Path) -> set[Path]:
-    """The modules of the checks that a module imports."""
-    found: set[Path] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        name = node.module or ""
-        if node.level == 1:
-            folder, module = path.parent, name
-        elif f"{name}.".startswith(f"{PACKAGE}."):
-            folder, module = registry.HERE, name.removeprefix(PACKAGE).removeprefix(".")
-        else:
-            continue
-        names = [module] if module else ["__init__", *(alias.name for alias in node.names)]
-        found |= {file for file in (folder / f"{one}.py" for one in names) if file.is_file()}
-    return found
-
-
-def taking_part(labs: Iterable[Path]) -> list[Path]:
-    """The modules of labs, and all that these import from the checks, directly or by way of others."""
-    found, waiting = set(), [*labs]
-    while waiting:
-        if (path := waiting.pop()) not in found:
-            found.add(path)
-            waiting += imported(path)
-    return sorted(found)
-
-
-PACKAGE = "fullstack_llm.checks"
 LABS = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
-MODULES = taking_part(LABS)
+# What a run of the grader signs as its checks: a lab's module, those that judge by it, and all that they import.
+MODULES = sorted({path for lab in LABS for path in runs.sources(lab)})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -238,16 +211,17 @@ def test_checks_compare_with_require_only(path: Path) -> None:
     assert not violations(path.read_text("utf-8"), path.stem)
 
 
-def test_every_module_of_the_checks_takes_part() -> None:
-    others = {path for path in registry.HERE.glob("*.py") if path not in MODULES}
-    assert not others, "nothing imports them"
+def test_a_module_that_takes_no_part_knows_no_student() -> None:
+    for path in set(registry.HERE.glob("*.py")) - set(MODULES):
+        named = {node.arg for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.arg)}
+        assert STUDENT not in named, path.name
 
 
 def test_lint_reads_what_a_lab_imports(tmp_path: Path) -> None:
     (tmp_path / "lab.py").write_text("from .judge import judge\ndef f(student, draw):\n    judge(student, 2)")
     (tmp_path / "judge.py").write_text("from . import deep\ndef judge(student, want):\n    deep.agree(student, want)")
     (tmp_path / "deep.py").write_text("def agree(student, want):\n    assert student(1) == want")
-    read = taking_part([tmp_path / "lab.py"])
+    read = [path for path in runs.sources(tmp_path / "lab.py") if path.parent == tmp_path]
     assert {path.stem: bool(violations(path.read_text("utf-8"), path.stem)) for path in read} == {
         "lab": False,
         "judge": False,
