@@ -4,16 +4,21 @@ Plain comparisons pass empty arrays, broadcasts and NaN that `same` refuses. The
 `student(...)` returns, what is made of it, and what a helper of the module gets or gives when `student` goes into it.
 Such a value may be taken apart and put into `require`; it may not be computed with, asked whether it is true, or given
 to a function that is not followed. `x is None` and `len(x)` are allowed.
+
+Every module is read that takes part in judging: those of the labs and all that they import from the checks. A student's
+function goes by the name `student` in all of them, or by that of a function within that calls it.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from fullstack_llm.checks import registry
+from fullstack_llm.grading import runs
 
 # What may be done with a value of the student's: put it into `require`, take it apart, ask for its type and length.
 ALLOWED = {"require", "same", "len", "isinstance", "type", "zip", "enumerate", "dict", "list", "tuple"}
@@ -22,6 +27,17 @@ EXCUSED = {
     "chat.first_difference": "what it finds is a known mistake, which brings a hint",
     "np.asarray": "it makes an array of a number, and looks at nothing",
     "probes.tensors": "it makes tensors of arrays, and looks at nothing",
+}
+# Functions that do look at such values, by module, and why no points can come of it.
+EXEMPT = {
+    "judging.require": "the comparison itself",
+    "judging._outcome": "here `student` makes the function that has this name elsewhere",
+    "judging.judge_check": "it holds outcomes",
+    "transformer_probes.tensors": "it makes tensors of arrays",
+    "transformer_probes._probed": "what it gives is a hint",
+    "transformer_probes.moves": "what it gives is a hint",
+    "transformer_probes.stretches": "what it gives is a hint",
+    "transformer_count.first_wrong": "what it gives is a hint",
 }
 STUDENT = "student"
 
@@ -44,7 +60,9 @@ class Taint:
                 return name in self.names
             case ast.Call(func=ast.Name(id="len" | "isinstance" | "type" | "same")):
                 return False
-            case ast.Call(func=ast.Name(id=name)) if name == STUDENT:
+            case ast.Call(func=ast.Name(id=name)) if name in self.functions and is_hint(self.functions[name]):
+                return False
+            case ast.Call(func=ast.Name(id=name)) if name == STUDENT or name in closures(self.functions):
                 return True
             case ast.Call(func=ast.Name(id=name), args=args) if name in self.functions and has_student(args):
                 return True
@@ -109,11 +127,27 @@ class Taint:
                 self.bind(target, value)
 
 
+def closures(functions: dict[str, ast.FunctionDef]) -> set[str]:
+    """Functions within others that call the student's function without being given it."""
+    return {
+        name
+        for name, function in functions.items()
+        if all(arg.arg != STUDENT for arg in function.args.args + function.args.kwonlyargs)
+        and any(isinstance(node, ast.Call) and is_student(node.func) for node in ast.walk(function))
+    }
+
+
+def is_hint(function: ast.FunctionDef) -> bool:
+    """Whether it is exempt as one that makes a sentence: what it returns is text of the check's own."""
+    named = any(name.endswith(f".{function.name}") and "a hint" in why for name, why in EXEMPT.items())
+    return named and isinstance(function.returns, ast.Name) and function.returns.id == "str"
+
+
 def has_student(args: list[ast.expr]) -> bool:
     return any(isinstance(arg, ast.Name) and arg.id == STUDENT for arg in args)
 
 
-def violations(source: str) -> list[str]:
+def violations(source: str, module: str = "") -> list[str]:
     """Lines of a check module that compare a student's value with anything but `same`."""
     tree = ast.parse(source)
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -127,7 +161,7 @@ def violations(source: str) -> list[str]:
                     parameters = [arg.arg for arg in functions[node.func.id].args.args]
                     held = [p for p, arg in zip(parameters, node.args, strict=False) if taint.holds(arg)]
                     tainted[node.func.id] |= set(held)
-                if compares(node, taint):
+                if compares(node, taint) and f"{module}.{name}" not in EXEMPT:
                     place = node.target if isinstance(node, ast.comprehension) else node
                     found.add(f"line {place.lineno}: {ast.unparse(node)}")
     return sorted(found)
@@ -167,12 +201,71 @@ def is_student(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id == STUDENT
 
 
-MODULES = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
+LABS = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
+# What a run of the grader signs as its checks: a lab's module, those that judge by it, and all that they import.
+MODULES = sorted({path for lab in LABS for path in runs.sources(lab)})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_checks_compare_with_require_only(path: Path) -> None:
-    assert not violations(path.read_text("utf-8"))
+    assert not violations(path.read_text("utf-8"), path.stem)
+
+
+def test_a_module_that_takes_no_part_knows_no_student() -> None:
+    for path in set(registry.HERE.glob("*.py")) - set(MODULES):
+        named = {node.arg for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.arg)}
+        assert STUDENT not in named, path.name
+
+
+def test_lint_reads_what_a_lab_imports(tmp_path: Path) -> None:
+    (tmp_path / "lab.py").write_text("from .judge import judge\ndef f(student, draw):\n    judge(student, 2)")
+    (tmp_path / "judge.py").write_text("from . import deep\ndef judge(student, want):\n    deep.agree(student, want)")
+    (tmp_path / "deep.py").write_text("def agree(student, want):\n    assert student(1) == want")
+    read = [path for path in runs.sources(tmp_path / "lab.py") if path.parent == tmp_path]
+    assert {path.stem: bool(violations(path.read_text("utf-8"), path.stem)) for path in read} == {
+        "lab": False,
+        "judge": False,
+        "deep": True,
+    }
+
+
+def renamed(sources: Iterable[str]) -> list[str]:
+    """Calls that hand a student's function on to a function that knows it by another name, and so is not followed."""
+    trees = [ast.parse(source) for source in sources]
+    defined: dict[str, list[list[str]]] = {}
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef):
+            defined.setdefault(node.name, []).append([arg.arg for arg in node.args.posonlyargs + node.args.args])
+    found = []
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if has_student(args):
+                at = next(i for i, arg in enumerate(args) if isinstance(arg, ast.Name) and arg.id == STUDENT)
+                # A name may stand for functions of several modules; one of them must be meant.
+                known = defined.get(name, [])
+                if known and all(names[at : at + 1] != [STUDENT] for names in known):
+                    found.append(ast.unparse(node))
+    return found
+
+
+def test_a_student_s_function_is_called_student_everywhere() -> None:
+    assert renamed(path.read_text("utf-8") for path in MODULES) == []
+    planted = "def f(student, draw):\n    helper.agree(2, student)", "def agree(want, function):\n    pass"
+    assert renamed(planted) == ["helper.agree(2, student)"]
+
+
+def test_what_is_exempt_is_there_and_needs_it() -> None:
+    sources = {path.stem: path.read_text("utf-8") for path in MODULES}
+    for name, why in EXEMPT.items():
+        module, function = name.split(".")
+        found = [
+            node
+            for node in ast.walk(ast.parse(sources[module]))
+            if isinstance(node, ast.FunctionDef) and node.name == function
+        ]
+        assert len(found) == 1
+        assert "a hint" not in why or is_hint(found[0])
+        assert violations(sources[module]), "without exemptions something is found in this module"
 
 
 PLANTED = {
@@ -207,6 +300,8 @@ PLANTED = {
     "a lambda": "def f(student, draw):\n    got = student(1)\n    g(lambda want: got is want)",
     "identity": "def f(student, draw):\n    assert student(1) is True",
     "text": "def f(student, draw):\n    assert f'{student(1)}' == '2'",
+    "a closure": "def f(student, draw):\n    def g(x):\n        return student(x)\n    assert g(1) == 2",
+    "in a closure": "def f(student, draw):\n    def g(x):\n        return student(x) == 2\n    assert g(1)",
     "match": "def f(student, draw):\n    match student(1):\n        case 1: pass",
 }
 FINE = """
@@ -236,7 +331,7 @@ def test_lint_finds_a_planted_comparison(source: str) -> None:
 
 
 def test_what_is_excused_is_used() -> None:
-    text = "".join(path.read_text("utf-8") for path in MODULES)
+    text = "".join(path.read_text("utf-8") for path in LABS)
     assert [name for name in EXCUSED if f"{name}(" not in text] == []
 
 

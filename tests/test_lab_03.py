@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -14,9 +17,10 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from fullstack_llm import tokenizer
-from fullstack_llm.checks import same
+from fullstack_llm.checks import registry, same
 from fullstack_llm.checks import tokenization_cases as cases
 from fullstack_llm.checks import tokenization_chat as chat
+from fullstack_llm.checks import tokenization_errors as errors
 from fullstack_llm.checks import tokenization_mistakes as mistakes
 from fullstack_llm.checks import tokenization_oracles as oracle
 from fullstack_llm.checks import tokenization_vocabulary as vocabulary
@@ -124,6 +128,30 @@ def test_mistakes_can_be_computed_for_every_case(name: str) -> None:
                 # A mistake may give the right answer in a case where it does not matter.
                 same(value, getattr(oracle, oracle_of(name))(*values))
                 assert hint
+
+
+PRINT_CASES = """
+from random import Random
+from fullstack_llm.checks import tokenization_cases as cases
+from fullstack_llm.checks import tokenization_chat as chat
+from fullstack_llm.checks import tokenization_errors as errors
+print([getattr(cases, name)(Random(3)) for name in NAMES], chat.conversations(Random(3)))
+"""
+
+
+def test_cases_are_the_same_in_every_process() -> None:
+    code = PRINT_CASES.replace("NAMES", repr(list(JUDGED)))
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in "12"
+    ]
+    assert found[0] == found[1] != b""
+
+
+def test_patterns_of_errors_belong_to_exercises() -> None:
+    assert set(errors.ERRORS) == set(registry.find("03_tokenization").exercises)
 
 
 def test_cases_that_should_tell_mistakes_apart_do() -> None:

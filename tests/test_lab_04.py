@@ -24,6 +24,7 @@ from fullstack_llm.checks import transformer_block as block
 from fullstack_llm.checks import transformer_cases as cases
 from fullstack_llm.checks import transformer_count as count
 from fullstack_llm.checks import transformer_diagnosis as diagnosis
+from fullstack_llm.checks import transformer_errors as errors
 from fullstack_llm.checks import transformer_mistakes as mistakes
 from fullstack_llm.checks import transformer_oracles as oracle
 from fullstack_llm.checks import transformer_parts as parts
@@ -337,7 +338,7 @@ def test_a_type_that_differs_brings_no_hint_about_values(lab: LabUnderTest) -> N
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_hints_say_of_one_entry_is_true(seed: int) -> None:
     single = [fault for fault in block.FAULTS if fault.startswith("an entry of")]
-    assert len(single) == 3
+    assert len(single) == 5
     known = 0
     for (x, weights, config, reported), (_, place) in block.cases(Random(seed)):
         right = block.stages(x, weights, config)
@@ -345,8 +346,58 @@ def test_what_hints_say_of_one_entry_is_true(seed: int) -> None:
             far = (reported[place] - right[place]).abs() > 1e-3 * right[place].abs().max()
             named = dict(diagnosis.name_mistakes(x, weights, config, reported)[::-1])
             assert ("in one entry" in named[""]) == (far.sum() == 1)
+            if far.sum() == 1:
+                higher = (reported[place] > right[place])[far].item()
+                assert ("upwards" if higher else "downwards") in named[""]
             known += int(far.sum()) == 1
     assert known == len(single)
+
+
+def test_single_entries_are_off_in_either_direction() -> None:
+    signed = {fault: name for fault in block.FAULTS for name in ("upwards", "downwards") if fault.endswith(name)}
+    assert set(signed.values()) == {"upwards", "downwards"}
+
+
+def test_no_hint_names_the_culprit_of_the_ported_block(lab: LabUnderTest) -> None:
+    names = defined(lab)
+    production = next(source for _, source in lab.given if "def production_block" in source)
+    code = (
+        production
+        + """
+def diagnose(x, weights, config, reported):
+    s = production_block(x, weights, config)
+    off = [n for n in s if (reported[n] - s[n]).abs().max() > 1e-3 * s[n].abs().max()]
+    return s["out"], off[0] if off else ""
+"""
+    )
+    verdict = in_notebook(lab, (*lab.reference, ("copied", code)), "diagnose")
+    assert verdict.earned < verdict.points
+    x, weights, config = names["draw"](0)
+    culprit = names["diagnose"](x, weights, config, names["production_block"](x, weights, config))[1]
+    for outcome in verdict.failures:
+        assert not any(word in outcome.hint.lower() for word in (culprit, "gelu", "silu", "gate"))
+        assert outcome.want != repr(culprit)
+    for seed in SEEDS:
+        places = [place for _, (_, place) in block.cases(Random(seed))]
+        assert set(places[places.index(culprit) :]) == {culprit} == {block.CULPRIT}
+
+
+def test_an_error_of_a_probe_does_not_hide_the_answer(lab: LabUnderTest) -> None:
+    # The second call with one shape is the probe's: the first answer is wrong in a way that no known mistake explains.
+    code = """
+def causal_attention(q, k, v, met=set()):
+    if q.shape in met:
+        raise RuntimeError("met before")
+    met.add(q.shape)
+    return v[: len(q)] * 3 + 1
+"""
+    verdict = in_notebook(lab, (*lab.reference, ("mutant", code)), "causal_attention")
+    first = verdict.outcomes[0]
+    assert (first.kind, bool(first.got)) == ("wrong", True)
+
+
+def test_patterns_of_errors_belong_to_exercises(lab: LabUnderTest) -> None:
+    assert set(errors.ERRORS) <= set(lab.checks.exercises)
 
 
 def test_the_library_s_kernel_is_shown_to_a_person(lab: LabUnderTest) -> None:

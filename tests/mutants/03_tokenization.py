@@ -97,6 +97,46 @@ def get_pairs(ids):
     ),
 ]
 
+COUNTED = """
+def get_pairs(ids):
+    counts = {{}}
+    for i in range({places}):
+        pair = {pair}
+        {count}
+    return counts
+"""
+
+
+def counting(places: str = "len(ids) - 1", pair: str = "(ids[i], ids[i + 1])",
+             count: str = "counts[pair] = counts.get(pair, 0) + 1") -> str:  # fmt: skip
+    return COUNTED.format(places=places, pair=pair, count=count)
+
+
+GET_PAIRS += [
+    Mutant(
+        "get_pairs",
+        "from zero",
+        "Every count is one too low",
+        counting(count="counts[pair] = counts.get(pair, -1) + 1"),
+    ),
+    Mutant(
+        "get_pairs", "left ids", "how often the left id occurs", counting(count="counts[pair] = ids.count(pair[0])")
+    ),
+    Mutant(
+        "get_pairs",
+        "at any distance",
+        "only neighbours are a pair",
+        """
+from itertools import combinations
+def get_pairs(ids):
+    return {pair: [*combinations(ids, 2)].count(pair) for pair in combinations(ids, 2)}
+""",
+    ),
+    Mutant("get_pairs", "one place too many", "Behind the last id there is none", counting(places="len(ids)")),
+    Mutant("get_pairs", "no first count", "has no count yet", counting(count="counts[pair] += 1")),
+    Mutant("get_pairs", "a list for a key", "a pair is a tuple", counting(pair="ids[i : i + 2]")),
+]
+
 MERGE = [
     Mutant(
         "merge",
@@ -202,6 +242,42 @@ def merge(ids, pair, new_id):
         else:
             out.append(ids[i])
             i += 1
+    return out
+""",
+    ),
+]
+
+MERGE += [
+    Mutant(
+        "merge",
+        "as text",
+        "is found in 17 23 as well",
+        """
+def merge(ids, pair, new_id):
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
+    return [int(one) for one in text.split()]
+""",
+    ),
+    Mutant(
+        "merge",
+        "as the text of a list",
+        "is found in 17 23 as well",
+        """
+def merge(ids, pair, new_id):
+    return eval(str(ids).replace(str(pair)[1:-1], str(new_id)))
+""",
+    ),
+    Mutant(
+        "merge",
+        "looks behind the end",
+        "Behind the last id there is none",
+        """
+def merge(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        hit = (ids[i], ids[i + 1]) == pair
+        out.append(new_id if hit else ids[i])
+        i += 1 + hit
     return out
 """,
     ),
@@ -344,6 +420,21 @@ def train(words, num_merges):
             i += 1 + hit
         ids = out
     return merges
+""",
+    ),
+]
+
+TRAINING += [
+    Mutant("train", "one merge too many", "One merge too many", training().replace("< num_merges", "<= num_merges")),
+    Mutant("train", "never stops", "training ends there", training(stop="False")),
+    Mutant(
+        "train",
+        "bytes decide ties",
+        "compares the bytes",
+        training(best="min(counts, key=lambda p: (-counts[p], SPELL(p[0], merges), SPELL(p[1], merges)))")
+        + """
+def SPELL(token, merges):
+    return bytes([token]) if token < 256 else b"".join(SPELL(part, merges) for part in merges[token - 256])
 """,
     ),
 ]
@@ -516,6 +607,55 @@ def encode(text, merges):
     ),
 ]
 
+ENCODING = """
+def encode(text, merges):
+    ids, new = list({begin}), 256
+    for pair in merges:
+        out, i = [], 0
+        while i < len(ids):
+            hit = tuple(ids[i : i + 2]) == pair
+            out.append(new if hit else ids[i])
+            i += 1 + hit
+        {count}
+        ids = out
+    return ids
+"""
+ENCODE += [
+    Mutant(
+        "encode",
+        "numbers those that are used",
+        "A merge that finds nothing keeps its id",
+        ENCODING.format(begin="text.encode()", count="new += len(out) < len(ids)"),
+    ),
+    Mutant(
+        "encode",
+        "stripped",
+        "White space at the ends",
+        ENCODING.format(begin="text.strip().encode()", count="new += 1"),
+    ),
+    Mutant(
+        "encode", "ascii", "take the bytes of UTF-8", ENCODING.format(begin='text.encode("ascii")', count="new += 1")
+    ),
+    Mutant(
+        "encode",
+        "the best of none",
+        "has no pair",
+        """
+def encode(text, merges):
+    ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
+    while True:
+        best = min(zip(ids, ids[1:]), key=lambda pair: rank.get(pair, len(rank)))
+        if best not in rank:
+            return ids
+        i = 0
+        while i < len(ids) - 1:
+            if (ids[i], ids[i + 1]) == best:
+                ids[i : i + 2] = [256 + rank[best]]
+            i += 1
+""",
+    ),
+]
+
 DECODE = """
 def decode(ids, merges):
     pieces = [bytes([b]) for b in range(256)]
@@ -573,6 +713,34 @@ def decode(ids, merges):
     for i in ids:
         out += [i] if i < 256 else merges[i - 256]
     return bytes(out).decode("utf-8", errors="replace")
+""",
+    ),
+]
+
+JOINED = 'b"".join(pieces[i] for i in ids).decode(errors="replace")'
+DECODING += [
+    Mutant(
+        "decode",
+        "bytes of a number",
+        "97 bytes of zero",
+        DECODE.replace("bytes([b])", "bytes(b)").format(result=JOINED),
+    ),
+    Mutant("decode", "spaces between", "Something stands between", DECODE.format(result=JOINED.replace('b""', 'b" "'))),
+    Mutant("decode", "question marks", "no question mark", DECODE.format(result=JOINED + '.replace("\\ufffd", "?")')),
+    Mutant(
+        "decode",
+        "one sign for all",
+        "One sign stands for all",
+        DECODE.format(result=f'"\\ufffd" if "\\ufffd" in {JOINED} else {JOINED}'),
+    ),
+    Mutant("decode", "strict", "a sign stands for them", DECODE.format(result=JOINED.replace('errors="replace"', ""))),
+    Mutant(
+        "decode",
+        "one level",
+        "their ids are no bytes yet",
+        """
+def decode(ids, merges):
+    return bytes(b for i in ids for b in (merges[i - 256] if i > 255 else (i,))).decode(errors="replace")
 """,
     ),
 ]
@@ -702,6 +870,25 @@ RENDERING = [
     ),
 ]
 
+RENDERING += [
+    Mutant(
+        "render_chat",
+        "end of the longer",
+        "where the *shorter* one ends",
+        rendering(
+            compare=COMPARE.replace(
+                "return text, n", "return text, n if n < min(len(a), len(b)) else max(len(a), len(b))"
+            )
+        ),
+    ),
+    Mutant(
+        "render_chat",
+        "compares behind the end",
+        "nothing is left to compare",
+        rendering(compare=COMPARE.replace("n < min(len(a), len(b)) and ", "")),
+    ),
+]
+
 GROW = """
 def extend_vocabulary(embedding, unembedding, spellings, multiple):
     def extend(M):
@@ -825,6 +1012,28 @@ GROWING = [
         "unspelled: no row",
         "got no row",
         growing().replace("for s in spellings", "for s in filter(None, spellings)"),
+    ),
+]
+
+GROWING += [
+    Mutant("extend_vocabulary", "last part", "New rows copy the last part", growing("M[s[-1]] if s else M.mean(0)")),
+    Mutant(
+        "extend_vocabulary",
+        "sum, beside empty ones",
+        "Are the other rows right already",
+        growing("M[s].astype(np.float64).sum(0) if s else M.mean(0)"),
+    ),
+    Mutant(
+        "extend_vocabulary",
+        "tied, and extended",
+        "nothing to extend",
+        growing(result="extend(embedding), extend(unembedding)"),
+    ),
+    Mutant(
+        "extend_vocabulary",
+        "stacks nothing",
+        "There may be no new token",
+        growing(order="M, np.stack(rows).astype(M.dtype), pad"),
     ),
 ]
 
@@ -1001,6 +1210,73 @@ def viterbi(text, log_probs):
         end = back[end]
     return out[::-1]
 """,
+    ),
+]
+
+SEGMENTING += [
+    Mutant(
+        "viterbi",
+        "long enough",
+        "as long as the longest key",
+        segmenting().replace("longest = max(map(len, log_probs))", "longest = 64"),
+    ),
+    Mutant(
+        "viterbi",
+        "unknown ones joined",
+        "side by side are joined",
+        "from itertools import groupby\n"
+        + segmenting(
+            result="[p for known, run in groupby(out[::-1], log_probs.__contains__) "
+            "for p in (run if known else [''.join(run)])]"
+        ),
+    ),
+    Mutant(
+        "viterbi",
+        "greedy, at ties",
+        "This is the longest piece first",
+        """
+def viterbi(text, log_probs):
+    out = []
+    while text:
+        piece = max((p for p in log_probs if text.startswith(p)), key=len, default=text[0])
+        out.append(piece)
+        text = text[len(piece) :]
+    return out
+""",
+    ),
+    Mutant(
+        "viterbi",
+        "last character lost",
+        "how far do the ends",
+        segmenting()
+        .replace("text) + 1)", "text))")
+        .replace("len(text)\n    while", "len(text) - 1\n    while")
+        .replace("while end:", "while end > 0:"),
+    ),
+    Mutant(
+        "viterbi",
+        "zeros at first",
+        "a table that begins with zeros",
+        """
+def viterbi(text, log_probs):
+    best, back = [0.0] * (len(text) + 1), [0] * (len(text) + 1)
+    for end in range(1, len(text) + 1):
+        for start in range(end):
+            score = best[start] + log_probs.get(text[start:end], -1e9)
+            if score > best[end]:
+                best[end], back[end] = score, start
+    out, end = [], len(text)
+    while end:
+        out.append(text[back[end] : end])
+        end = back[end]
+    return out[::-1]
+""",
+    ),
+    Mutant(
+        "viterbi",
+        "every character known",
+        "single characters are pieces all the same",
+        segmenting().replace("log_probs.get(piece, unknown)", "log_probs[piece]"),
     ),
 ]
 

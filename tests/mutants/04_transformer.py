@@ -123,6 +123,39 @@ def causal_attention(q, k, v):
     ),
 ]
 
+CAUSAL_ATTENTION += [
+    Mutant(
+        "causal_attention",
+        "-inf times a mask",
+        "-inf times 0 is nan",
+        swap(ATTEND, "scores.masked_fill(~seen, -torch.inf)", "scores + -torch.inf * (~seen).float()"),
+    ),
+    Mutant("causal_attention", "weights alone", "not met the values", swap(ATTEND, "weights @ v", "weights")),
+    Mutant(
+        "causal_attention",
+        "a window of T keys",
+        "Only the last T keys",
+        swap(ATTEND, "    T, S, d", "    k, v = k[-len(q) :], v[-len(q) :]\n    T, S, d"),
+    ),
+    Mutant(
+        "causal_attention",
+        "a mask of T by T",
+        "Is something T by T",
+        swap(ATTEND, "torch.ones(T, S).tril(S - T)", "torch.ones(T, T).tril()"),
+    ),
+    Mutant(
+        "causal_attention",
+        "the largest of all rows",
+        "over all rows at once",
+        swap(
+            ATTEND,
+            SOFTMAX,
+            "(scores.masked_fill(~seen, -torch.inf) - scores[seen].max()).exp()\n"
+            "    weights = weights / weights.sum(-1, keepdim=True)",
+        ),
+    ),
+]
+
 TURN = """
 def rope(x, start, theta, layout):
     T, d = x.shape
@@ -226,6 +259,36 @@ def rope(x, start, theta, layout):
     Mutant("rope", "reflects", "has changed its length", swap(TURN, "a * sin + b * cos", "a * sin - b * cos")),
     Mutant("rope", "squares positions", "depend on distances alone", swap(TURN, "angle = m *", "angle = m**2 *")),
     Mutant("rope", "no minus", "has changed its length", swap(TURN, "a * cos - b * sin", "a * cos + b * sin")),
+]
+
+PAIRED = """
+def rope(x, start, theta, layout):
+    T, d = x.shape
+    angle = torch.arange(start, start + T).float()[:, None] * theta ** (-torch.arange(0, d, 2) / d)
+    cos, sin = angle.cos(), angle.sin()
+    y = x.float().clone()
+    a, b = y.chunk(2, dim=1) if layout == "half" else (y[:, 0::2], y[:, 1::2])
+    new_a = a * cos - b * sin
+    new_b = a * sin + b * cos
+    a[:], b[:] = new_a, new_b
+    return y.to(x.dtype)
+"""
+
+ROPE += [
+    Mutant("rope", "in place", "turned with the new a", swap(PAIRED, "new_a = a *", "new_a = a[:] = a *")),
+    Mutant(
+        "rope",
+        "b first",
+        "turned with the new b",
+        swap(
+            swap(PAIRED, "    new_a = a * cos - b * sin\n", ""),
+            "    a[:]",
+            "    new_a = a * cos - new_b * sin\n    a[:]",
+        ),
+    ),
+    Mutant("rope", "two plus", "of the four products one", swap(PAIRED, "a * cos - b * sin", "a * cos + b * sin")),
+    Mutant("rope", "twice as long", "a rotation keeps lengths", swap(PAIRED, "return y.to", "return (2 * y).to")),
+    Mutant("rope", "two minus", "of the four products one", swap(PAIRED, "a * sin + b * cos", "b * cos - a * sin")),
 ]
 
 GROUP = """
@@ -333,6 +396,28 @@ def grouped_query_attention(q, k, v):
     ),
 ]
 
+GROUPED += [
+    Mutant(
+        "grouped_query_attention",
+        "nobody repeated",
+        "H query heads have met K",
+        """
+def grouped_query_attention(q, k, v):
+    scores = (q @ k.mT / math.sqrt(q.shape[2])).masked_fill(torch.ones(q.shape[1], q.shape[1]).triu(1) == 1, -torch.inf)
+    return (scores.softmax(-1) @ v).transpose(0, 1).flatten(1)
+""",
+    ),
+    Mutant(
+        "grouped_query_attention",
+        "head 0 for all",
+        "So does h // K",
+        """
+def grouped_query_attention(q, k, v):
+    return torch.cat([causal_attention(one, k[0], v[0]) for one in q], dim=1)
+""",
+    ),
+]
+
 NORM = """
 def rms_norm(x, gain, eps):
     y = x.float()
@@ -380,6 +465,13 @@ RMS_NORM = [
     ),
 ]
 
+FLAT = swap(NORM, "keepdim=True", "keepdim=False")
+RMS_NORM += [
+    Mutant("rms_norm", "lost dimension", "the mean has lost its dimension", FLAT),
+    Mutant("rms_norm", "lost dimension, beside the error", "Has the mean lost its dimension", FLAT),
+    Mutant("rms_norm", "no eps, in 16 bits", "Here eps has no effect", swap(NORM, "mean + eps", "mean")),
+]
+
 GATED = """
 def swiglu(x, gate, up, down):
     g, u = F.linear(x, gate), F.linear(x, up)
@@ -408,6 +500,21 @@ SWIGLU = [
         "swiglu", "overflow", "exp overflows for large gates", swap(GATED, "F.silu(g)", "g * g.exp() / (1 + g.exp())")
     ),
     Mutant("swiglu", "with a residual", "the block's affair", swap(GATED, "return F", "return x + F")),
+]
+
+SWIGLU += [
+    Mutant("swiglu", "sign of the exponent", "The exponent's sign", swap(GATED, "F.silu(g)", "g / (1 + g.exp())")),
+    Mutant("swiglu", "silu of x", "not for x", swap(GATED, "F.silu(g) * u", "F.linear(F.silu(x), gate) * u")),
+    Mutant(
+        "swiglu",
+        "down not transposed",
+        "Is a matrix to be transposed",
+        """
+def swiglu(x, gate, up, down):
+    return (F.silu(x @ gate.T) * (x @ up.T)) @ down
+""",
+    ),
+    Mutant("swiglu", "cut off", "an exponential of a large gate", swap(GATED, "F.silu(g)", "F.silu(g).clamp(max=50)")),
 ]
 
 ROUTED = """
@@ -522,6 +629,51 @@ ROUTE = [
     ),
 ]
 
+SORTED = "torch.sort(logits, dim=-1, descending=True, stable=True).indices[:, :k]"
+SUMMED = """f = torch.zeros(E)
+    for e in experts.flatten():
+        f[e] += 1 / (N * k)
+"""
+ROUTE += [
+    Mutant(
+        "route",
+        "bincount",
+        "nobody has chosen",
+        swap(ROUTED, SUMMED, "f = torch.bincount(experts.flatten()) / (N * k)\n"),
+    ),
+    Mutant("route", "bincount of a table", "counts one row", swap(ROUTED, SUMMED, "f = torch.bincount(experts)\n")),
+    Mutant(
+        "route",
+        "unique",
+        "nobody has chosen",
+        swap(ROUTED, SUMMED, "f = experts.unique(return_counts=True)[1] / (N * k)\n"),
+    ),
+    Mutant(
+        "route",
+        "a dimension without its name",
+        "wants its dimension by name",
+        swap(ROUTED, SORTED, "logits.argsort(-1, descending=True, stable=True)[:, :k]"),
+    ),
+    Mutant(
+        "route", "argsort", "asked to be stable", swap(ROUTED, SORTED, "logits.argsort(-1, descending=True)[:, :k]")
+    ),
+    Mutant(
+        "route",
+        "sorted over tokens",
+        "Were tokens and experts mixed up",
+        swap(ROUTED, SORTED, "logits.argsort(0, descending=True)[:, :k]"),
+    ),
+    Mutant("route", "the pair of a sort", "return a pair", swap(ROUTED, ".indices[:, :k]", "[:, :k]")),
+    Mutant("route", "backwards", "not sliced backwards", swap(ROUTED, SORTED, "logits.argsort(-1)[:, ::-1][:, :k]")),
+    Mutant("route", "rows for shares", "their shares are not", swap(ROUTED, "p.gather(1, experts)", "p[experts % N]")),
+    Mutant(
+        "route",
+        "smallest, and their loss",
+        "The loss counts choices",
+        swap(ROUTED, "descending=True", "descending=False"),
+    ),
+]
+
 COUNTED = """
 def count_parameters(sizes):
     V, D, I = sizes["vocab_size"], sizes["hidden_size"], sizes["intermediate_size"]
@@ -626,6 +778,29 @@ COUNT = [
         swap(COUNTED, "2 * 2 * L * K * d", "2 * 2 * K * d"),
     ),
     Mutant("count_parameters", "floats", "divide with //", swap(COUNTED, "d = D // H", "d = D / H")),
+]
+
+COUNT += [
+    Mutant(
+        "count_parameters",
+        "no MLP where no mixture",
+        "each layer has an MLP",
+        swap(COUNTED, "max(E, 1) * one", "E * one"),
+    ),
+    Mutant(
+        "count_parameters",
+        "nothing active where no mixture",
+        "a token uses the one MLP",
+        swap(COUNTED, "L * (E - A) * one", "L * (max(E, 1) - A) * one"),
+    ),
+    Mutant("count_parameters", "one MLP of a mixture", "count every one", swap(COUNTED, "max(E, 1) * one", "one")),
+    Mutant("count_parameters", "bits", "not bits", swap(COUNTED, "2 * 2 * L * K * d", "2 * 16 * L * K * d")),
+    Mutant(
+        "count_parameters", "a key that is none", "The keys of `sizes`", swap(COUNTED, '["num_layers"]', '["layers"]')
+    ),
+    Mutant(
+        "count_parameters", "divided by no experts", "num_active are 0", swap(COUNTED, "(E - A)", "(E - E * A // E)")
+    ),
 ]
 
 DIAGNOSED = """
@@ -739,7 +914,7 @@ DIAGNOSE = [
     ),
     Mutant("diagnose", "names the last", "because something before it is", swap(DIAGNOSED, "off[0]", "off[-1]")),
     Mutant("diagnose", "exact", "which is rounding", swap(DIAGNOSED, "> 1e-3 * s[n].abs().max()", "> 0")),
-    Mutant("diagnose", "gelu", "this is GELU", swap(DIAGNOSED, "F.silu", "F.gelu")),
+    Mutant("diagnose", "gelu", "the very mistake that you are looking for", swap(DIAGNOSED, "F.silu", "F.gelu")),
     Mutant("diagnose", "a hundredth", "off in one entry", swap(DIAGNOSED, "> 1e-3", "> 1e-2")),
     Mutant(
         "diagnose",
@@ -771,6 +946,32 @@ DIAGNOSE = [
     ),
     Mutant("diagnose", "always fine", "Something is wrong", swap(DIAGNOSED, 'off[0] if off else ""', '""')),
     Mutant("diagnose", "all stages", "Return the output alone", swap(DIAGNOSED, 'return s["out"]', "return s")),
+]
+
+SIGNED = "(s[n] - reported[n]).max() > 1e-3 * s[n].abs().max()"
+DIAGNOSE += [
+    Mutant("diagnose", "difference with the other sign", "in one entry, upwards", swap(DIAGNOSED, OFF, SIGNED)),
+    Mutant(
+        "diagnose",
+        "turned from 1",
+        "turned from position 0",
+        swap(DIAGNOSED, "torch.arange(T)[:, None]", "torch.arange(1, T + 1)[:, None]"),
+    ),
+    Mutant(
+        "diagnose",
+        "scaled queries",
+        "not scaled before its time",
+        swap(swap(DIAGNOSED, " / d**0.5", ""), '    s["v"] =', '    s["q"] = s["q"] / d**0.5\n    s["v"] ='),
+    ),
+    Mutant(
+        "diagnose",
+        "keys as wide as queries",
+        "k and v have K heads",
+        swap(DIAGNOSED, '    s["v"] =', '    s["k"] = s["k"].repeat_interleave(H // K, 0)\n    s["v"] =').replace(
+            's["k"].repeat_interleave(H // K, 0).mT', 's["k"].mT'
+        ),
+    ),
+    Mutant("diagnose", "its own eps", "or not that of config", swap(DIAGNOSED, 'config["eps"]', "1e-6")),
 ]
 
 MUTANTS = [*CAUSAL_ATTENTION, *ROPE, *GROUPED, *RMS_NORM, *SWIGLU, *ROUTE, *COUNT, *DIAGNOSE]

@@ -35,7 +35,7 @@ class NoValue(Exception):
     def __init__(self, kind: str, why: str, trace: str = "") -> None:
         super().__init__(why)
         self.kind, self.why, self.trace = kind, why, trace
-        self.call = ""
+        self.call = self.hint = ""
 
 
 def too_long(name: str, seconds: float) -> NoValue:
@@ -117,6 +117,23 @@ def student(name: str, transport: Transport) -> Callable[..., Any]:
     return function
 
 
+def hinted(student: Callable[..., Any], known: Mapping[str, str]) -> Callable[..., Any]:
+    """The student's function, whose errors bring the hint of the first pattern that is found in what they say.
+
+    The patterns are looked for in the error's own line: a traceback reads differently in a notebook and in a worker.
+    """
+
+    def function(*values: Any) -> Any:
+        try:
+            return student(*values)
+        except NoValue as nothing:
+            if nothing.kind == "raised":
+                nothing.hint = next((hint for pattern, hint in known.items() if re.search(pattern, nothing.why)), "")
+            raise
+
+    return function
+
+
 def _value(name: str, frame: bytes) -> Any:
     try:
         reply = codec.decode(frame)
@@ -165,7 +182,8 @@ def _outcome(check: Check, transport: Transport, draw: Random, right: Outcome) -
     except NoValue as error:
         shown = {"call": error.call} if error.call and error.kind != "not written" else {}
         trace = "" if error.kind == "not written" else plain(error.trace)
-        return Outcome(check.part, check.points, 0, error.kind, plain(error.why, 1000), shown, trace=trace)
+        why = plain(error.why, 1000) + (f"\nHint: {error.hint}" if error.hint else "")
+        return Outcome(check.part, check.points, 0, error.kind, why, shown, trace=trace)
     except Exception as error:
         # An oracle that stumbles over a value is a fault of the check, and must not stop the others.
         why = f"The check itself failed ({type(error).__name__}: {error}). Please report this with your answer."

@@ -1,7 +1,6 @@
 """The checks of lab 03. Beside them: oracles (what is right), mistakes (known to be wrong), cases; chat, vocabulary."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from fullstack_llm.checks import tokenization_chat as chat
 from fullstack_llm.checks import tokenization_mistakes as mistakes
 from fullstack_llm.checks import tokenization_oracles as oracle
 from fullstack_llm.checks import tokenization_vocabulary as vocabulary
+from fullstack_llm.checks.judging import hinted
+from fullstack_llm.checks.tokenization_errors import ERRORS
 
 LAB = "03_tokenization"
 ANSWERS = ("bpe",)
@@ -29,7 +30,9 @@ MERGES = " If you call your merge: is that one right?"
 COUNTS = " If you call your get_pairs or merge: are they right, and do they leave their arguments as they were?"
 
 
-_judge = partial(compare, oracles=oracle, mistakes=mistakes)
+def _judge(student: Student, exercise: str, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
+    student = hinted(student, ERRORS[exercise])
+    compare(student, exercise, inputs, hint, oracles=oracle, mistakes=mistakes)
 
 
 @check("get_pairs", points=8, minutes=5, difficulty=1)
@@ -114,6 +117,7 @@ def _two(got: Any, want: tuple[Any, Any], case: dict[str, Any], hint: str) -> tu
 
 def _rendered(student: Student, draw: Draw) -> Iterator[tuple[dict[str, Any], tuple[Any, Any], tuple[str, int]]]:
     """For each conversation: the case, and text and offset as returned and as wanted."""
+    student = hinted(student, ERRORS["render_chat"])
     for messages, add, sent in chat.conversations(draw):
         case = {"messages": messages, "add_generation_prompt": add, "sent": sent}
         text = chat.render(messages, add)
@@ -143,6 +147,7 @@ def render_chat_diagnosis(student: Student, draw: Draw) -> None:
 
 def _grown(student: Student, matrices: list[np.ndarray], spellings: list[list[int]], multiple: int, hint: str) -> None:
     """Compare both matrices; old rows must be the same bits, new ones may differ by the rounding of their dtype."""
+    student = hinted(student, ERRORS["extend_vocabulary"])
     olds = [*matrices, None][:2]
     case = dict(zip(("embedding", "unembedding"), olds, strict=True)) | {"spellings": spellings, "multiple": multiple}
     wants: list[Any] = [None if old is None else vocabulary.grow(old, spellings, multiple) for old in olds]
@@ -193,7 +198,7 @@ def extend_vocabulary_padding(student: Student, draw: Draw) -> None:
 @check("extend_vocabulary", part="unspelled", points=3)
 def extend_vocabulary_unspelled(student: Student, draw: Draw) -> None:
     """Control tokens, which no old token spells, alone and among others."""
-    hint = "an empty spelling: the row is the mean of all V old rows, of no new ones."
+    hint = "an empty spelling makes the mean of all V old rows, of no new ones. Are the other rows right already?"
     draws: list[tuple[int, list[list[int]]]] = [(11, [[3, 4], [], [0]]), (5, [[]]), (7, [[], [6], []])]
     for V, spellings in draws:
         _grown(student, [vocabulary.matrix(draw, V, 3) for _ in range(2)], spellings, 1, hint)
@@ -227,7 +232,11 @@ def viterbi_unknown(student: Student, draw: Draw) -> None:
 @check("viterbi", part="long", points=2)
 def viterbi_long(student: Student, draw: Draw) -> None:
     """A text of 3,001 characters."""
-    hint = f"{VITERBI} Add log-probabilities: a product of thousands of probabilities is 0 in floating point."
+    hint = (
+        "Mend the parts above first, if they are wrong. If this alone is: are log-probabilities added? A product of "
+        "thousands of probabilities is 0 in floating point."
+    )
+    student = hinted(student, ERRORS["viterbi"])
     for text, log_probs in cases.viterbi_long(draw):
         case = {"text": text, "log_probs": log_probs}
         require(student(text, log_probs), oracle.viterbi(text, log_probs), case=case, hint=hint)

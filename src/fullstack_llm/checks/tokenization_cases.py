@@ -44,7 +44,8 @@ def draw_merges(draw: Draw, sample: str, num_merges: int) -> list[Pair]:
 def draw_log_probs(draw: Draw, sample: str, longest: int, unit: float) -> dict[str, float]:
     """Every character and many longer pieces of `sample`; values are multiples of `unit`, a power of two."""
     pieces = {sample[i : i + n] for i in range(len(sample)) for n in range(1, longest + 1) if i + n <= len(sample)}
-    kept = sorted(piece for piece in pieces if len(piece) == 1 or draw.random() < 0.6)
+    # Sorted before the draw: a set has another order in each process, and all must meet the same vocabulary.
+    kept = [piece for piece in sorted(pieces) if len(piece) == 1 or draw.random() < 0.6]
     return {piece: -unit * draw.randint(int(1 / unit), int(9 / unit)) for piece in kept}
 
 
@@ -89,7 +90,9 @@ def merge(draw: Draw) -> list[Merging]:
     drawn = [draw.randrange(3) for _ in range(53)]
     small: list[list[int]] = [[], [1], [2, 1], [1, 2], [1, 2, 3, 1, 2, 3], [1, 1, 2, 2, 1]]
     large = ([256, 257, 256, 256, 257], (256, 257), 100_003)
-    return [*((ids, (1, 2), 256) for ids in small), large, (drawn, (0, 1), 257), (drawn, (2, 0), 3)]
+    # One id ends as the first of the pair does, and another begins as the second one.
+    digits = ([17, 23, 7, 2, 7, 25, 17, 2], (7, 2), 256)
+    return [*((ids, (1, 2), 256) for ids in small), large, (drawn, (0, 1), 257), (drawn, (2, 0), 3), digits]
 
 
 def merge_overlaps(draw: Draw) -> list[Merging]:
@@ -135,6 +138,7 @@ def encode(draw: Draw) -> list[Encoding]:
         ("Ada adds.", []),
         (draw_text(draw, 31), []),
         ("adds dad", [(97, 100)]),
+        (" ad\n", [(97, 100)]),
         # Here the last merge first, and the first merge alone, give different ids.
         ("addss", [(97, 100), (256, 100), (115, 115)]),
         ("éé", [(0xC3, 0xA9), (256, 256)]),
@@ -197,6 +201,8 @@ def viterbi(draw: Draw) -> list[Segmenting]:
         ("aadass", {"a": -1.0, "d": -7.0, "s": -3.0, "aa": -2.5, "ss": -4.5, "ass": -2.0, "das": -6.5}),
         ("adds", {"a": -2.0, "ad": -1.5, "d": -1.0, "dds": -1.25, "s": -2.0}),
         ("adds", {"a": -1.0, "d": -1.0, "s": -1.0, "adds": -4.5, "ad": -0.5}),
+        # A piece can be longer than any length that one would think enough.
+        (f"a{'sad' * 23}a", {"a": -1.0, "d": -1.0, "s": -1.0, "sad": -2.5, "sad" * 23: -2.0}),
         draw_without_ties(draw, "adnorst", 17),
         draw_without_ties(draw, "aé京🙂s\u0301", 29),
     ]
@@ -225,6 +231,7 @@ def viterbi_unknown(draw: Draw) -> list[Segmenting]:
     pieces = draw_log_probs(draw, text, 3, 2**-16)
     return [
         ("🙂", {"a": -1.0}),
+        ("a??b🙂🙂🙂", {"a": -1.0, "b": -2.0}),
         ("a?b?", {"a": -1.0, "b": -2.0, "?b": -50.0}),
         ("add", {"a": -2.0, "dd": -14.0, "ad": -1.0}),
         ("ab", {"ab": -20.0, "b": -5.5, "c": -5.0}),

@@ -101,7 +101,13 @@ def difference_mistakes(text: str, sent: str) -> list[tuple[Any, str]]:
     if right < 0:
         every = "Both are the same bytes: then the answer is -1, an int."
         return [(value, every) for value in (0, None, len(text), len(text.encode()))]
+    longer = max(len(text.encode()), len(sent.encode()))
+    prefix = right == min(len(text.encode()), len(sent.encode()))
+    ends = f"This is the end of the longer one: they part {'where the *shorter* one ends' if prefix else 'before'}."
+    if longer == right + 1:
+        ends = f"One too far: the first byte has offset 0. {ends}"
     return [
+        (longer, ends),
         (points, "This offset counts characters: count UTF-8 bytes; é is two of them, most emoji are four."),
         (
             len(text[:points].encode()),
@@ -112,7 +118,7 @@ def difference_mistakes(text: str, sent: str) -> list[tuple[Any, str]]:
         (
             -1,
             "Equal as far as both go, but one is longer: the first difference is where the shorter one ends."
-            if right == min(len(text.encode()), len(sent.encode()))
+            if prefix
             else "-1 says that nothing differs, and something does: compare all bytes.",
         ),
     ]

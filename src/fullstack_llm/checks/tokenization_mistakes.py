@@ -1,72 +1,17 @@
 """Answers of lab 03 that are wrong in a way that people are wrong: each value comes with the hint that names it."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from fullstack_llm.checks import tokenization_oracles as oracle
+from fullstack_llm.checks.tokenization_merging import get_pairs, merge
 from fullstack_llm.checks.tokenization_oracles import OTHER_TIES, Pair
 
+__all__ = ["decode", "encode", "get_pairs", "merge", "train", "viterbi"]
+
 Mistakes = list[tuple[Any, str]]
-
-
-def get_pairs(ids: list[int]) -> Mistakes:
-    """Wrong counts of `ids`."""
-    places = list(pairwise(ids))
-    sorted_ids = [oracle.get_pairs([min(place), max(place)]) for place in places]
-    unordered = {pair: sum(pair in one for one in sorted_ids) for one in sorted_ids for pair in one}
-    mergeable = {pair: len(ids) - len(oracle.merge(ids, pair, 1_000_003)) for pair in places}
-    chunks = places[::2]
-    return [
-        (
-            mergeable,
-            "Overlapping places are skipped: 5 5 5 holds the pair (5, 5) at two places, whatever can be merged.",
-        ),
-        (dict.fromkeys(places, 1), "Each pair is counted once however often it occurs: add up, do not overwrite."),
-        (unordered, "Order matters: (1, 2) and (2, 1) are different pairs."),
-        (
-            oracle.get_pairs([*ids, *ids[:1]]),
-            "The last id has no right neighbour, but your pairs wrap around to the first id.",
-        ),
-        (oracle.get_pairs(ids[:-1]), "The last pair of the list is missing: where does your loop end?"),
-        ({pair: chunks.count(pair) for pair in chunks}, "After (ids[0], ids[1]) comes (ids[1], ids[2]): step by one."),
-        ({oracle.as_text(p): n for p, n in oracle.get_pairs(ids).items()}, "The keys are tuples of two ids, not text."),
-    ]
-
-
-def merge(ids: list[int], pair: Pair, new_id: int) -> Mistakes:
-    """Wrong merges: of two different ids, or of an id with itself."""
-    text, both = oracle.as_text(ids), oracle.as_text(pair)
-    either = re.sub(f"{re.escape(both)}|{re.escape(both[::-1])}", chr(new_id), text)
-    hits = [text.startswith(both, i) for i in range(len(ids))]
-    return [
-        *(_merge_run(ids, pair[0], new_id) if pair[0] == pair[1] else []),
-        ([*map(ord, text.replace(both, chr(new_id), 1))], "Only the first occurrence is merged: go on to the end."),
-        (oracle.merge(ids, pair, new_id)[:-1], "The last id is lost: what does your loop do when one id is left over?"),
-        ([*map(ord, either)], "(b, a) is merged as well as (a, b): the order of the pair matters."),
-        (
-            [new_id if hit else one for hit, one in zip(hits, ids, strict=True)],
-            "The second id of the pair is still there: new_id replaces both.",
-        ),
-        (ids, "The list comes back as it was: is the new one returned? Is your test ever true? (A list is no tuple.)"),
-    ]
-
-
-def _merge_run(ids: list[int], same_id: int, new_id: int) -> Mistakes:
-    overlapping: list[int] = []
-    for i in range(len(ids)):
-        if ids[i : i + 2] == [same_id] * 2:
-            overlapping.append(new_id)
-        elif i == 0 or ids[i - 1 : i + 1] != [same_id] * 2:
-            overlapping.append(ids[i])
-    from_right = oracle.merge(ids[::-1], (same_id, same_id), new_id)[::-1]
-    run = f"In {same_id} {same_id} {same_id}"
-    return [
-        (overlapping, f"{run} the middle id is used twice: after a merge, go on behind both ids."),
-        (from_right, f"{run} the first two are merged, not the last two: start at the left."),
-    ]
 
 
 def train(words: dict[bytes, int], num_merges: int) -> Mistakes:
@@ -78,8 +23,19 @@ def train(words: dict[bytes, int], num_merges: int) -> Mistakes:
             counts[pair] = counts.get(pair, 0) + places * times
     once = sorted(counts, key=lambda pair: (-counts[pair], pair))[:num_merges]
     joined = {b"".join(word * min(times, 50) for word, times in words.items()): 1}
+    made: list[Pair] = []
+
+    def by_bytes(found: list[Pair]) -> Pair:
+        made.append(min(found, key=lambda pair: [oracle.token_bytes(i, made) for i in pair]))
+        return made[-1]
+
     shift = [[tuple(i + by * (i > 255) for i in pair) for pair in want] for by in (-1, 1)]
     return [
+        (oracle.train(words, num_merges + 1), "One merge too many: num_merges is how many there are at most."),
+        (
+            oracle.train(words, num_merges, by_bytes),
+            "The rule for ties is the smallest pair of *ids*; your code compares the bytes of the two tokens.",
+        ),
         (
             oracle.train(words, num_merges, weighted=False),
             "Each word is counted once: a word that occurs 3 times brings each of its pairs 3 times.",
@@ -142,7 +98,13 @@ def encode(text: str, merges: Sequence[Pair]) -> Mistakes:
         points = points.replace(oracle.as_text(pair), chr(256 + rank))
     for rank, pair in reversed(list(enumerate(merges))):
         backwards = backwards.replace(oracle.as_text(pair), chr(256 + rank))
+    numbered, stands = plain.decode("latin-1"), 256
+    for pair in merges:
+        if oracle.as_text(pair) in numbered:
+            numbered, stands = numbered.replace(oracle.as_text(pair), chr(stands)), stands + 1
     return [
+        ([*map(ord, numbered)], "A merge that finds nothing keeps its id: merges[i] makes 256 + i, whatever the text."),
+        (oracle.encode(text.strip(), merges), "White space at the ends is lost: it is bytes too."),
         ([i + (i > 255) for i in want], "New ids are one too high: merges[0] makes 256."),
         ([i - (i > 255) for i in want], "New ids are one too low: merges[0] makes 256, for 255 is a byte."),
         ([*plain], "These are the bytes before any merge: apply the merges too."),
@@ -169,7 +131,15 @@ def decode(ids: list[int], merges: Sequence[Pair]) -> Mistakes:
     """Wrong texts of the right bytes."""
     pieces = [oracle.token_bytes(i, merges) for i in ids]
     data = b"".join(pieces)
+    shown = data.decode(errors="replace")
     return [
+        ("\0" * sum(data), "bytes(97) is 97 bytes of zero: a byte is made from a list with one number in it."),
+        (b" ".join(pieces).decode(errors="replace"), "Something stands between the tokens: nothing does."),
+        (shown.replace("\ufffd", "?"), "The sign is U+FFFD, which is no question mark."),
+        (
+            "\ufffd" if "\ufffd" in shown else None,
+            "One sign stands for all of it: what is text stays, beside the signs.",
+        ),
         (
             "".join(piece.decode(errors="replace") for piece in pieces),
             "Each token is decoded alone, but a character can begin in one and end in the next: join the bytes first.",
@@ -234,10 +204,6 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
             oracle.viterbi(text, growing),
             "Each unknown character costs 10 more than the one before: all cost the same, 10 below the lowest given.",
         ),
-        (
-            oracle.viterbi(text, shorter, penalty=lowest - 10),
-            "The longest pieces are never tried: a piece can be as long as the longest key.",
-        ),
         (greedy, "This is the longest piece first, again and again: a shorter piece here can make a better whole."),
         (likely, "This is the most probable piece first, again and again: a rarer one here can make a better whole."),
         (worst, "This is the lowest sum: log-probabilities are negative, and the highest sum is the one nearest to 0."),
@@ -245,4 +211,20 @@ def viterbi(text: str, log_probs: dict[str, float]) -> Mistakes:
         (average, "This has the best average: compare sums of log-probabilities, not means."),
         ([p for p in want if p in log_probs], "Unknown characters are lost: each is a piece of its own."),
         (want[::-1], "The pieces are the right ones in reverse order."),
+        (_joined(want, log_probs), "Unknown characters side by side are joined: each is a piece of its own."),
+        ([text], "All of it in one piece: sums are below 0, so a table that begins with zeros keeps them."),
+        (oracle.viterbi(text[:-1], log_probs), "The last character is lost: how far do the ends of pieces go?"),
+        (
+            oracle.viterbi(text, shorter, penalty=lowest - 10),
+            "The longest pieces are never tried: a piece can be as long as the longest key.",
+        ),
     ]
+
+
+def _joined(pieces: list[str], log_probs: dict[str, float]) -> list[str]:
+    # As SentencePiece shows them: a run of unknown characters is one piece.
+    found = []
+    for known, run in groupby(pieces, log_probs.__contains__):
+        together = list(run)
+        found += together if known else ["".join(together)]
+    return found

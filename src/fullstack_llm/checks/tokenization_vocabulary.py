@@ -83,6 +83,7 @@ def grow_mistakes(matrix: Float[np.ndarray, "V D"], spellings: list[list[int]], 
             rows(lambda parts: matrix[sorted(set(parts))].astype(float).mean(0)),
             "A part that occurs twice counts twice.",
         ),
+        (rows(lambda parts: matrix[parts[-1]]), "New rows copy the last part: take the mean over all parts."),
         (rows(lambda parts: matrix[parts[0]]), "New rows copy the first part: take the mean over all parts."),
         (rows(lambda parts: matrix[0] * 0), "The rows of the new tokens are zeros: take the mean of their parts."),
         (

@@ -14,6 +14,8 @@ from fullstack_llm.checks import transformer_mistakes as mistakes
 from fullstack_llm.checks import transformer_oracles as oracle
 from fullstack_llm.checks import transformer_parts as parts
 from fullstack_llm.checks import transformer_probes as probes
+from fullstack_llm.checks.judging import hinted
+from fullstack_llm.checks.transformer_errors import ERRORS
 from fullstack_llm.checks.transformer_probes import ATOL, RTOL, judge
 
 LAB = "04_transformer"
@@ -39,7 +41,7 @@ def _attention(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str, a
 @check("causal_attention", points=6, minutes=20, difficulty=2)
 def causal_attention(student: Student, draw: Draw) -> None:
     """As many queries as keys."""
-    hint = "Scores q @ k.T over the root of d; -inf above the diagonal; softmax along each row; times v."
+    hint = "Print your weights for Ada: each row adds up to one, with 0 where a key comes after its query."
     _attention(student, cases.causal_attention(draw), hint)
 
 
@@ -59,8 +61,7 @@ def _rope(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str) -> Non
     for values in inputs:
         # Angles of a few hundred keep four digits behind the point in 32 bits, and a 16-bit answer two in all.
         tolerance = {"rtol": 1e-3, "atol": 1e-4} if values[0].dtype == torch.float32 else {"rtol": 0.02, "atol": 0.05}
-        right, mistaken = oracle.rope, mistakes.rope
-        names = "x start theta layout"
+        names, right, mistaken = "x start theta layout", oracle.rope, mistakes.rope
         hint = hint if values[0].dtype == torch.float32 else mistakes.HALF_BITS
         judge(student, names, [values], right, mistaken, hint, probe=probes.stretches, **tolerance)
 
@@ -124,14 +125,14 @@ def rms_norm_half(student: Student, draw: Draw) -> None:
 @check("swiglu", points=5, minutes=10, difficulty=1)
 def swiglu(student: Student, draw: Draw) -> None:
     """Moderate gates."""
-    hint = "g = x @ gate.T and u = x @ up.T; then (g * sigmoid(g) * u) @ down.T."
+    hint = "Take the docstring's example apart: there g is 2 and u is 4. What are your g, SiLU(g), u and product?"
     judge(student, "x gate up down", cases.swiglu(draw), oracle.swiglu, parts.swiglu, hint)
 
 
 @check("swiglu", part="large gates", points=3)
 def swiglu_large(student: Student, draw: Draw) -> None:
     """Gates that overflow an exponential."""
-    hint = "1 / (1 + exp(-z)) stays finite for every z; exp(z) / (1 + exp(z)) does not."
+    hint = "If moderate gates are right and these are not, an exponential of a large gate has overflowed."
     inputs = cases.swiglu_large(draw)
     # Numbers of hundreds are added with both signs.
     judge(student, "x gate up down", inputs, oracle.swiglu, parts.swiglu, hint, rtol=1e-3, atol=0.02)
@@ -141,9 +142,10 @@ Judged = tuple[dict[str, Any], Any, Any]
 
 
 def _answers(
-    student: Student, names: str, inputs: Iterable[tuple[tuple[Any, ...], tuple[Any, ...]]], hint: str
+    student: Student, exercise: str, names: str, inputs: Iterable[tuple[tuple[Any, ...], tuple[Any, ...]]], hint: str
 ) -> Iterator[Judged]:
     # For exercises whose parts look at different items of one tuple: case, answer and what is right.
+    student = hinted(student, ERRORS[exercise])
     for values, want in inputs:
         case = dict(zip(names.split(), values, strict=True))
         got = probes.tensors(student(*values))
@@ -154,13 +156,14 @@ def _answers(
 
 def _routed(student: Student, inputs: cases.Cases) -> Iterator[Judged]:
     hint = "Return a tuple of three: shares (N, k), experts (N, k), and the loss, a float."
-    return _answers(student, "logits k", [(values, oracle.route(*values)) for values in inputs], hint)
+    return _answers(student, "route", "logits k", [(values, oracle.route(*values)) for values in inputs], hint)
 
 
 def _chosen(student: Student, inputs: cases.Cases, hint: str) -> None:
     for case, got, want in _routed(student, inputs):
         wrong = [] if same(got[:2], want[:2], RTOL, ATOL) else parts.choices(**case)
-        require(got[:2], want[:2], case=case, hint=hint, wrong=wrong, rtol=RTOL, atol=ATOL)
+        named = parts.SHARES if same(got[1], want[1]) else hint
+        require(got[:2], want[:2], case=case, hint=named, wrong=wrong, rtol=RTOL, atol=ATOL)
 
 
 @check("route", part="choices", points=6, minutes=20, difficulty=3)
@@ -182,7 +185,8 @@ def route_loss(student: Student, draw: Draw) -> None:
     hint = "E times the sum over experts of f * P: its share of all N * k choices, times its mean probability."
     for case, got, want in _routed(student, cases.route(draw)):
         wrong = [] if same(got[2], want[2], RTOL, ATOL) else parts.losses(**case)
-        require(got[2], want[2], case=case, hint=hint, wrong=wrong, rtol=RTOL, atol=ATOL)
+        named = hint if same(got[1], want[1]) else parts.CHOSEN
+        require(got[2], want[2], case=case, hint=named, wrong=wrong, rtol=RTOL, atol=ATOL)
 
 
 def _counted(student: Student, inputs: Iterable[tuple[Any, ...]], hint: str) -> None:
@@ -224,7 +228,7 @@ def count_parameters_cache(student: Student, draw: Draw) -> None:
 
 def _diagnosed(student: Student, draw: Draw) -> Iterator[Judged]:
     hint = "Return a tuple of two: the block's output (T, D), and a name."
-    return _answers(student, "x weights config reported", block.cases(draw), hint)
+    return _answers(student, "diagnose", "x weights config reported", block.cases(draw), hint)
 
 
 @check("diagnose", part="output", points=6, minutes=30, difficulty=3)

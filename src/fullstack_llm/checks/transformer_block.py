@@ -16,6 +16,7 @@ Tensors = dict[str, Tensor]
 Case = tuple[tuple[Tensor, Tensors, dict[str, Any], Tensors], tuple[Tensor, str]]
 Stage = Callable[[Any], Tensor]
 
+CULPRIT = "hidden"
 ORDER = ("norm1", "q", "k", "v", "weights", "mixed", "middle", "norm2", "hidden", "out")
 
 
@@ -97,10 +98,14 @@ def _norms(formula: Callable[[Block, Tensor, Tensor], Tensor]) -> dict[str, Stag
     }
 
 
-def _one_lower(x: Tensor) -> Tensor:
-    # The largest entry, two thousandths of itself lower.
-    largest = x.flatten().abs().argmax()
-    return x.flatten().index_add(0, largest[None], -0.002 * x.abs().max()[None]).view_as(x)
+def _one_entry(stage: str, sign: float) -> dict[str, Stage]:
+    # The largest entry, two thousandths of itself higher or lower.
+    def off(b: Block) -> Tensor:
+        x = RIGHT[stage](b)
+        largest = x.flatten().abs().argmax()
+        return x.flatten().index_add(0, largest[None], sign * 0.002 * x.abs().max()[None]).view_as(x)
+
+    return {stage: off}
 
 
 def _rounded(x: Tensor) -> Tensor:
@@ -155,9 +160,11 @@ FAULTS: dict[str, dict[str, Stage]] = {
     "second residual after the norm": {"out": lambda b: b["norm2"] + functional.linear(b["hidden"], b.w["down_proj"])},
     "no second residual": {"out": lambda b: functional.linear(b["hidden"], b.w["down_proj"])},
     # Means and norms over a stage miss these, as do tolerances that are too wide, and differences with a sign.
-    "an entry of norm1": {"norm1": lambda b: _one_lower(RIGHT["norm1"](b))},
-    "an entry of mixed": {"mixed": lambda b: _one_lower(RIGHT["mixed"](b))},
-    "an entry of out": {"out": lambda b: _one_lower(RIGHT["out"](b))},
+    "an entry of norm1, downwards": _one_entry("norm1", -1),
+    "an entry of mixed, downwards": _one_entry("mixed", -1),
+    "an entry of out, downwards": _one_entry("out", -1),
+    "an entry of v, upwards": _one_entry("v", 1),
+    "an entry of out, upwards": _one_entry("out", 1),
 }
 
 
@@ -194,6 +201,9 @@ def cases(draw: Draw) -> Iterator[Case]:
     right = [stages(*one) for one in drawn]
     # In an order of its own, so that nobody can name the faults by counting calls.
     faults = draw.sample(list(FAULTS), len(FAULTS))
+    # Those of the ported block's own stage come last: a card shows the first report that is named wrongly, and with it
+    # what was wanted.
+    faults.sort(key=lambda fault: planted(fault) == CULPRIT)
     for number, fault in enumerate(faults):
         inputs, known = drawn[number % 3], right[number % 3]
         reported = {name: _rounded(value) for name, value in stages(*inputs, fault, known).items()}

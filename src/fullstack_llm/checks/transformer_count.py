@@ -69,7 +69,7 @@ def count_parameters(sizes: Sizes) -> Mistakes:
         "One token uses num_active experts of each layer, and everything else: attention, norms, router, embedding."
     )
     one_expert = "All experts have weights, whether a token uses them or not: count every one."
-    found: list[tuple[dict[str, int], str]] = [
+    found: Mistakes = [
         (by("attention", layers * 4 * D * D), heads_hint),
         (
             by("attention", layers * 3 * D * D),
@@ -86,6 +86,11 @@ def count_parameters(sizes: Sizes) -> Mistakes:
             by("mlp", mlp // mats * 3, _used(sizes, 3) - _used(sizes, mats)),
             "Without a gate the MLP has two matrices: up and down.",
         ),
+        (by("mlp", 0) if not E else None, "Where there is no mixture num_experts is 0, and each layer has an MLP."),
+        (
+            right | {"active": right["total"] - mlp} if not E else None,
+            "Where there is no mixture num_active is 0, and a token uses the one MLP of each layer.",
+        ),
         (by("mlp", mlp // layers, _used(sizes, mats) // layers - _used(sizes, mats)), "This is the MLP of one layer."),
         (by("norms", layers * 2 * D), "There is one more norm, after the last layer."),
         (by("norms", (layers + 1) * D), "Each layer has two norms: before attention and before the MLP."),
@@ -99,6 +104,7 @@ def count_parameters(sizes: Sizes) -> Mistakes:
         (by("router", E * D), "Each layer has a router of its own."),
         (by("router", layers * active * D), "The router scores all experts, not the chosen alone."),
         (by("mlp", mlp // every, 0), one_expert),
+        (by("mlp", mlp // every), one_expert),
         (by("mlp", mlp // every, mlp // every - _used(sizes, mats)), one_expert),
         (
             by("mlp", mlp // every * max(1, active), 0),
@@ -114,6 +120,7 @@ def count_parameters(sizes: Sizes) -> Mistakes:
             f"Experts share nothing but the rest: {active_hint}",
         ),
         (right | {"kv_bytes": right["kv_bytes"] // 2}, "Keys *and* values, at two bytes a number."),
+        (right | {"kv_bytes": right["kv_bytes"] * 8}, "Bytes, not bits."),
         (right | {"kv_bytes": right["kv_bytes"] * 2}, "Two bytes a number, not four."),
         (right | {"kv_bytes": right["kv_bytes"] // 4}, "Keys *and* values, at two bytes a number."),
         (

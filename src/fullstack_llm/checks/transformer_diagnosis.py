@@ -8,7 +8,7 @@ from fullstack_llm.checks.transformer_block import ORDER, Tensors, stages
 
 HINTS = {
     "eps outside": "norm1 and norm2: eps stands inside the root.",
-    "no eps": "norm1 and norm2: eps is missing.",
+    "no eps": "norm1 and norm2: eps is missing, or not that of config.",
     "layer norm": "norm1 and norm2: RMSNorm does not take the mean off.",
     "no gain": "norm1 and norm2: the gain is missing.",
     "other layout": "q and k: the pairs are (i, i + d/2), the half layout.",
@@ -32,7 +32,8 @@ HINTS = {
     "the first gain": "norm2: it has a gain of its own.",
     "gate and up swapped": "hidden: SiLU is for the gate.",
     "sigmoid": "hidden: SiLU is z times sigmoid(z).",
-    "gelu": "hidden: this is GELU; it was copied with the line that you are looking for. SiLU is z times sigmoid(z).",
+    # Neither the stage nor the function: that is what the exercise asks for.
+    "gelu": "A line of yours makes the very mistake that you are looking for: was it copied? Write it from the table.",
     "residual of the input": "out: the residual is the stream after attention.",
     "second residual after the norm": "out: the residual is the stream, not its norm.",
     "no second residual": "out: the residual is missing.",
@@ -67,12 +68,15 @@ def name_mistakes(x: Tensor, weights: Tensors, config: dict[str, Any], reported:
         "differs in its last digits only, which is rounding: allow, in every entry, for a thousandth of the largest "
         "of yours by absolute value."
     )
-    found = [(name, f"{name} {rounding}") for name in ORDER if name not in wrong]
+    # These two can be wrong together and leave all weights as they are.
+    turned = " If it is more: is yours turned from position 0, and not scaled before its time?"
+    found = [(name, f"{name} {rounding}{turned * (name in 'qk')}") for name in ORDER if name not in wrong]
     if not wrong:
         return found
     first, *later = wrong
     if (off[first].abs() > 1e-3).sum() == 1:
-        single = f"{first} is off in one entry, downwards, by two thousandths of the largest. Take the largest absolute"
+        way = "upwards" if first in above else "downwards"
+        single = f"{first} is off in one entry, {way}, by two thousandths of the largest. Take the largest absolute"
         return [(name, f"{single} difference, not a mean, a norm or a sum.") for name in ("", *later)] + found
     blame = "is wrong because something before it is: name the first, in the order of the computation."
     if first not in above:

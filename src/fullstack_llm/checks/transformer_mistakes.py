@@ -16,7 +16,8 @@ AFTER = (
 )
 RENORMALISED = (
     "Taken out after the softmax and divided by what is left: the same on paper, but where the future takes all of "
-    "the softmax nothing is left to divide. (The same if the largest score was sought among hidden ones too.) "
+    "the softmax nothing is left to divide. (The same if the largest score was sought among hidden ones too, or over "
+    "all rows at once.) "
     "Set its scores to -inf before."
 )
 ZEROED = "A score of 0 is no ban: e^0 is 1, so the future keeps a share. Set its scores to -inf."
@@ -25,6 +26,7 @@ TOP_LEFT = (
     "(The library's is_causal=True has the same gap.)"
 )
 OVERFLOW = "exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax."
+ALL_NAN = "All of it is nan: -inf times 0 is nan, and so is the softmax of a row that is -inf throughout."
 FINITE = "A mask of -{size} is a number like others, and scores can be lower: use -inf."
 
 
@@ -41,8 +43,17 @@ def causal_attention(q: Float[Tensor, "T d"], k: Float[Tensor, "S d"], v: Float[
     def masked(these: Tensor, mask: Tensor = seen, fill: float = -math.inf, axis: int = -1) -> Tensor:
         return these.masked_fill(~mask, fill).softmax(axis) @ v
 
-    powers = scores.masked_fill(~seen, -math.inf).exp()
+    hidden = scores.masked_fill(~seen, -math.inf)
+    powers = hidden.exp()
     found: Mistakes = [
+        (kept / kept.sum(-1, keepdim=True) @ v, RENORMALISED),
+        (powers / powers.sum(-1, keepdim=True) @ v, OVERFLOW),
+        (masked(scores) * math.nan, ALL_NAN),
+        (hidden.softmax(-1), "These are the weights: they have not met the values yet."),
+        (
+            scores[:, -T:].masked_fill(~seen[:, -T:], -math.inf).softmax(-1) @ v[-T:] if T < S else None,
+            "Only the last T keys are read: the queries see all that came before them, too.",
+        ),
         (
             shares @ v,
             "Every position sees every other, the future included: where is the mask? Or are masked scores 0? "
@@ -50,7 +61,6 @@ def causal_attention(q: Float[Tensor, "T d"], k: Float[Tensor, "S d"], v: Float[
         ),
         (masked(scores, corner), TOP_LEFT),
         (kept @ v, AFTER),
-        (kept / kept.sum(-1, keepdim=True) @ v, RENORMALISED),
         (masked(scores, fill=0.0), ZEROED),
         ((scores * seen).softmax(-1) @ v, ZEROED),
         (masked(scores, ~seen), "The mask is turned round: -inf goes where a query may not look."),
@@ -71,10 +81,8 @@ def causal_attention(q: Float[Tensor, "T d"], k: Float[Tensor, "S d"], v: Float[
             masked(scores.mT) if T == S else None,
             "Keys and queries have changed places: a score is q of the row, k of the column.",
         ),
-        (powers / powers.sum(-1, keepdim=True) @ v, OVERFLOW),
         (shares.masked_fill(~seen, -math.inf) @ v, "-inf was put in after the softmax: it goes before."),
         (seen / seen.sum(-1, keepdim=True) @ v, "This is the plain mean of what came before: where are the scores?"),
-        (masked(scores) * math.nan, "All of it is nan."),
         (v[-T:] if T <= S else v, "These are the values themselves."),
     ]
     finite = [(masked(scores, fill=-size), FINITE.format(size=f"{size:,.0f}")) for size in (10.0, 100.0, 1e3, 1e4)]
@@ -118,7 +126,19 @@ def rope(x: Float[Tensor, "T d"], start: int, theta: float, layout: str) -> Mist
     right = by(at * frequency)
     apart = (right[:, 0::2], right[:, 1::2]) if other == "half" else right.chunk(2, -1)
     back = torch.cat(apart, -1) if other == "half" else torch.stack(apart, -1).flatten(-2)
+    a, b = (wide[:, 0::2], wide[:, 1::2]) if layout == "interleaved" else wide.chunk(2, -1)
+    cos, sin = (at * frequency).cos(), (at * frequency).sin()
+    early = a * cos - b * sin
+
+    def laid(*pair: Tensor) -> Tensor:
+        return (torch.cat(pair, -1) if layout == "half" else torch.stack(pair, -1).flatten(-2)).to(x.dtype)
+
+    signs = "Each row has changed its length, and a rotation keeps it: of the four products one is taken off, b sin."
     found: Mistakes = [
+        (laid(early, early * sin + b * cos), "b was turned with the new a: both sums are made of the old a and b."),
+        (laid(a * cos - (b * cos + a * sin) * sin, b * cos + a * sin), "a was turned with the new b: use the old one."),
+        (laid(a * cos + b * sin, b * cos + a * sin), signs),
+        (laid(a * cos - b * sin, b * cos - a * sin), signs),
         (back, f"The pairs are turned as they should be, and put back in the order of the other layout, {other}."),
         (by(at * frequency, other), LAYOUT),
         (by(at * frequency, order=other), MIXED),
@@ -190,13 +210,16 @@ def grouped_query_attention(
         (beside(heads(q, wide_k, wide_v, is_causal=False)), "Every position sees every other: the mask is missing."),
         (beside(heads(q, wide_k, wide_v, scale=1.0)), "The scale is missing: divide the scores by the root of d."),
         (beside(heads(q, wide_k, wide_v, scale=(H * d) ** -0.5)), "The scale is the root of a *head's* columns, d."),
+        (
+            beside(heads(q, k[:1].expand_as(q), v[:1].expand_as(q))),
+            "All query heads read key-value head 0 here." + " (So does h // K, where K is H.)" * (H == K),
+        ),
         (beside(few[0]), "Query heads stay H: they share keys and values, they are not averaged."),
         (beside(few[1]), "Only the first K query heads are here: all H of them attend."),
         (
             beside(heads(q, k[by_kv], v[by_kv])),
             "This divides h by K: H / K neighbours share, so query head h reads head h // (H / K).",
         ),
-        (beside(heads(q, k[:1].expand_as(q), v[:1].expand_as(q))), "All query heads read key-value head 0 here."),
         (beside(right.flip(0)), "The heads are in falling order: head 0 comes first."),
         (right.reshape(H * T, d), "The heads are stacked as rows: they belong side by side, (T, H * d)."),
         (right.mean(0), "The heads are averaged: put them side by side, (T, H * d)."),

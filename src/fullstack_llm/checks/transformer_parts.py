@@ -64,6 +64,13 @@ def rms_norm(x: Float[Tensor, "... D"], gain: Float[Tensor, " D"], eps: float) -
         "The input comes back as it was.": wide,
     }
     pairs: Mistakes = [(value.to(dtype), hint) for hint, value in found.items()]
+    if dtype != torch.float32:
+        # Outside the root, or squared, eps is too small beside these numbers to be told from none.
+        lost = "Here eps has no effect: it is missing, squared, or stands outside the root. Inside, it counts."
+        pairs.insert(0, ((wide * mean.rsqrt() * g).to(dtype), lost))
+    if x.ndim == 2 and len(x) == x.shape[1]:
+        flat = "Column j is divided by the size of row j: the mean has lost its dimension."
+        pairs.append((wide * (mean[:, 0] + eps).rsqrt() * g, flat))
     for size in (spread.sqrt(), sample):
         roots = (size, size + eps, (size.square() + eps).sqrt())
         pairs += [((wide / root * g).to(dtype), deviation) for root in roots]
@@ -85,6 +92,8 @@ def swiglu(
         return hidden @ down.T
 
     found: Mistakes = [
+        (out(g / (1 + g.exp()) * u), "The exponent's sign: SiLU divides by 1 + e to the power of *minus* z."),
+        (out(functional.silu(x) @ gate.T * u), "SiLU is for g, behind the gate's matrix, not for x."),
         (out(functional.silu(u) * g), "Gate and up have changed places: SiLU is for the gate."),
         (out(g.sigmoid() * u), "SiLU is z times sigmoid(z); this is the sigmoid alone."),
         (out(functional.relu(g) * u), "This is ReLU, which makes it ReGLU: SiLU is z times sigmoid(z)."),
@@ -125,7 +134,12 @@ def swiglu(
     return found
 
 
-TIES = "Of experts with equal logits the one with the smaller index goes first: torch.topk promises no order."
+TIES = (
+    "Of experts with equal logits the one with the smaller index goes first: torch.topk promises no order, nor do "
+    "sort and argsort unless they are asked to be stable."
+)
+SHARES = "The experts are right, their shares are not: one number for each chosen expert, and a row adds up to one."
+CHOSEN = "The loss counts choices, and those are not right yet: see the other parts."
 BY_P = "Sorted by probability: in 32 bits different logits may have the same one, zero for instance. Sort the logits."
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from fullstack_llm.checks import require, same
+from fullstack_llm.checks.judging import NoValue, hinted
+from fullstack_llm.checks.transformer_errors import ERRORS
 
 Student = Callable[..., Any]
 Mistakes = list[tuple[Any, str]]
@@ -41,6 +43,8 @@ def judge(
     atol: float = ATOL,
 ) -> None:
     """Compare every answer with the right one; what is wrong is named by a known mistake, or else by a probe."""
+    # An oracle has the name of its exercise.
+    student = hinted(student, ERRORS.get(right.__name__, {}))
 
     def answer(*values: Any) -> Any:
         return tensors(student(*values))
@@ -53,9 +57,17 @@ def judge(
             nothing = (None, "The answer is None: what is printed, or changed in place, is not returned.")
             wrong = [nothing, *mistaken(*values)]
             # A property that fails says where to look, when no mistake that we know explains the values.
-            if found := probe(answer, *values) if probe else "":
-                wrong.append((got, found))
+            if found := _probed(probe, answer, values) if probe else "":
+                wrong = [*wrong, (got, found)]
         require(got, want, case=case, hint=hint, wrong=wrong, rtol=rtol, atol=atol)
+
+
+def _probed(probe: Callable[..., str], student: Student, values: tuple[Any, ...]) -> str:
+    # An error on a probe's own inputs must not hide what was returned for those of the check.
+    try:
+        return probe(student, *values)
+    except NoValue:
+        return ""
 
 
 def moves(student: Student, q: Tensor, k: Tensor, v: Tensor) -> str:
