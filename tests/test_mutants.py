@@ -54,7 +54,7 @@ class TestLab:
         one, survivors = lab(slug), []
         for mutant in one.mutants:
             verdict = in_notebook(one, (*one.reference, ("mutant", mutant.code)), mutant.exercise)
-            hints = [outcome.hint for outcome in verdict.failures]
+            hints = [f"{outcome.hint} {outcome.advice}" for outcome in verdict.failures]
             if not any(mutant.hint in hint for hint in hints):
                 survivors.append(f"{mutant.exercise}, {mutant.name}: wanted {mutant.hint!r} in {hints}")
         assert not survivors, "\n".join(survivors)

@@ -182,8 +182,8 @@ def _outcome(check: Check, transport: Transport, draw: Random, right: Outcome) -
     except NoValue as error:
         shown = {"call": error.call} if error.call and error.kind != "not written" else {}
         trace = "" if error.kind == "not written" else plain(error.trace)
-        why = plain(error.why, 1000) + (f"\nHint: {error.hint}" if error.hint else "")
-        return Outcome(check.part, check.points, 0, error.kind, why, shown, trace=trace)
+        why = plain(error.why, 1000)
+        return Outcome(check.part, check.points, 0, error.kind, why, shown, trace=trace, advice=error.hint)
     except Exception as error:
         # An oracle that stumbles over a value is a fault of the check, and must not stop the others.
         why = f"The check itself failed ({type(error).__name__}: {error}). Please report this with your answer."

@@ -30,6 +30,8 @@ class Outcome:
     want: str = ""
     reason: str = ""
     trace: str = ""
+    # Where the hint says what was raised: the mistake that may be behind it.
+    advice: str = ""
 
     @property
     def heading(self) -> str:
@@ -42,7 +44,8 @@ class Outcome:
         rows = [("input", f"{name} = {text}" if name != "call" else text) for name, text in self.case.items()]
         if self.kind == "wrong":
             rows += [("got", self.got), ("wanted", self.want), ("that is", self.reason)]
-        return [*rows, ("hint" if self.kind in ("wrong", "not written") else "why", self.hint)]
+        rows.append(("hint" if self.kind in ("wrong", "not written") else "why", self.hint))
+        return [*rows, ("hint", self.advice)] if self.advice else rows
 
 
 @dataclass(frozen=True)
