@@ -84,6 +84,36 @@ def test_glued_values_read_back_as_they_were(shown):
         assert ast.literal_eval(shown[-1][0][module.GLUE + "text/plain"]) == value
 
 
+def test_a_note_does_not_look_like_a_passed_check(shown):
+    note("merges", 240)
+    expect("merges", 240, 240, 240)
+    noted, passed = (data["text/html"] for data, _ in shown if "text/html" in data)
+    assert "fsllm-note" in noted and "fsllm-ok" not in noted and "fsllm-expect-band" not in noted
+    assert "fsllm-ok" in passed and "expected 240" in passed
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "wanted"),
+    [
+        (3.4028235e38, 3, "3.4e+38"),
+        (-3.4028235e38, 3, "-3.4e+38"),
+        (999.9, 3, "1,000"),
+        (999.903, 6, "999.903"),
+        (1_234_567, 3, "1,234,567"),
+        (float("inf"), 3, "inf"),
+    ],
+)
+def test_a_number_is_short_enough_to_be_read(shown, value, digits, wanted):
+    note("value", value, digits=digits)
+    assert shown[0][0]["text/plain"] == f"value: {wanted}"
+
+
+@pytest.mark.parametrize(("unit", "wanted"), [("%", "98 %"), ("x", "98x"), ("MiB", "98 MiB"), ("", "98")])
+def test_a_unit_stands_apart_and_a_factor_does_not(shown, unit, wanted):
+    note("value", 98, unit=unit)
+    assert shown[0][0]["text/plain"] == f"value: {wanted}"
+
+
 def test_a_card_escapes_what_it_shows(shown):
     note("who", "<script>")
     assert "<script>" not in shown[0][0]["text/html"]

@@ -1,5 +1,6 @@
 """A figure reaches the page with its alt text, and leaves the rest of the page alone."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib
@@ -26,6 +27,20 @@ def test_a_figure_is_well_formed_and_says_what_it_shows():
     assert svg.get("role") == "img"
     assert svg.get("aria-label") == 'a "line" that <rises>'
     assert svg.get("viewBox")
+
+
+@pytest.mark.parametrize(("size", "scrolls_at"), [(10.5, False), (7, True)])
+def test_a_small_label_keeps_its_figure_wide(size, scrolls_at):
+    fig = line()
+    fig.axes[0].set_title("small", fontsize=size)
+    svg = plotting.to_svg(fig, alt="a line")
+    width, smallest, natural = (
+        float(re.search(pattern, svg)[1])
+        for pattern in (r'viewBox="0 0 ([\d.]+)', r"min-width:(\d+)px", r"max-width:(\d+)px")
+    )
+    assert size * smallest / width == pytest.approx(8, rel=0.01)
+    assert (smallest > 358) is scrolls_at
+    assert smallest <= natural
 
 
 def test_two_figures_on_a_page_share_no_group_ids_and_no_global_style():

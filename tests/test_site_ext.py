@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
+from docutils.utils import new_document
 
 pytest.importorskip("sphinx", reason="the site's extensions need the `site` extra")
 
@@ -17,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import accessible  # noqa: E402
+import code_lines  # noqa: E402
 import counts  # noqa: E402
 import interactive  # noqa: E402
 import launch  # noqa: E402
@@ -25,6 +28,7 @@ import record  # noqa: E402
 import stackmap  # noqa: E402
 import strip  # noqa: E402
 import toc  # noqa: E402
+import typography  # noqa: E402
 
 RECORD = {
     "built": "2026-11-21T23:00:00+00:00",
@@ -115,6 +119,54 @@ def test_groups_get_their_label_before_their_first_page():
     out = toc.label_groups(html, "notebooks/03a", {"notebooks/03a": "Run"})
     assert out.count("fsllm-nav-group") == 1
     assert re.search(r'<ul><li class="fsllm-nav-group">Run</li><li><a href="#">a', out)
+
+
+def test_reading_on_passes_the_answers_in_both_directions():
+    order = ["book/x", "labs/x", "solutions/x", "book/y"]
+    beside = dict(zip(order, zip([None] * 4, [None, *order], [*order[1:], None], strict=False), strict=True))
+    assert [toc.past_answers(beside, page, 2) for page in order] == ["labs/x", "book/y", "book/y", None]
+    assert [toc.past_answers(beside, page, 1) for page in order] == [None, "book/x", "labs/x", "labs/x"]
+
+
+# ---- typography, code
+
+
+def paragraph(*parts):
+    """A document of one paragraph, after the transform."""
+    document = new_document("page")
+    document += nodes.paragraph("", "", *parts)
+    typography.keep_together(document)
+    return document.astext()
+
+
+def test_a_glued_number_keeps_its_unit():
+    glued = nodes.inline("", "98.3", classes=["pasted-text"])
+    assert paragraph(nodes.Text("It keeps "), glued, nodes.Text(" % of 3 GiB")) == "It keeps 98.3\xa0% of 3\xa0GiB"
+
+
+def test_code_and_words_keep_their_spaces():
+    assert (
+        paragraph(nodes.literal("", "3 GiB"), nodes.Text(" in 3 sets of 4 streets")) == "3 GiB in 3 sets of 4 streets"
+    )
+    document = new_document("page")
+    document += [nodes.paragraph("", "In 2017"), nodes.paragraph("", " s is a letter")]
+    typography.keep_together(document)
+    assert document.astext() == "In 2017\n\n s is a letter"
+
+
+def test_a_formula_keeps_its_full_stop():
+    assert paragraph(nodes.math("", "x = 2"), nodes.Text(". And")) == "x = 2\N{WORD JOINER}. And"
+    assert paragraph(nodes.math("", "x = 2"), nodes.Text(" and")) == "x = 2 and"
+    assert paragraph(nodes.emphasis("", "x"), nodes.Text(". And")) == "x. And"
+
+
+def test_lines_of_code_are_wrapped_and_output_is_not():
+    code = '<div class="highlight-python notranslate"><div class="highlight"><pre><span></span>a\n\n  b\n</pre></div>'
+    for block, lines in ((code, 3), (code.replace("python", "myst-ansi"), 0)):
+        context = {"body": block}
+        code_lines.wrap(None, "book/x", "", context, None)
+        assert context["body"].count("fsllm-line") == lines
+        assert re.sub(r"</?span[^>]*>", "", context["body"]) == re.sub(r"</?span[^>]*>", "", block)
 
 
 # ---- record
@@ -301,6 +353,8 @@ def test_thebe_is_unhooked_and_nothing_else_is():
     assert app.registry.css_files == [("other.css", {})]
 
 
-@pytest.mark.parametrize("module", [accessible, counts, interactive, launch, offline, record, stackmap, strip, toc])
+@pytest.mark.parametrize(
+    "module", [accessible, code_lines, counts, interactive, launch, offline, record, stackmap, strip, toc, typography]
+)
 def test_the_docstrings_tell_the_truth(module):
     assert doctest.testmod(module).failed == 0

@@ -52,6 +52,14 @@ def interval(test: str, score: Score) -> str:
     return f"{low} to {high}"
 
 
+def duration(seconds: float) -> str:
+    """
+    >>> duration(23.4), duration(3290)
+    ('23 s', '55 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
 def cards() -> str:
     """All cards, parents before children, as definition lists."""
     found = []
@@ -65,7 +73,7 @@ def cards() -> str:
         )
         found.append(
             f"<h3 id='card-{name}'><code>{name}</code></h3><p>{one.parameters:,} parameters, {made}, "
-            f"{one.recipe['steps']:,} steps, trained in {one.seconds / 60:.0f} min on {escape(one.device)}, "
+            f"{one.recipe['steps']:,} steps, trained in {duration(one.seconds)} on {escape(one.device)}, "
             f"SHA-256 <code>{one.sha256[:12]}…</code></p>"
             f"<table class='table'><thead><tr><th>score</th><th>value</th><th>95 % interval</th><th>items</th></tr>"
             f"</thead><tbody>{rows}</tbody></table>"

@@ -101,14 +101,14 @@ def foot(record: dict[str, Any] | None, pagename: str) -> str:
 
 def number(value: Any) -> str:
     """
-    >>> number(3.14159), number(1234567), number(0.00012), number("yes")
-    ('3.14', '1,234,567', '0.00012', 'yes')
+    >>> number(3.14159), number(999.9), number(1234567), number(0.00012), number(3.4e38), number("yes")
+    ('3.14', '1,000', '1,234,567', '0.00012', '3.4e+38', 'yes')
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if float(value).is_integer() and abs(value) < 1e15:
+    if abs(value) < 1e12 and value == int(value):
         return f"{int(value):,}"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
 def cell(text: Any) -> str:
@@ -145,7 +145,7 @@ def tables(record: dict[str, Any] | None) -> list[str]:
             ]
         )
     lines += table(["Notebook", "Run", "Time", "CPU time", "Peak MiB", "Expectations met"], rows)
-    lines += ["## Every expectation", ""]
+    lines += ["## Every number", ""]
     for path, run in sorted(record["notebooks"].items()):
         if run.get("expectations"):
             rows = [row(item) for item in run["expectations"]]

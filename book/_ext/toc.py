@@ -181,11 +181,37 @@ def spoiler(app: Sphinx, pagename: str, template: str, context: dict[str, Any], 
         context["body"] = head + mark + note + rest
 
 
+def past_answers(relations: dict[str, list[str | None]], page: str, side: int) -> str | None:
+    """The page before (1) or after (2) this one for who reads on: from a lab to the next module, not to its solution.
+
+    >>> past_answers({"labs/x": [None, None, "solutions/x"], "solutions/x": [None, "labs/x", "book/y"]}, "labs/x", 2)
+    'book/y'
+    """
+    beside = relations[page][side]
+    if beside is None or is_solution({"file": page}) or not is_solution({"file": beside}):
+        return beside
+    return relations[beside][side]
+
+
+def name_and_order(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The home page is called as the site is, once; and what Previous and Next lead to."""
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""
+    if pagename not in app.builder.relations:
+        return
+    for side, way in ((1, "prev"), (2, "next")):
+        beside = past_answers(app.builder.relations, pagename, side)
+        if beside is not None:
+            title = app.builder.render_partial(app.env.titles[beside])["title"]
+            context[way] = {"link": app.builder.get_relative_uri(pagename, beside), "title": title}
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     if with_solutions():
         app.tags.add("solutions")
     app.connect("config-inited", choose_toc, priority=100)
     app.connect("html-page-context", label_sidebar, priority=900)
+    app.connect("html-page-context", name_and_order)
     app.connect("html-page-context", spoiler, priority=900)
     app.add_transform(UnlinkSolutions)
     app.add_transform(CoverAnswers)

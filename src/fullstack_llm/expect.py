@@ -7,7 +7,6 @@ import html
 import importlib.metadata
 import importlib.resources
 import json
-import math
 import os
 import platform
 import re
@@ -124,11 +123,12 @@ def _emit(
     if get_ipython() is None:
         print(line)
         return
+    # A note claims nothing, so it looks like no check.
+    look = "fsllm-note" if kind == "note" else f"fsllm-expect {'fsllm-ok' if ok else 'fsllm-out'}"
     card = (
-        f'<div class="fsllm-expect {"fsllm-ok" if ok else "fsllm-out"}">'
-        f'<span class="fsllm-expect-name">{html.escape(name)}</span> '
-        f'<span class="fsllm-expect-value">{html.escape(shown)}{html.escape(_spaced(unit))}</span> '
-        f'<span class="fsllm-expect-band">{html.escape(band)}</span></div>'
+        f'<div class="{look}"><span class="fsllm-expect-name">{html.escape(name)}</span> '
+        f'<span class="fsllm-expect-value">{html.escape(shown)}{html.escape(_spaced(unit))}</span>'
+        + (f' <span class="fsllm-expect-band">{html.escape(band)}</span></div>' if band else "</div>")
     )
     display({"text/html": card, "text/plain": line}, raw=True)
     record = {"name": name, "value": value, "unit": unit, "kind": kind, "low": low, "high": high, "ok": ok}
@@ -152,9 +152,9 @@ def record_number(value: Any) -> int | float:
 
 
 def _short(value: float, digits: int) -> str:
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+    if abs(value) < 1e12 and value == int(value):
         return f"{int(value):,}"
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    return f"{value:,.0f}" if 10**digits - 0.5 <= abs(value) < 1e12 else f"{value:.{digits}g}"
 
 
 def _band(low: float, high: float, digits: int) -> str:
@@ -162,4 +162,4 @@ def _band(low: float, high: float, digits: int) -> str:
 
 
 def _spaced(unit: str) -> str:
-    return f" {unit}" if unit and unit not in "%x" else unit
+    return f" {unit}" if unit and unit != "x" else unit

@@ -3,6 +3,7 @@
 import html
 import importlib.resources
 import io
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,12 @@ def to_svg(fig: "Figure", *, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.S)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     width, height = (float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height"))  # type: ignore[index]
-    # The viewBox stays, so the page can scale the drawing down to a phone; it is never blown up.
+    # The viewBox stays, so the page can scale the drawing down, but no label under 8 px (exponents aside): on a phone
+    # a wide figure scrolls instead. It is never blown up.
+    label = min(map(float, re.findall(r'<text style="font-size: ([\d.]+)px', svg)), default=math.inf)
+    smallest, natural = width * min(8 / label, 4 / 3), width * 4 / 3
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    size = f"max-width:{width * 4 / 3:.0f}px;width:100%;aspect-ratio:{width / height:.3f}"
+    size = f"width:100%;min-width:{smallest:.0f}px;max-width:{natural:.0f}px;aspect-ratio:{width / height:.3f}"
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" style="{size}"', 1)
 
 
@@ -62,7 +66,7 @@ def _display(fig: "Figure", alt: str, caption: str, name: str | None) -> None:
     body = to_svg(fig, alt=alt)
     plt.close(fig)
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    figure = f'<figure class="fsllm-figure">{body}{below}</figure>'
+    figure = f'<figure class="fsllm-figure"><div class="fsllm-pan" tabindex="0">{body}</div>{below}</figure>'
     if get_ipython() is None:
         return
     display({"text/html": figure, "text/plain": f"[figure: {alt}]"}, raw=True)

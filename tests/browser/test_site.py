@@ -103,3 +103,33 @@ def test_the_links_of_the_map_resolve(size, look, base):
         assert seen.page.locator(".fsllm-map:visible").count() == 1
         answers = {url: seen.page.request.get(url).status for url in found}
     assert set(answers.values()) == {200}, answers
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_paper_is_light(mode, look, base):
+    with audit.visit(look("desktop", mode), base, HOME) as seen:
+        seen.page.evaluate(
+            "addEventListener('beforeprint', () => { window.printed = document.documentElement.dataset.theme; })"
+        )
+        seen.page.pdf()
+        assert seen.page.evaluate("[window.printed, document.documentElement.dataset.theme]") == ["light", mode]
+
+
+WIDER = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
+
+
+def test_a_figure_scrolls_on_a_phone_and_is_whole_on_a_desktop(look, base):
+    for size, scrolls in (("phone", True), ("desktop", False)):
+        with audit.visit(look(size, "light"), base, "book/04a_attention.html") as seen:
+            drawn = seen.page.eval_on_selector_all("figure > a.image-reference", WIDER)
+            plotted = seen.page.eval_on_selector_all(".fsllm-pan", WIDER)
+            assert drawn and plotted
+            assert all((wider > 0) is scrolls for wider in drawn)
+            assert any(wider > 0 for wider in plotted) is scrolls
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_no_line_of_code_is_cut_off(size, look, base):
+    with audit.visit(look(size, "light"), base, "notebooks/04a_attention.html") as seen:
+        lines = seen.page.eval_on_selector_all("pre:has(.fsllm-line)", WIDER)
+        assert lines and max(lines) <= 0

@@ -44,6 +44,18 @@ def find_lost_citations(chapters: dict[str, str], bibliography: str) -> list[str
     return found + [f"{key}: entered twice" for key in sorted({key for key in entries if entries.count(key) > 1})]
 
 
+def find_bare_numbers(bibliography: str) -> list[str]:
+    """Numbers of arXiv and DOI that stand in a field from which no link is made."""
+    fields = re.findall(r"^\s*(note|url|howpublished|journal)\s*=\s*\{([^}]*)\}", bibliography, flags=re.M)
+    return [f"{name} = {text}" for name, text in fields if re.search(r"arxiv|\bdoi\b", text, flags=re.I)]
+
+
+def find_hard_spaces(name: str, text: str) -> list[str]:
+    """Spaces that do not break, written by hand: `book/_ext/typography.py` puts them where they belong."""
+    lines = enumerate(text.splitlines(), start=1)
+    return [f"{name}, line {n}" for n, line in lines if re.search("[\u00a0\u202f]|&(nbsp|#160);", line)]
+
+
 def find_lab_faults(lab) -> list[str]:
     """A lab whose points do not add up to 100, or with too few or too many exercises."""
     faults = [] if lab.points() == 100 else [f"{lab.slug}: {lab.points()} points, not 100"]
@@ -105,6 +117,27 @@ def test_control_citations() -> None:
         "w: nobody cites it",
         "x: entered twice",
     ]
+
+
+def test_numbers_of_papers_are_links(root: Path) -> None:
+    assert find_bare_numbers((root / "book/references.bib").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("field", ["note = {arXiv:1706.03762}", "url = {https://arxiv.org/abs/1}", "note={DOI 10.1/2}"])
+def test_control_numbers(field: str) -> None:
+    assert find_bare_numbers(f"@misc{{x,\n  {field},\n}}")
+    assert not find_bare_numbers("@misc{x,\n  eprint = {1706.03762},\n  doi = {10.1/2},\n  note = {In Finnish},\n}")
+
+
+def test_spaces_are_plain(root: Path, chapters: dict[str, str]) -> None:
+    lessons = {path.name: path.read_text(encoding="utf-8") for path in repo.notebooks(root, "notebooks")}
+    assert repo.flat(find_hard_spaces(name, text) for name, text in (chapters | lessons).items()) == []
+
+
+@pytest.mark.parametrize("text", ["60\u00a0%", "3&nbsp;GiB", "8\u202fs", "8&#160;s"])
+def test_control_spaces(text: str) -> None:
+    assert find_hard_spaces("planted", f"Well.\n{text}") == ["planted, line 2"]
+    assert not find_hard_spaces("planted", "60 % and 3 GiB")
 
 
 def test_labs_have_100_points() -> None:

@@ -56,6 +56,16 @@ def find_loaded_from_elsewhere(text: str) -> list[str]:
     return found
 
 
+def find_shared_titles(site: Path) -> list[str]:
+    """Titles that the tab of the browser, and a list of search results, would show for two pages."""
+    pages: dict[str, list[str]] = {}
+    for page in sorted(site.rglob("*.html")):
+        title = re.search(r"<title>(.*?)</title>", page.read_text(encoding="utf-8"), flags=re.S)
+        if title:
+            pages.setdefault(" ".join(title[1].split()), []).append(page.relative_to(site).as_posix())
+    return [f"{title}: {', '.join(names)}" for title, names in pages.items() if len(names) > 1]
+
+
 def megabytes(folder: Path) -> float:
     """The size of a folder's files."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
@@ -75,6 +85,17 @@ def test_links_lead_somewhere(site: Path) -> None:
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     pages = {page.relative_to(site).as_posix(): page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
     assert {name: found for name, text in pages.items() if (found := find_loaded_from_elsewhere(text))} == {}
+
+
+@pytest.mark.site
+def test_each_page_has_a_title_of_its_own(site: Path) -> None:
+    assert find_shared_titles(site) == []
+
+
+def test_control_titles(tmp_path: Path) -> None:
+    for name, title in (("a", "One"), ("b", " One\n"), ("c", "Two")):
+        (tmp_path / f"{name}.html").write_text(f"<head><title>{title}</title></head>")
+    assert find_shared_titles(tmp_path) == ["One: a.html, b.html"]
 
 
 def test_control_site(tmp_path: Path) -> None:
