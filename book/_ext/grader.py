@@ -84,7 +84,7 @@ def comparison(_: Path) -> list[str]:
     named["nbgrader, torch"] = f"{named['nbgrader']}, torch in the notebooks"
     paid = {who: "/".join(f"{points:.0f}" for points in found.values()) for who, found in values["frauds_paid"].items()}
     rows = [
-        [named.get(who, f"this course, {who}"), f"{ratio:.1f}", paid.get(who, "")]
+        [named.get(who, f"this course, {who}").replace("--jobs 2", "`--jobs 2`"), f"{ratio:.1f}", paid.get(who, "")]
         for who, ratio in values["times_nbgrader"].items()
     ]
     return table(["grader", "submissions an hour, as a multiple of nbgrader's", "percent paid to the three"], rows)
