@@ -59,7 +59,8 @@ def limits(_: Path) -> list[str]:
         ["files that it deletes and holds open, at B", f"{size(sandbox.LIMITS['FSIZE'] * sandbox.LIMITS['NOFILE'])}"],
         ["threads", f"{sandbox.THREADS}"],
         ["the file handed in", f"{size(notebook.MAX_FILE)}, {notebook.MAX_CELLS:,} cells"],
-        ["an archive, unpacked", f"{size(intake.MAX_UNPACKED)}, {intake.MAX_FILES:,} files"],
+        ["a student's archives, unpacked", f"{size(intake.STUDENT_UNPACKED)}, {intake.STUDENT_FILES:,} files"],
+        ["all of a class's", f"{size(intake.MAX_UNPACKED)}, {intake.MAX_FILES:,} files: more is graded in parts"],
     ]
     return table(["what", "at most"], found)
 

@@ -100,10 +100,12 @@ def test_whose_memory_was_full_is_seen(hierarchy: Hierarchy, version: str, full:
     mount = hierarchy("0::/own\n")
     place(mount, "memory.max")
     group = cgroup.Group(123, 1, 1)
-    assert not group.bounds_memory
+    assert not group.counts([123])
     for name, text in EVENTS[version].items():
         (group.folders[0] / name).write_text(text.format(full=full, killed=killed))
-    assert group.bounds_memory
+    assert group.counts([123])
+    # A process that was there before it was moved has children elsewhere.
+    assert not group.counts([123, 124])
     assert " ".join(["full"] * group.full + ["killed"] * group.killed) == seen
 
 

@@ -99,7 +99,7 @@ def test_report_names_are_generated(done: tuple[subprocess.CompletedProcess[str]
     _, out = done
     names = sorted(path.name for path in (out / "students").iterdir())
     assert len(names) == 2 * 12
-    assert all(name.startswith("s-") and len(name.partition(".")[0]) == 14 for name in names)
+    assert all(name.startswith("s-") and len(name.partition(".")[0]) == 26 for name in names)
 
 
 @pytest.mark.attack(49)
@@ -140,6 +140,9 @@ def test_a_page_shows_input_values_hint_and_traceback(done: tuple[subprocess.Com
 def test_formulas_are_texts(text: str) -> None:
     assert cell(text).startswith("'")
     assert cell("ada") == "ada"
+    # A program that ends cells at semicolons begins another one behind each.
+    assert cell(f"ada;{text}") == f"ada;{text[: len(text) - len(text.lstrip())]}'{text.lstrip()}"
+    assert cell("ada; lab 03") == "ada; lab 03"
 
 
 WRONG: dict[str, tuple[list[object], str]] = {

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from fullstack_llm.grading import intake
+from fullstack_llm.grading import intake, names
+from fullstack_llm.grading.errors import GraderError
 from fullstack_llm.grading.intake import natural, opened
 
 
@@ -64,7 +65,7 @@ def test_two_students_with_one_name_to_show_stay_two(tmp_path: Path) -> None:
     with opened(tmp_path) as found:
         assert len({one.id for one in found.submissions}) == 4
         assert len({one.student for one in found.submissions}) == 3
-        assert all(one.id.isascii() and len(one.id) == 14 for one in found.submissions)
+        assert all(one.id.isascii() and len(one.id) == 26 for one in found.submissions)
 
 
 def test_an_owner_may_refuse_a_file(tmp_path: Path) -> None:
@@ -83,11 +84,67 @@ def test_walks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert "deeper than 16 folders" in found.left_out[0]
     monkeypatch.setattr(intake, "MAX_DEPTH", 99)
     assert list(students(tmp_path)) == ["a", "ada"]
-    made(tmp_path, *(f"many/{number}.ipynb" for number in range(20)))
-    monkeypatch.setattr(intake, "MAX_FILES", 10)
+
+
+@pytest.mark.attack(82)
+def test_one_student_takes_no_room_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, *(f"ada/{number}.{kind}" for number in range(20) for kind in ("py", "txt")), "bo.ipynb", "cy/x.py")
+    zipped(tmp_path / "dee.zip", *(f"{number}.py" for number in range(20)))
+    zipped(tmp_path / "eve.zip", "lab.ipynb")
+    for name, value in {"STUDENT_FILES": 10, "STUDENT_UNPACKED": 15, "STUDENT_LINES": 5}.items():
+        monkeypatch.setattr(intake, name, value)
     with opened(tmp_path) as found:
-        assert "after the first 10 files" in found.left_out[-1]
-        assert sum(len(one.files) for one in found.submissions) == 10
+        assert {one.student: len(one.files) for one in found.submissions} == {
+            "ada": 10,
+            "bo": 1,
+            "cy": 1,
+            "dee": 7,
+            "eve": 1,
+        }
+        assert len(found.left_out) == 5 + 5 + 2
+        assert sorted(found.left_out[-2:]) == ["ada: and 25 files more", "dee: and 8 files more"]
+        assert any("larger than 0 MB unpacked" in line for line in found.left_out)
+    # In the zip of a class, too.
+    path = zipped(tmp_path / "class.zip", *(f"ada/{number}.py" for number in range(20)), "bo.ipynb")
+    with opened(path) as found:
+        assert {one.student: len(one.files) for one in found.submissions} == {"ada": 7, "bo": 1}
+
+
+@pytest.mark.control(82)
+def test_what_is_too_much_of_all_is_an_error_and_leaves_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, *(f"ada/{number}.py" for number in range(9)), "bo.ipynb")
+    monkeypatch.setattr(intake, "MAX_FILES", 9)
+    with pytest.raises(GraderError, match="most of it by ada.*in parts"), opened(tmp_path):
+        pass
+    (tmp_path / "ada" / "8.py").unlink()
+    zipped(tmp_path / "cy.zip", "lab.ipynb")
+    monkeypatch.setattr(intake, "MAX_FILES", 99)
+    monkeypatch.setattr(intake, "MAX_UNPACKED", 1)
+    with pytest.raises(GraderError, match="most of it by"), opened(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("inside", ["turingalan_102_9002_lab.ipynb", "a/turingalan_102_9002_lab.ipynb"])
+@pytest.mark.attack(83)
+def test_what_is_in_a_students_zip_is_that_students(tmp_path: Path, inside: str) -> None:
+    made(tmp_path, "turingalan_102_9001_lab.ipynb")
+    zipped(tmp_path / "zusekonrad_103_9003_.zip", inside)
+    with opened(tmp_path, owner_of=names.canvas().owner) as found:
+        assert {one.owner: len(one.files) for one in found.submissions} == {"102": 1, "103": 1}
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "ada/lab.ipynb", "bo.ipynb", "cy.ipynb")
+    zipped(tmp_path / "dee.zip", "lab.ipynb")
+    access = os.access
+    closed = {str(tmp_path / name) for name in ("bo.ipynb", "dee.zip")}
+    # Root may read everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) not in closed and access(path, mode))
+    with opened(tmp_path) as found:
+        assert [one.student for one in found.submissions] == ["ada", "cy"]
+        assert sorted(line.partition(":")[0] for line in found.left_out) == ["bo.ipynb", "dee.zip"]
 
 
 def test_links_pipes_and_names_of_bytes_do_no_harm(tmp_path: Path) -> None:

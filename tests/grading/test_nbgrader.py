@@ -218,6 +218,24 @@ def test_a_second_run_replaces_scores_and_keeps_what_is_there(
     assert found["who"] == ["Bo", "bo@x.org"]
 
 
+@pytest.mark.parametrize("time", [b"see you", b"\xff\xfe", "9" * 5_000], ids=["words", "bytes", "digits"])
+def test_a_time_that_is_none_costs_nobody_a_score(
+    time: bytes | str, course: Path, python: Path, labs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(course, "ada", RIGHT)
+    hand_in(course, "bo", [COUNT])
+    mine = course / "submitted" / "ada" / SLUG
+    (mine / "timestamp.txt").write_bytes(time if isinstance(time, bytes) else time.encode())
+    (mine / "submission_secret.txt").unlink()
+    (mine / "submission_secret.txt").symlink_to(course / "nbgrader_config.py")
+    assert grade(course / "submitted", tmp_path / "grades", labs, "--names", "nbgrader") == 0
+    assert grading("nbgrader", tmp_path / "grades", course, "--python", python, "--course-id", "spring") == 0
+    assert "no time: ada" in capsys.readouterr().out
+    assert {name: row["score"] for name, row in exported(course).items()} == {"ada": "100.0", "bo": "60.0"}
+    assert not (course / "feedback" / "ada" / SLUG / "submission_secret.txt").exists()
+    assert (course / "feedback" / "bo" / SLUG / "submission_secret.txt").read_text() == "secret of bo"
+
+
 def test_what_is_missing_is_a_sentence(
     course: Path, labs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

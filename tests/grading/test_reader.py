@@ -11,6 +11,7 @@ import pytest
 from numbered import numbered
 from submissions import COUNT, DOUBLE, RIGHT, SETUP, TWICE, cell, notebook
 
+from fullstack_llm.grading import judge
 from fullstack_llm.grading import notebook as reader
 from fullstack_llm.grading.judge import Result
 
@@ -128,3 +129,12 @@ def test_size_comes_first(tmp_path: Path, graded: Graded, monkeypatch: pytest.Mo
     monkeypatch.setattr(reader, "MAX_FILE", 100)
     with pytest.raises(reader.UnreadableError, match="MB"):
         reader.read(tmp_path / "any.ipynb")
+
+
+def test_a_notebook_of_empty_cells_is_no_flood(graded: Graded) -> None:
+    book = notebook([*RIGHT, *[""] * 5_000])
+    result = graded(book)
+    assert result.earned == 100
+    assert f"only the first 2,000 of {5_000 + len(RIGHT):,} code cells were run" in result.problems
+    long = graded(notebook([*RIGHT, *["x = 1\n" * 40_000] * 30]))
+    assert len(long.problems) == judge.MAX_PROBLEMS + 1 and long.problems[-1].startswith("and ")

@@ -77,6 +77,10 @@ def test_gradescope_names_are_in_its_metadata(tmp_path: Path) -> None:
     assert by_name.owner(PurePath("export/submission_7/lab.ipynb")) == "submission_7"
     group = [Person("0042", "Ada Lovelace", "ada@example.org"), Person("bo@example.org", "Bo Bo", "bo@example.org")]
     assert by_name.people["submission_7"] == group
+    # What a student calls so is not the export's.
+    (tmp_path / "export" / "submission_7").mkdir()
+    (tmp_path / "export" / "submission_7" / names.METADATA).write_text("{}")
+    assert names.gradescope(tmp_path / "export").people["submission_7"] == group
     (tmp_path / "export" / names.METADATA).write_text("!!python/object/apply:os.system ['touch ran']")
     with pytest.raises(UnnamedError, match="export it again"):
         names.gradescope(tmp_path)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from submissions import COUNT, DOUBLE, RIGHT, TOY, TWICE, save
 
-from fullstack_llm.grading import batch, runs
+from fullstack_llm.grading import batch, judge, runs
 from fullstack_llm.grading.commands import main
 from fullstack_llm.grading.errors import GraderError
 
@@ -129,6 +129,36 @@ def test_an_error_of_the_grader_costs_only_what_it_stopped(
     assert len(counted) == 2
     assert earned(tmp_path / "out") == ALL
     assert "not finished" not in (tmp_path / "out/index.html").read_text()
+
+
+@pytest.mark.attack(84)
+def test_what_the_grader_stumbles_over_costs_one_and_is_no_zero(
+    grade: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened = judge.open_submission
+
+    def stumble(path: Path, *more: Any) -> Any:
+        if "bo" in str(path):
+            raise IndexError("list index out of range")
+        return opened(path, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(judge, "open_submission", stumble)
+        assert grade() == 2
+    said = capsys.readouterr().out
+    assert "the grader itself failed (IndexError" in said and "nobody's zero" in said
+    data = json.loads((tmp_path / "out/class.json").read_text())
+    assert {one["student"]: one["fault"] for one in data["students"]} == {"ada": False, "bo": True, HTML: False}
+    assert data["complete"] and earned(tmp_path / "out") == ALL | {"bo": 0}
+    assert main(["scores", str(tmp_path / "out"), "--out", str(tmp_path / "scores.csv")]) == 1
+    assert "bo,,,,100" in (tmp_path / "scores.csv").read_text()
+    # The same command tries it again, and nothing else.
+    assert grade() == 0
+    assert "2 of 3 students are graded already" in capsys.readouterr().out
+    assert earned(tmp_path / "out") == ALL
 
 
 def spoil(checks: Path) -> None:

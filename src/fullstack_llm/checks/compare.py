@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .show import show
+
 ARTICLES = {"int": "an int", "ndarray": "a NumPy array", "Tensor": "a tensor", "NoneType": "None"}
 # Types that can hold the same contents.
 KIN = ({"bool", "int", "float"}, {"list", "tuple", "ndarray", "Tensor"}, {"str", "bytes"})
@@ -123,7 +125,7 @@ def _same_dicts(got: dict[Any, Any], want: dict[Any, Any], rtol: float, atol: fl
             return _differ(f"the key {theirs[key]!r} is missing", where)
     for key in mine:
         if key not in theirs:
-            return _differ(f"the key {mine[key]!r} should not be there", where)
+            return _differ(f"the key {show(mine[key])} should not be there", where)
     for key, name in theirs.items():
         outcome = _same(got[mine[key]], want[name], rtol, atol, f"{where}[{name!r}]")
         if not outcome:

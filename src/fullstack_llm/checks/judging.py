@@ -17,6 +17,8 @@ from .show import plain, show
 from .verdict import Outcome, Verdict
 
 STUB = re.compile(r"[A-Za-z_]\w*:")
+# A worker's own texts are shorter; one that is not may be of any length.
+SENTENCE, TRACE = 1_000, 5_000
 # A hint about values would mislead where a type differs.
 TYPE = "The type is not the one that the exercise asks for; what it holds was not looked at."
 
@@ -54,6 +56,25 @@ class Transport(Protocol):
 
     def call(self, name: str, values: bytes) -> bytes:
         """The reply frame to one call of the function `name`; raises `NoValue` if there is none."""
+
+
+class Bounded:
+    """A transport that carries no more than one value may have, in all calls of a check together."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport, self.left = transport, codec.MAX_BYTES
+
+    def start(self, check: Check) -> None:
+        """Begin a check."""
+        self.transport.start(check)
+
+    def call(self, name: str, values: bytes) -> bytes:
+        """The reply frame."""
+        frame = self.transport.call(name, values)
+        self.left -= len(frame)
+        if self.left < 0:
+            raise NoValue("refused", f"{name} returned more than {codec.MAX_BYTES >> 20} MB in the calls of one check.")
+        return frame
 
 
 def require(
@@ -144,20 +165,22 @@ def _value(name: str, frame: bytes) -> Any:
             return value
         case ("not written", str(hint), str(trace)):
             # A library may raise NotImplementedError too; a stub names the exercise that it stands for.
+            hint, trace = hint[:SENTENCE], trace[-TRACE:]
             if not hint or STUB.match(hint):
                 why = hint.removeprefix(f"{name}:").strip() or f"{name} is not written yet."
                 raise NoValue("not written", why, trace)
             raise NoValue("raised", f"{name} raised NotImplementedError: {hint}", trace)
         case ("raised", str(what), str(trace)):
-            raise NoValue("raised", f"{name} raised {what}", trace)
+            raise NoValue("raised", f"{name} raised {what[:SENTENCE]}", trace[-TRACE:])
         case ("refused", str(why)):
-            raise NoValue("refused", f"{name} returned something that cannot be judged: {why}.")
+            raise NoValue("refused", f"{name} returned something that cannot be judged: {why[:SENTENCE]}.")
     raise NoValue("refused", f"{name} returned something that is no reply.")
 
 
 def judge_check(check: Check, transport: Transport, draw: Random, memory: Memory | None = None) -> Outcome:
     """The outcome of one check; whatever the student's function does ends up in it."""
     right = Outcome(check.part, check.points, check.points, "right", "", {})
+    transport = Bounded(transport)
     try:
         transport.start(check)
     except NoValue as error:

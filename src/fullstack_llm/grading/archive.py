@@ -8,7 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -33,8 +33,12 @@ DAMAGE = (
 
 @dataclass
 class Unpacked:
-    """What came out of a zip: each file's name in it and where it is now, and what was left out, as sentences."""
+    """What came out of a zip: each file's name in it and where it is now, and what was left out, as sentences.
 
+    `top` is the one folder that holds all the others, if there is one and it was to be looked for.
+    """
+
+    top: PurePosixPath = field(default_factory=PurePosixPath)
     files: list[tuple[PurePosixPath, Path]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -50,8 +54,13 @@ class _Bounded(io.FileIO):
         return super().read(size) or b""
 
 
-def unpack(path: Path, shown: str, folder: Path, room: int) -> Unpacked:
-    """Write the `.ipynb` and `.py` members to the folder, at most `room` bytes; `shown` names the zip in sentences."""
+def unpack(
+    path: Path, shown: str, folder: Path, refuse: Callable[[PurePosixPath, int], str], without_top: bool = False
+) -> Unpacked:
+    """Write the `.ipynb` and `.py` members to the folder; `shown` names the zip in sentences.
+
+    `refuse` is told a member's name, below the top where that is looked for, and its bytes, and says why not.
+    """
     out = Unpacked()
     with _Bounded(path) as file:
         try:
@@ -60,20 +69,25 @@ def unpack(path: Path, shown: str, folder: Path, room: int) -> Unpacked:
         except DAMAGE as error:
             out.left_out.append(f"{shown}: a zip that cannot be read ({_said(error)})")
             return out
-        for number, (name, one) in enumerate(_wanted(members, shown, out)):
-            if one.file_size > room:
-                out.left_out.append(f"{shown}: the rest, since all files together are too large to be unpacked")
-                break
+        wanted = list(_wanted(members, shown, out))
+        out.top = _common([name for name, _ in wanted]) if without_top else PurePosixPath()
+        for number, (name, one) in enumerate(wanted):
             target = folder / f"{number}{name.suffix.lower()}"
-            if why := _write(archive, one, target):
+            short = name.relative_to(out.top) if out.top.parts else name
+            if why := refuse(short, one.file_size) or _write(archive, one, target):
                 target.unlink(missing_ok=True)
                 out.left_out.append(f"{_inside(shown, one.filename)}: {why}")
                 continue
             out.files.append((name, target))
-            room -= one.file_size
     if len(out.left_out) > MAX_SHOWN:
         out.left_out[MAX_SHOWN:] = [f"{shown}: and {len(out.left_out) - MAX_SHOWN} members more"]
     return out
+
+
+def _common(names: list[PurePosixPath]) -> PurePosixPath:
+    """The one folder that holds all the others, if there is one."""
+    tops = {name.parts[0] for name in names}
+    return PurePosixPath(*tops) if len(tops) == 1 and all(len(name.parts) > 1 for name in names) else PurePosixPath()
 
 
 def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:

@@ -112,13 +112,14 @@ def _unbounded(place: str, bound: int) -> None:
         raise OSError
 
 
-def fill(size: int) -> int:
-    """Files of this size, until someone stops it; how much there is in the end."""
-    for number in range(8):
+def fill(size: int, bound: int) -> int:
+    """Files of this size, more than the bound in all, until someone stops it; how much there is in the end."""
+    count = bound // size + 2
+    for number in range(count):
         with open(f"fill{number}", "wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)
     time.sleep(1)
-    return 8 * size
+    return count * size
 
 
 def limits() -> dict[str, int]:

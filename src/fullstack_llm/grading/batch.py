@@ -6,12 +6,13 @@ import atexit
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ..checks import registry
 from ..checks.memory import Memory
@@ -52,6 +53,25 @@ class Graded:
     result: Result
 
 
+T = TypeVar("T")
+
+
+def _fairly(action: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
+    """Do it, and once more where that was unfair; what the grader cannot do leaves one submission ungraded, not all."""
+    for _ in range(2):
+        try:
+            return action()
+        except Unfair as error:
+            # It may have been another's doing, which has ended as well.
+            why = str(error)
+        except GraderError:
+            raise
+        except Exception as error:
+            why = f"the grader itself failed ({type(error).__name__}: {error}): please report this, with the file"
+            break
+    return ungraded(Result(error=plain(why, 500), fault=True))
+
+
 class Grader:
     """Grades one submission after another, with workers that load ahead."""
 
@@ -79,28 +99,26 @@ class Grader:
 
     def grade(self, path: Path) -> Result:
         """The result of one file."""
-        for attempt in (1, 2):
-            try:
-                return grade(path, self.lab, self.workers, self.given, self.batch.seeds, self.memory)
-            except Unfair:
-                # It may have been another's doing, which has ended as well.
-                if attempt == 2:
-                    raise
-        raise AssertionError
+        one = self.lab, self.workers, self.given, self.batch.seeds, self.memory
+        return _fairly(lambda: grade(path, *one), lambda result: result)
 
     def lab_of(self, file: File) -> str | None:
         """The lab that a file names, nothing if it names none, None if it cannot be read."""
         try:
             worker, book = open_submission(file.path, self.workers)
-        except (ValueError, OSError):
+        except ValueError:
             return None
         worker.close()
         return plain(book["lab"], 80)
 
     def grade_student(self, one: Submission) -> Graded:
         """The result of the one file that counts."""
-        file, others = choose(one.files, self.lab.slug, self.lab_of)
-        return Graded(one, file, others, self.grade(file.path))
+
+        def counted() -> Graded:
+            file, others = choose(one.files, self.lab.slug, self.lab_of)
+            return Graded(one, file, others, self.grade(file.path))
+
+        return _fairly(counted, lambda result: Graded(one, one.files[0], [], result))
 
     def close(self) -> None:
         """End the workers."""

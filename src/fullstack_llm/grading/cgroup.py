@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 MOUNT = Path("/sys/fs/cgroup")
@@ -84,10 +85,13 @@ class Group:
                 self.folders.append(make(place))
                 bound(self.folders[-1], pid, files, values)
 
-    @property
-    def bounds_memory(self) -> bool:
-        """Whether the kernel counts this group's memory, and what it has ended here."""
-        return any((folder / name).exists() for folder in self.folders for name in EVENTS)
+    def counts(self, pids: Collection[int]) -> bool:
+        """Whether these processes are within, and the kernel counts their memory, and what it ends for want of it."""
+        for folder in self.folders:
+            if any((folder / name).exists() for name in EVENTS):
+                with contextlib.suppress(OSError):
+                    return {*map(str, pids)} <= {*(folder / "cgroup.procs").read_text().split()}
+        return False
 
     @property
     def killed(self) -> bool:

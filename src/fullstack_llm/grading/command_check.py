@@ -11,7 +11,7 @@ from ..checks.registry import LabChecks
 from . import batch
 from .archive import SUFFIXES
 from .arguments import CommandError, command, find_lab
-from .judge import Result, open_submission
+from .judge import Result, graded, open_submission
 from .levels import SELF_CHECK, strongest
 from .workers import Workers
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     lab = find_lab(args.lab or _named(args.notebook), args.checks)
     one = batch.Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
     with batch.grader(one) as grader:
-        result = grader.grade(args.notebook)
+        result = graded(grader.grade(args.notebook))
     if result.error:
         print(f"{args.notebook} could not be graded: {result.error}.")
         return 1

@@ -11,6 +11,7 @@ from typing import Any
 from ..checks.draws import seeds
 from . import batch, classroom
 from .arguments import CommandError, command, find_lab
+from .judge import graded
 from .levels import strongest
 
 OUTPUT = "GITHUB_OUTPUT"
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     lab = find_lab(args.lab, args.checks)
     one = batch.Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
     with batch.grader(one) as grader:
-        result = grader.grade(args.notebook)
+        result = graded(grader.grade(args.notebook))
     for verdict in result.verdicts:
         print(verdict)
     for problem in result.problems:

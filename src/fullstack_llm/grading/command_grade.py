@@ -144,4 +144,7 @@ def _say(out: Path, found: intake.Intake, reports: dict[str, dict[str, Any]]) ->
             print(f"not graded: {name}: {why}, and {data['submission']} is graded")
     _left_out(found)
     print(f"{len(mine) - len(failed)} of {len(mine)} submissions graded; see {out / 'index.html'}")
+    if any(data["fault"] for data in failed):
+        print("The grader failed over some, which is nobody's zero: the same command tries these again.")
+        return 2
     return 1 if failed else 0

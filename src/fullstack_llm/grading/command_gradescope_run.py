@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..checks import registry
 from ..checks.draws import PUBLIC_KEY, seeds
-from . import batch, gradescope, intake
+from . import batch, gradescope, intake, judge
 from .arguments import CommandError, Help, find_lab
 from .errors import GraderError
 from .judge import Result
 from .levels import describe, strongest
 from .runs import load, write
+from .walk import below
 from .world import world
 
 
@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _hold_to_account(result: Result) -> None:
-    """Raise `GraderError` if a check failed by a fault of its own: that is no student's zero."""
+    """Raise `GraderError` if the grader, or a check, failed by a fault of its own: that is no student's zero."""
+    judge.graded(result)
     for verdict in result.verdicts:
         for one in verdict.outcomes:
             if one.kind == "check failed":
@@ -85,13 +86,7 @@ def _handed(submission: Path) -> contextlib.AbstractContextManager[intake.Intake
 
 def close(path: Path) -> None:
     """Take a file or a folder, with all that is in it, from other users; links stay, for they have no mode."""
-    for one in _all(path):
+    # Nobody enters what lies in a folder that nobody else may enter.
+    for one in below(path, intake.MAX_DEPTH):
         if not one.is_symlink():
             one.chmod(one.stat().st_mode & 0o700)
-
-
-def _all(path: Path) -> Iterator[Path]:
-    yield path
-    if path.is_dir() and not path.is_symlink():
-        for one in path.iterdir():
-            yield from _all(one)

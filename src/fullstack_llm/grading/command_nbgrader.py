@@ -11,6 +11,7 @@ import sys
 from pathlib import Path, PurePath
 from typing import Any
 
+from ..checks.show import plain
 from . import scores
 from .arguments import CommandError, Help
 from .runs import STUDENTS, write
@@ -20,6 +21,7 @@ from .spreadsheet import SheetError
 WRITER = Path(__file__).with_name("nbgrader_gradebook.py")
 # From nbgrader's exchange; `nbgrader release_feedback` looks for them beside the page.
 WITH_FEEDBACK = ("timestamp.txt", "submission_secret.txt")
+MAX_BESIDE = 1_000
 EPILOG = """how it is used, with COURSE the folder of an nbgrader course:
   1. put `c.ClearSolutions.enabled = False` into COURSE/nbgrader_config.py (our labs hold no solutions, and nbgrader
      would replace whole answers by its own stub), copy labs/03_tokenization.ipynb to COURSE/source/03_tokenization/,
@@ -66,20 +68,28 @@ def run(args: argparse.Namespace) -> int:
         if PurePath(name).parts != (name,) or name == "..":
             raise CommandError(f"{name!r} cannot be the name of a student or an assignment in nbgrader")
     graded = [one for one in found.scores if not one.error]
-    _enter(python, request(args.course, args.course_id, assignment, found, graded))
+    for name in _enter(python, request(args.course, args.course_id, assignment, found, graded)):
+        print(f"no time: {plain(name)}: what stands in timestamp.txt is none, so nothing is late")
     for one in found.scores:
         page = args.grades / STUDENTS / f"{one.report['id']}.html"
         folder = args.course / "feedback" / one.person.id / assignment
         write(folder / f"{found.lab}.html", page.read_text("utf-8"))
         for name in WITH_FEEDBACK:
-            handed = args.course / "submitted" / one.person.id / assignment / name
-            if handed.is_file():
-                write(folder / name, handed.read_text("utf-8"))
+            if text := _beside(args.course / "submitted" / one.person.id / assignment / name):
+                write(folder / name, text)
     for one in found.scores:
         if one.error:
             print(f"no score: {one.person}: the file could not be graded ({one.error})")
     print(f"{len(graded)} of {len(found.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
     return 0 if len(graded) == len(found.scores) else 1
+
+
+def _beside(path: Path) -> str:
+    """What nbgrader's exchange wrote beside a submission, in a folder where its student may have written, too."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MAX_BESIDE).decode("utf-8", "replace")
 
 
 def request(course: Path, course_id: str, assignment: str, found: Scores, graded: list[Score]) -> dict[str, Any]:
@@ -101,12 +111,12 @@ def _student(course: Path, assignment: str, score: Score) -> dict[str, Any]:
         cell: [check["hint"] for check in one["checks"] if check["kind"] != "right" and check["hint"]]
         for cell, one in exercises.items()
     }
-    handed = course / "submitted" / score.person.id / assignment / "timestamp.txt"
+    handed = _beside(course / "submitted" / score.person.id / assignment / "timestamp.txt")
     return {
         "id": score.person.id,
         "email": score.person.email,
         # As nbgrader's own autograde takes it; what counts as late is for nbgrader to say.
-        "timestamp": handed.read_text("utf-8").strip()[:100] if handed.is_file() else "",
+        "timestamp": handed.strip()[:100],
         "scores": {cell: one["earned"] for cell, one in exercises.items()},
         "comments": {cell: found[0] for cell, found in hints.items() if found},
     }
@@ -121,7 +131,8 @@ def _python(args: argparse.Namespace) -> str:
     return sys.executable
 
 
-def _enter(python: str, data: dict[str, Any]) -> None:
+def _enter(python: str, data: dict[str, Any]) -> list[str]:
+    """Enter the scores; the students whose submissions have no time."""
     # A new gradebook is made with alembic, which nbgrader looks for by its name.
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
     try:
@@ -139,3 +150,4 @@ def _enter(python: str, data: dict[str, Any]) -> None:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         missing = ": install nbgrader there" if "No module named 'nbgrader'" in why else ""
         raise CommandError(f"nbgrader's gradebook could not be written ({why}){missing}")
+    return list(json.loads(done.stdout.splitlines()[-1])["untimed"])

@@ -11,6 +11,7 @@ from . import batch, runs
 from .archive import SUFFIXES
 from .arguments import CommandError, command, find_lab
 from .intake import digest
+from .judge import graded
 from .levels import level
 from .report import exercise
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Note: the check {label} is new since, and has no draw to be replayed with.")
     with batch.grader(batch.Batch(lab.slug, drawn, args.checks, args.labs, sandbox)) as grader:
         grader.lab = replace(known, checks=known.of(args.exercise)) if args.exercise else known
-        result = grader.grade(args.submission)
+        result = graded(grader.grade(args.submission))
     for verdict in result.verdicts:
         print(verdict)
     if result.error != report["error"]:

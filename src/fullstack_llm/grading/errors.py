@@ -24,7 +24,7 @@ class GraderError(RuntimeError):
 
 
 class Unfair(GraderError):
-    """A worker was lost by no doing of its submission, which is graded once more."""
+    """A worker was lost by no doing of its submission, which is graded once more, and then left ungraded."""
 
 
 class Starved(Unfair):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from pathlib import Path, PurePath, PurePosixPath
 from ..checks.show import plain
 from . import scratch
 from .archive import SUFFIXES, unpack
+from .errors import GraderError
 from .notebook import MAX_FILE
 
 MAX_DEPTH = 16
-MAX_FILES = 50_000
-MAX_UNPACKED = 8 << 30
+STUDENT_FILES, STUDENT_UNPACKED, STUDENT_LINES = 2_000, 512 << 20, 50
+# Of all together. A class that has more is graded in parts: nobody is left out without a word.
+MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def printable(text: str) -> str:
 
 def identifier(student: str) -> str:
     """From the hash of a student's name: the same in every run, and safe in any path."""
-    return f"s-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+    return f"s-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def digest(path: Path) -> str:
@@ -87,63 +90,96 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class Rooms:
+    """What each student takes of the room that there is for a class, so that nobody takes another's."""
+
+    def __init__(self, owner_of: Callable[[PurePath], str]) -> None:
+        self.owner_of = owner_of
+        self.files, self.bytes, self.lines = Counter[str](), Counter[str](), Counter[str]()
+        self.left_out: list[str] = []
+
+    def whose(self, name: PurePath) -> tuple[str, str]:
+        """The owner of a file, or nobody, with the reason."""
+        try:
+            return self.owner_of(name), ""
+        except ValueError as error:
+            return "", printable(str(error))
+
+    def refuse(self, who: str, size: int = 0) -> str:
+        """Count a file, with the bytes that unpacking it takes; why it is one too many, or nothing."""
+        if self.files[who] >= STUDENT_FILES:
+            return f"at most {STUDENT_FILES:,} files of a student are looked at"
+        if self.bytes[who] + size > STUDENT_UNPACKED:
+            return f"what the student has zipped is larger than {STUDENT_UNPACKED >> 20} MB unpacked"
+        if self.files.total() >= MAX_FILES or self.bytes.total() + size > MAX_UNPACKED:
+            largest = (self.bytes if self.bytes.total() else self.files).most_common(3)
+            raise GraderError(
+                f"the submissions hold more than {MAX_FILES:,} files, or {MAX_UNPACKED >> 30} GB unpacked, most of it "
+                f"by {', '.join(printable(one) for one, _ in largest)}. Remedy: grade the class in parts"
+            )
+        self.files[who] += 1
+        self.bytes[who] += size
+        return ""
+
+    def leave(self, who: str, sentence: str) -> None:
+        """Say what is left out, as long as it is not too much of one student's."""
+        self.lines[who] += 1
+        if self.lines[who] <= STUDENT_LINES:
+            self.left_out.append(sentence)
+
+    def rest(self) -> Iterator[str]:
+        """What was not said any more."""
+        for who, count in self.lines.items():
+            if count > STUDENT_LINES:
+                yield f"{printable(who) or 'of no student'}: and {count - STUDENT_LINES} files more"
+
+
 @contextmanager
 def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath], str] = owner) -> Iterator[Intake]:
     """The submissions in a folder or a zip; what is unpacked lies in a private folder that ends with the block.
 
-    `owner_of` may refuse a file by a `ValueError`, whose sentence is kept.
+    `owner_of` may refuse a file by a `ValueError`, whose sentence is kept. A zip's members are those of who owns the
+    zip, whatever they are called; only the zip of a class holds files of many.
     """
     with scratch.folder("submissions-run-") as home:
-        found = Intake()
-        owned: dict[str, list[File]] = {}
-        for name, file in _unpacked(root, reports, home, found.left_out, owner_of is owner):
-            try:
-                owned.setdefault(owner_of(name), []).append(file)
-            except ValueError as error:
-                found.left_out.append(f"{file.name}: {error}")
+        rooms, owned = Rooms(owner_of), dict[str, list[File]]()
+        for number, (name, path) in enumerate(_files(root, reports, rooms)):
+            if path.suffix.lower() != ".zip":
+                owned.setdefault(rooms.whose(name)[0], []).append(File(printable(str(name)), path))
+                continue
+            folder = home / str(number)
+            folder.mkdir()
+            for who, file in _unpacked(name, path, folder, rooms, root):
+                owned.setdefault(who, []).append(file)
+        found = Intake(left_out=[*rooms.left_out, *rooms.rest()])
         for student, files in sorted(owned.items(), key=lambda item: natural(item[0])):
             in_order = tuple(sorted(files, key=lambda file: natural(file.name)))
             found.submissions.append(Submission(identifier(student), student, printable(student), in_order))
         yield found
 
 
-def _unpacked(
-    root: Path, reports: Path | None, home: Path, left_out: list[str], without_top: bool
-) -> Iterator[tuple[PurePath, File]]:
-    """Each file that may be graded, with the path by which its owner is told."""
-    room = MAX_UNPACKED
-    for number, (name, path) in enumerate(_files(root, reports, left_out)):
-        if path.suffix.lower() != ".zip":
-            yield name, File(printable(str(name)), path)
-            continue
-        folder = home / str(number)
-        folder.mkdir()
-        unpacked = unpack(path, printable(str(name)), folder, room)
-        left_out += unpacked.left_out
-        room -= sum(target.stat().st_size for _, target in unpacked.files)
-        if path == root:
-            # The zip of a class; people often make it from a folder, which is no student.
-            top = _common([member for member, _ in unpacked.files]) if without_top else PurePosixPath()
-            for member, target in unpacked.files:
-                yield member.relative_to(top), File(printable(str(member)), target)
-        else:
-            # A student's zip in the folder counts as a folder of that name.
-            for member, target in unpacked.files:
-                yield name.with_suffix("") / member, File(printable(str(name / member)), target)
+def _unpacked(name: PurePath, path: Path, folder: Path, rooms: Rooms, root: Path) -> Iterator[tuple[str, File]]:
+    """The files in a zip, each with its owner."""
+    of_class, shown = path == root, printable(str(name))
+
+    def refuse(member: PurePosixPath, size: int) -> str:
+        who, why = rooms.whose(member) if of_class else (rooms.whose(name)[0], "")
+        return why or rooms.refuse(who, size)
+
+    # People often make the zip of a class from a folder, which is no student.
+    out = unpack(path, shown, folder, refuse, without_top=of_class and rooms.owner_of is owner)
+    for line in out.left_out:
+        rooms.leave("" if of_class else rooms.whose(name)[0], line)
+    for member, target in out.files:
+        inside = printable(str(member if of_class else name / member))
+        yield rooms.whose(member.relative_to(out.top) if of_class else name)[0], File(inside, target)
 
 
-def _common(names: list[PurePosixPath]) -> PurePosixPath:
-    """The one folder that holds all the others, if there is one."""
-    tops = {name.parts[0] for name in names}
-    return PurePosixPath(*tops) if len(tops) == 1 and all(len(name.parts) > 1 for name in names) else PurePosixPath()
-
-
-def _files(root: Path, reports: Path | None, left_out: list[str]) -> Iterator[tuple[PurePath, Path]]:
+def _files(root: Path, reports: Path | None, rooms: Rooms) -> Iterator[tuple[PurePath, Path]]:
     """Files to look into; links, hidden files and the folder of `reports` are left alone."""
     if root.is_file():
         yield PurePath(root.name), root
         return
-    count = 0
     unreadable: list[OSError] = []
     for folder, folders, files in os.walk(root, followlinks=False, onerror=unreadable.append):
         here = Path(folder)
@@ -152,20 +188,27 @@ def _files(root: Path, reports: Path | None, left_out: list[str]) -> Iterator[tu
         mine = [name for name in folders if reports and (here / name).resolve() == reports.resolve()]
         folders[:] = [name for name in folders if name not in links + mine]
         if len(here.relative_to(root).parts) >= MAX_DEPTH and folders:
-            left_out.append(f"{printable(os.path.relpath(here, root))}: what lies deeper than {MAX_DEPTH} folders")
+            name = here.relative_to(root)
+            rooms.leave(rooms.whose(name)[0], f"{printable(str(name))}: what lies deeper than {MAX_DEPTH} folders")
             folders.clear()
-        for name in sorted(files) + links:
-            path = here / name
-            count += 1
-            if count > MAX_FILES:
-                left_out.append(f"everything after the first {MAX_FILES:,} files: grade the folder in parts")
-                return
-            if name.startswith("."):
-                continue
-            if path.is_symlink() or not path.is_file():
-                left_out.append(f"{printable(str(path.relative_to(root)))}: a link or a special file, not followed")
-            elif path.suffix.lower() not in SUFFIXES | {".zip"}:
-                left_out.append(f"{printable(str(path.relative_to(root)))}: no .ipynb or .py file")
+        for path in (here / name for name in sorted(files) + links if not name.startswith(".")):
+            name = path.relative_to(root)
+            who, why = rooms.whose(name)
+            if why := _fault(path) or why or rooms.refuse(who):
+                rooms.leave(who, f"{printable(str(name))}: {why}")
             else:
-                yield path.relative_to(root), path
-    left_out += [f"{printable(str(one.filename))}: a folder that cannot be read ({one.strerror})" for one in unreadable]
+                yield name, path
+    for one in unreadable:
+        rooms.leave("", f"{printable(str(one.filename))}: a folder that cannot be read ({one.strerror})")
+
+
+def _fault(path: Path) -> str:
+    """Why a file is not looked into, or nothing."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return "a link or a special file, not followed"
+    except OSError as error:
+        return f"a file that cannot be read ({error.strerror})"
+    if path.suffix.lower() not in SUFFIXES | {".zip"}:
+        return "no .ipynb or .py file"
+    return "" if os.access(path, os.R_OK) else "a file that cannot be read (its mode keeps it from the grader)"

@@ -14,7 +14,7 @@ from ..checks.memory import Memory
 from ..checks.registry import Check, LabChecks
 from ..checks.show import plain
 from ..checks.verdict import Verdict
-from .errors import Gone, Unfair
+from .errors import Gone, GraderError, Unfair
 from .notebook import MAX_FILE
 from .process import Worker
 from .workers import Workers
@@ -33,7 +33,7 @@ MAX_PROBLEMS = 20
 class Result:
     """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong.
 
-    `review` says what a person should look at; it decides no points.
+    `review` says what a person should look at; it decides no points. `fault`: the error is the grader's, and no zero.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -43,6 +43,7 @@ class Result:
     lab: str = ""
     version: str = ""
     seconds: float = 0.0
+    fault: bool = False
 
     @property
     def earned(self) -> int:
@@ -85,7 +86,9 @@ class Session:
                 case ("defined", list(names), str(error)):
                     self.defined = {name for name in names if isinstance(name, str)}
                     if error:
-                        self.failed[number] = plain(error.strip().splitlines()[-1], 300)
+                        # It may be long, and hold nothing but line ends.
+                        lines = error[-2000:].strip().splitlines()
+                        self.failed[number] = plain(lines[-1] if lines else "an error that says nothing", 300)
         return None
 
     def _ask(self, request: tuple[object, ...], seconds: float) -> bytes:
@@ -169,6 +172,13 @@ class Session:
             raise self.unfair
 
 
+def graded(result: Result) -> Result:
+    """The result, where one alone is asked for; `GraderError` if the grader could not do it."""
+    if result.fault:
+        raise GraderError(result.error)
+    return result
+
+
 def open_submission(path: Path, workers: Workers) -> tuple[Worker, dict[str, Any]]:
     """A worker that has read the file, and what it read; `ValueError` says why a file cannot be read."""
     size = path.stat().st_size
@@ -216,7 +226,7 @@ def grade(
     result = Result()
     try:
         worker, book = open_submission(path, workers)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         result.error = plain(str(error), 500)
         return result
     result.lab, result.version = plain(book["lab"], 80), plain(book["version"], 80)
@@ -231,8 +241,8 @@ def grade(
         result.verdicts = [judge_exercise(lab, exercise, session, seeds, memory) for exercise in lab.exercises]
     finally:
         session.close()
-    failed = [f"{label}: {why}" for label, why in session.problems]
-    more = [f"{len(failed) - MAX_PROBLEMS} more cells failed"] if len(failed) > MAX_PROBLEMS else []
-    result.problems += failed[:MAX_PROBLEMS] + more
+    result.problems += [f"{label}: {why}" for label, why in session.problems]
+    more = len(result.problems) - MAX_PROBLEMS
+    result.problems[MAX_PROBLEMS:] = [f"and {more} more"] if more > 0 else []
     result.seconds = time.monotonic() - begin
     return result

@@ -24,6 +24,7 @@ from .errors import Gone, GraderError, Starved, enough
 from .process import Worker
 from .remedies import remedy
 from .sandbox import FILES, LIMITS, Sandbox
+from .walk import below
 from .workers import Workers
 from .world import PACKAGE, world
 
@@ -50,7 +51,7 @@ CANDIDATES = {
 SELF_CHECK = Sandbox("C")
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 5.0
-TRIED = 2000
+TRIED, DEEPEST = 2000, 32
 
 
 @dataclass
@@ -104,15 +105,8 @@ def _files(workers: Workers) -> list[str]:
 
 def _within(paths: Iterable[Path], but: Iterable[Path] = ()) -> Iterator[Path]:
     # What lies in a folder can be readable though the folder cannot be listed.
-    return itertools.islice((one for path in paths for one in _below(path, set(but)) if not one.is_symlink()), TRIED)
-
-
-def _below(path: Path, but: set[Path]) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    for root, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if Path(root, name) not in but]
-        yield from (Path(root, name) for name in files)
+    found = (one for path in paths for one in below(path, DEEPEST, {*but}) if one.is_file() and not one.is_symlink())
+    return itertools.islice(found, TRIED)
 
 
 def _network(workers: Workers) -> list[str]:
@@ -126,7 +120,7 @@ def _processes(workers: Workers) -> list[str]:
 def _memory(workers: Workers) -> list[str]:
     found = list(_ask(workers, "memory", workers.sandbox.memory * 5 // 4))
     try:
-        got = _ask(workers, "fill", LIMITS["FSIZE"] - 1)
+        got = _ask(workers, "fill", LIMITS["FSIZE"] - 1, FILES)
         found += [f"files of {got} bytes"] if isinstance(got, int) and got > FILES else []
     except Gone:
         pass

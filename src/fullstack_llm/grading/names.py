@@ -21,6 +21,8 @@ from .roster import Person
 # The shortest name that fits: what follows the numbers is the student's choice, and may look like another's.
 CANVAS = re.compile(r"(?:(?:LATE_)?(?=anon_)|(?P<name>\w*?)_(?:LATE_)?(?=\d))(?P<id>anon_[A-Za-z0-9]+|\d+)_\d+_.+")
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
+# A folder's name ends there, so a full name that looks like another's number stays a name.
+MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
 GRADESCOPE = re.compile(r"(?P<name>)(?P<id>submission_\d+)")
 METADATA = "submission_metadata.yml"
 
@@ -40,11 +42,11 @@ class Names:
     people: dict[str, list[Person]] = field(default_factory=dict)
 
 
-def _by_pattern(pattern: re.Pattern[str], wanted: str) -> Names:
+def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] | None = None) -> Names:
     def owner(path: PurePath) -> str:
-        # The name may be a file's, a folder's or an archive's that the file was in.
-        for part in path.parts:
-            if found := pattern.fullmatch(part):
+        # The name may be a file's, or that of a folder that the file is in.
+        for number, part in enumerate(path.parts, start=1):
+            if found := (folders if folders and number < len(path.parts) else pattern).fullmatch(part):
                 names.people.setdefault(found["id"], [Person(found["id"], found["name"] or "")])
                 return found["id"]
         raise UnnamedError(f"no student, since its name is not like {wanted}")
@@ -68,14 +70,16 @@ def moodle() -> Names:
     >>> moodle().owner(PurePath("Ada Lovelace_4711_assignsubmission_file_/lab.ipynb"))
     '4711'
     """
-    return _by_pattern(MOODLE, "`Ada Lovelace_4711_assignsubmission_file_/lab.ipynb`, as Moodle's download names files")
+    wanted = "`Ada Lovelace_4711_assignsubmission_file_/lab.ipynb`, as Moodle's download names files"
+    return _by_pattern(MOODLE, wanted, MOODLE_FOLDER)
 
 
 def gradescope(folder: Path) -> Names:
     """The folders in Gradescope's export, each the submission of a student or a group; who, its metadata says."""
     names = _by_pattern(GRADESCOPE, "submission_1234/lab.ipynb, as Gradescope's export names folders")
     # An export opens into one folder; it may be given itself, or the one around it.
-    found = [*folder.glob(METADATA), *folder.glob(f"*/{METADATA}")]
+    # What lies beside the submissions is the export's; what lies in one of them is a student's.
+    found = [*folder.glob(METADATA)] or [*folder.glob(f"*/{METADATA}")]
     if len(found) != 1:
         raise UnnamedError(
             f"there is {'more than one' if found else 'no'} {METADATA} in {folder}: unpack what Gradescope's Export "

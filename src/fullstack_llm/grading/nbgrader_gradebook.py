@@ -23,15 +23,27 @@ def register(book: Any, data: dict[str, Any]) -> None:
         book.update_or_create_solution_cell(cell, notebook, assignment)
 
 
-def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) -> None:
-    """One student's scores and comments, all of them or none; a student or a submission that is missing is added."""
+def submit(book: Any, assignment: str, student: dict[str, Any]) -> tuple[Any, bool]:
+    """The student's submission, and whether it has the time that it came with, which may be no time."""
+    try:
+        timed = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
+        return book.update_or_create_submission(assignment, student["id"], **timed), True
+    except (ValueError, OverflowError):
+        book.db.rollback()
+        return book.update_or_create_submission(assignment, student["id"]), False
+
+
+def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) -> bool:
+    """One student's scores and comments, all of them or none; a student or a submission that is missing is added.
+
+    False if the time of the submission is none.
+    """
     assignment, notebook = data["assignment"], data["notebook"]
     try:
         book.find_student(student["id"])
     except api.MissingEntry:
         book.add_student(student["id"], email=student["email"] or None)
-    handed = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
-    submission = book.update_or_create_submission(assignment, student["id"], **handed)
+    submission, timed = submit(book, assignment, student)
     mine = next((one for one in submission.notebooks if one.name == notebook), None)
     if mine is None:
         mine = api.SubmittedNotebook(notebook=book.find_notebook(notebook, assignment), assignment=submission)
@@ -47,17 +59,17 @@ def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) ->
         grades[cell].manual_score, grades[cell].needs_manual_grade = score, False
         comments[cell].manual_comment = student["comments"].get(cell)
     book.db.commit()
+    return timed
 
 
 def main() -> None:
-    """Enter what standard input says, and say how many students were entered."""
+    """Enter what standard input says, and say how many students were entered, and whose submissions have no time."""
     api = importlib.import_module("nbgrader.api")
     data = json.load(sys.stdin)
     with api.Gradebook(f"sqlite:///{data['gradebook']}", data["course"]) as book:
         register(book, data)
-        for student in data["students"]:
-            enter(api, book, data, student)
-    print(json.dumps({"students": len(data["students"])}))
+        untimed = [one["id"] for one in data["students"] if not enter(api, book, data, one)]
+    print(json.dumps({"students": len(data["students"]), "untimed": untimed}))
 
 
 if __name__ == "__main__":

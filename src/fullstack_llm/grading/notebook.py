@@ -122,10 +122,13 @@ def _script(text: str) -> Notebook:
 
 
 def _bound(book: Notebook) -> None:
+    if len(book.cells) > MAX_CELLS:
+        book.notes.append(f"only the first {MAX_CELLS:,} of {len(book.cells):,} code cells were run")
+        del book.cells[MAX_CELLS:], book.tags[MAX_CELLS:]
     total = 0
     for number, (label, source) in enumerate(book.cells):
         total += len(source)
-        if len(source) > MAX_CELL or number >= MAX_CELLS or total > MAX_SOURCE:
+        if len(source) > MAX_CELL or total > MAX_SOURCE:
             book.notes.append(f"{label} was not run: it is too long, or the notebook is")
             book.cells[number] = (label, "")
     book.in_text = sorted(set(book.in_text))[:100]

@@ -109,7 +109,7 @@ class Worker:
     def __init__(self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox) -> None:
         self.process, self.requests, self.replies = process, requests, replies
         self.folder, self.sandbox = folder, sandbox
-        self.text, self.closed = "", False
+        self.text, self.closed, self.counted = "", False, False
         self.watched = 0.0
         self.received = bytearray()
         self.starved = usage.starved()
@@ -126,6 +126,8 @@ class Worker:
             self.ask(("limits", self.sandbox.bounds()), START_SECONDS)
         except Gone as gone:
             raise GraderError(f"a worker did not start ({gone.why}). It said:\n{self.text}") from None
+        # A sandbox starts processes before it can be put into a group.
+        self.counted = self.group is not None and self.group.counts(usage.tree(self.process.pid))
 
     def ask(self, request: tuple[object, ...], seconds: float) -> bytes:
         """The reply to a request; after `Gone` the worker is ended."""
@@ -199,7 +201,7 @@ class Worker:
 
     def _starved(self) -> bool:
         # A group knows this worker's end from those of neighbours, which would be an excuse otherwise.
-        if self.group and self.group.bounds_memory:
+        if self.group and self.counted:
             return self.group.killed
         return usage.starved() > self.starved
 

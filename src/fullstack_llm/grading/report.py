@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ class ClassRun:
     complete: bool = False
 
 
+AFTER = re.compile(r"([;\t]\s*)([=+\-@|%])")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -59,6 +61,7 @@ def student(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str,
         "earned": result.earned,
         "points": lab.points(),
         "error": result.error,
+        "fault": result.fault,
         "problems": result.problems,
         "review": result.review,
         "lab_named": result.lab,
@@ -96,6 +99,8 @@ def cell(text: str) -> str:
     "'=HYPERLINK(1)"
     """
     # The name of a file need not be text.
+    # Some programs end a cell at a semicolon, and begin the next one behind it.
+    text = AFTER.sub(r"\1'\2", text)
     text = text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace").decode()
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
 

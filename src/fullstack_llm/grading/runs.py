@@ -113,8 +113,8 @@ def files(one: Submission) -> list[list[str]]:
 
 
 def finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> bool:
-    """Whether there is a report of these very files, and no check has failed in it by a fault of its own."""
-    if report is None:
+    """Whether there is a report of these very files, and neither grader nor check has failed in it by its own fault."""
+    if report is None or report.get("fault"):
         return False
     kinds = {check["kind"] for exercise in report["exercises"] for check in exercise["checks"]}
     return report["files"] == current and "check failed" not in kinds

@@ -24,7 +24,7 @@ USERS = range(61_184, 65_520)
 MEMORY = min(4 << 30, installed() * 6 // 10)
 THREADS = 256
 FILES = namespaces.SIZES[namespaces.FOLDER]
-LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 32 << 20, "NOFILE": 128, "CORE": 0}
+LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,10 @@ class Workers:
         return folder
 
     def _load(self) -> None:
-        if self.warm:
+        if not self.warm:
+            self.waiting.extend(self._cold() for _ in range(self.ahead - len(self.waiting)))
+        elif self.zygote is None:
             self.zygote = Zygote(self.sandbox, self.modules, self.answers, self.private, self._folder())
-        else:
-            self.waiting.extend(self._cold() for _ in range(self.ahead))
 
     def _cold(self) -> Worker:
         with pipes() as (there, requests, replies, back):
@@ -81,6 +81,7 @@ class Workers:
         for attempt in (1, 2):
             self.taken = [one for one in self.taken if not one.closed]
             try:
+                self._load()
                 if self.warm:
                     worker = self._fork()
                 else:
@@ -96,7 +97,6 @@ class Workers:
                 said = self._end()
                 if attempt == 2:
                     raise GraderError(f"{error}\n{said}".strip()) from None
-                self._load()
         raise AssertionError
 
     def dismiss(self, worker: Worker) -> None:

@@ -29,9 +29,9 @@ except OSError as error:
 )
 FILL = """
 import os
-for number in range(9):
+for number in range(40):
     with open(f'{}/fill{{number}}', 'wb') as file:
-        os.posix_fallocate(file.fileno(), 0, 30 << 20)
+        os.posix_fallocate(file.fileno(), 0, 7 << 20)
 import time
 time.sleep(1)
 """

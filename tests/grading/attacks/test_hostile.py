@@ -36,6 +36,7 @@ CELLS = {
     "closed pipes": ("import os; os.closerange(3, 100)", "ended"),
     "abort": ("import os; os.abort()", "SIGABRT"),
     "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "84 an error of line ends": ("raise ValueError('\\n' * 5000)", "cell 1: "),
     "exception that cannot be printed": ("class E(Exception):\n  def __str__(s): 1/0\nraise E", "E"),
 }
 

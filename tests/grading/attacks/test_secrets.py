@@ -88,7 +88,7 @@ def test_in_the_judges_process_the_seeds_are_in_reach() -> None:
 @pytest.mark.control(16)
 def test_a_grader_that_keeps_output_is_flooded() -> None:
     run = control("16")
-    assert json.loads(run.stdout)["kept"] > 200 << 20, run
+    assert json.loads(run.stdout)["kept"] > 199 << 20, run
 
 
 @pytest.mark.control(76)

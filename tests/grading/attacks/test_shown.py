@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from random import Random
 
 import pytest
 from IPython.core import inputtransformer2
 from submissions import COUNT, TOY, TWICE
 
-from fullstack_llm.checks import calling, draws, judging, registry, verdict
+from fullstack_llm.checks import calling, codec, draws, judging, registry, verdict
+from fullstack_llm.checks.compare import same
+from fullstack_llm.checks.memory import Memory
 from fullstack_llm.checks.registry import Check
+from fullstack_llm.grading import names
 from fullstack_llm.grading.cells import without_magics
 from fullstack_llm.grading.judge import Result
 
@@ -92,6 +95,55 @@ def test_resubmitting_is_no_lottery() -> None:
     # With a draw for each submission, it would be one.
     lottery = Random(0)
     assert {earned(dict.fromkeys(seeds, f"{lottery.getrandbits(64):x}")) for _ in range(20)} == {0, 40}
+
+
+def passes_over(student: Callable[..., tuple[int, str]], draw: Random) -> None:
+    """A check that looks at a part of each reply only."""
+    for x in range(4):
+        judging.require(student(x)[0], 2 * x, case={"x": x}, hint="Twice.")
+
+
+@pytest.mark.attack(85)
+@pytest.mark.control(85)
+def test_replies_that_nobody_looks_at_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Check("double", "", 5, 1, 1, 10.0, passes_over)
+
+    def judged(size: int) -> tuple[str, int]:
+        memory = Memory()
+        function: Callable[[int], tuple[int, str]] = lambda x: (2 * x, "x" * size)  # noqa: E731
+        outcome = judging.judge_check(check, Direct(function), Random(0), memory)
+        return outcome.kind, sum(len(reply) for turns in memory.right.values() for _, _, reply in turns)
+
+    assert judged(8 << 20) == ("right", 4 * 32)
+    assert judged(17 << 20) == ("refused", 0)
+    monkeypatch.setattr(judging, "Bounded", lambda transport: transport)
+    monkeypatch.setattr("fullstack_llm.checks.memory.digest", lambda reply: reply)
+    assert judged(17 << 20)[1] > 4 * 17 << 20
+
+
+def test_texts_of_any_length_are_cut_before_they_are_looked_through() -> None:
+    for reply in (
+        ("raised", "x" * (9 << 20), "y" * (9 << 20)),
+        ("refused", "x" * (9 << 20)),
+        ("not written", "z" * 9000, ""),
+    ):
+        with pytest.raises(judging.NoValue) as caught:
+            judging._value("double", codec.encode(reply))
+        assert len(caught.value.why) < 2_000 and len(caught.value.trace) <= judging.TRACE
+    outcome = same({long: 1}, {})
+    assert not outcome and len(outcome.reason) < 1_000
+
+
+@pytest.mark.control(83)
+def test_by_the_names_within_a_zip_it_would_be_anothers() -> None:
+    path = PurePath("zusekonrad_103_9003_.zip").with_suffix("") / "turingalan_102_9002_lab.ipynb"
+    assert names.canvas().owner(path) == "102"
+
+
+@pytest.mark.control(84)
+def test_the_last_line_of_nothing_is_an_error() -> None:
+    with pytest.raises(IndexError):
+        "\n\n".strip().splitlines()[-1]
 
 
 @pytest.mark.control(77)
