@@ -25,11 +25,11 @@ def environment(name: str) -> Path:
     """The folder of programs of an environment that has this grader; made at the first call."""
     place = (FOLDER / f"venv-{name}").resolve()
     lock = LOCKS[name]
-    ready, wanted = place / ".ready", lock.read_text("utf-8")
+    pins = Path("requirements.lock").read_text("utf-8").splitlines()
+    numpy, torch = (next(line for line in pins if line.startswith(f"{one}==")) for one in ("numpy", "torch"))
+    ready, wanted = place / ".ready", "\n".join([lock.read_text("utf-8"), numpy, torch])
     if not ready.exists() or ready.read_text("utf-8") != wanted:
         print(f"installing {name} from {lock} into {place} (once)", flush=True)
-        pins = Path("requirements.lock").read_text("utf-8").splitlines()
-        numpy, torch = (next(line for line in pins if line.startswith(f"{one}==")) for one in ("numpy", "torch"))
         python = str(place / "bin" / "python")
         steps = [
             [sys.executable, "-m", "venv", "--clear", str(place)],

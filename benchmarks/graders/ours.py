@@ -18,6 +18,7 @@ import jupytext
 import nbformat
 
 from fullstack_llm.checks import draws, registry
+from fullstack_llm.checks.registry import LabChecks
 from fullstack_llm.grading import batch, judge, labs, report, runs
 from fullstack_llm.grading.batch import Batch, Graded, Grader
 from fullstack_llm.grading.intake import Submission, opened
@@ -77,9 +78,9 @@ def lab_03(sandbox: Sandbox) -> tuple[Batch, Path]:
     return Batch("03_tokenization", draws.seeds(lab), registry.HERE, labs.FOLDER, sandbox), folder
 
 
-def finish(one: Graded, kind: Batch) -> int:
+def finish(one: Graded, lab: LabChecks) -> int:
     """Write the report, as a run does; the points."""
-    report.write_student(HOME / "out", registry.find(kind.lab, kind.checks), one, runs.files(one.submission))
+    report.write_student(HOME / "out", lab, one, runs.files(one.submission))
     return one.result.earned
 
 
@@ -87,10 +88,10 @@ def grade(kind: Batch, folder: Path, copies: int = 1) -> tuple[dict[str, int], l
     """Scores by student, and the seconds of each submission with its report, after a first that does not count."""
     scores, seconds = {}, []
     with opened(folder) as found, batch.grader(kind) as grader:
-        grader.grade_student(found.submissions[0])
+        finish(grader.grade_student(found.submissions[0]), grader.lab)
         for one in found.submissions * copies:
             begin = time.perf_counter()
-            scores[one.owner] = finish(grader.grade_student(one), kind)
+            scores[one.owner] = finish(grader.grade_student(one), grader.lab)
             seconds.append(time.perf_counter() - begin)
     return scores, seconds
 
@@ -99,9 +100,9 @@ def two_jobs(kind: Batch, folder: Path) -> float:
     """Seconds a submission with `--jobs 2`, from the time when both graders have begun."""
     with opened(folder) as found:
         many: list[Submission] = found.submissions * COPIES
-        times = []
+        times, lab = [], registry.find(kind.lab, kind.checks)
         for one in batch.results(kind, many, 2):
-            finish(one, kind)
+            finish(one, lab)
             times.append(time.perf_counter())
     # Both have loaded once one has graded what the other could have.
     skipped = len(times) // 4
@@ -158,7 +159,7 @@ def stages(kind: Batch, folder: Path, rounds: int) -> dict[str, float]:
     with opened(folder) as intake, batch.grader(kind) as grader:
         for one in itertools.chain(intake.submissions[:1] * 3, intake.submissions * rounds):
             with watched() as spent:
-                finish(grader.grade_student(one), kind)
+                finish(grader.grade_student(one), grader.lab)
             for name, seconds in spent.items():
                 found[name].append(1000 * seconds)
     return {name: statistics.median(values[3:]) for name, values in found.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fullstack_llm.grading import cgroup
+from fullstack_llm.grading import cgroup, confine
 
 Hierarchy = Callable[[str], Path]
 FILES = ("memory.max", "memory.swap.max", "pids.max", "cpu.weight", "memory.limit_in_bytes", "cpu.shares")
@@ -45,11 +45,18 @@ def place(folder: Path, files: str) -> Path:
     return folder
 
 
+def entered(memory: int, tasks: int) -> list[Path]:
+    """The folders of a group that a process was moved into."""
+    group = cgroup.Group(memory, tasks)
+    group.take(123)
+    return group.folders
+
+
 def test_in_version_2_a_group_stands_beside_the_graders_own(hierarchy: Hierarchy) -> None:
     mount = hierarchy("0::/user.slice/app.slice/grader.scope\n")
     beside = place(mount / "user.slice" / "app.slice", "memory.max memory.swap.max pids.max cpu.weight")
     place(beside / "grader.scope", "")
-    (folder,) = cgroup.Group(123, 4 << 30, 300).folders
+    (folder,) = entered(4 << 30, 300)
     assert folder.parent == beside
     read = {name: (folder / name).read_text() for name in (*FILES[:4], "cgroup.procs")}
     assert read == {
@@ -66,7 +73,8 @@ def test_in_version_1_there_is_a_group_for_each_controller(hierarchy: Hierarchy)
     place(mount / "memory" / "docker" / "a", "memory.limit_in_bytes")
     place(mount / "cpu", "cpu.shares")
     place(mount / "freezer", "")
-    group = cgroup.Group(123, 4 << 30, 300)
+    group = cgroup.Group(4 << 30, 300)
+    group.take(123)
     read = {
         one.parent.name: [(one / name).read_text() for name in FILES if (one / name).exists()] for one in group.folders
     }
@@ -76,14 +84,14 @@ def test_in_version_1_there_is_a_group_for_each_controller(hierarchy: Hierarchy)
 def test_a_group_that_bounds_nothing_takes_no_process(hierarchy: Hierarchy) -> None:
     mount = hierarchy("0::/own\n")
     place(mount, "")
-    (folder,) = cgroup.Group(123, 4 << 30, 300).folders
+    (folder,) = entered(4 << 30, 300)
     assert (folder / "cgroup.procs").read_text() == ""
 
 
 @pytest.mark.parametrize("membership", ["", "0::/own\n", "4:memory:/nowhere\n"])
 def test_without_a_hierarchy_there_is_no_group(hierarchy: Hierarchy, membership: str) -> None:
     hierarchy(membership)
-    group = cgroup.Group(123, 1, 1)
+    group = cgroup.Group(1, 1)
     assert (group.folders, group.full) == ([], False)
     group.close()
 
@@ -99,7 +107,8 @@ EVENTS = {
 def test_whose_memory_was_full_is_seen(hierarchy: Hierarchy, version: str, full: int, killed: int, seen: str) -> None:
     mount = hierarchy("0::/own\n")
     place(mount, "memory.max")
-    group = cgroup.Group(123, 1, 1)
+    group = cgroup.Group(1, 1)
+    group.take(123)
     assert not group.counts([123])
     for name, text in EVENTS[version].items():
         (group.folders[0] / name).write_text(text.format(full=full, killed=killed))
@@ -131,3 +140,15 @@ def test_a_group_is_named_after_its_grader(tmp_path: Path) -> None:
     folder = cgroup.make(tmp_path)
     assert folder.name.startswith(f"{cgroup._prefix()}{os.getpid()}-")
     assert cgroup.make(tmp_path) != folder
+
+
+def test_a_process_enters_by_a_door(hierarchy: Hierarchy) -> None:
+    mount = hierarchy("4:memory:/\n3:cpu:/\n")
+    place(mount / "memory", "memory.limit_in_bytes")
+    place(mount / "cpu", "")
+    group = cgroup.Group(1, 1)
+    (door,) = group.doors()
+    confine.enter(door)
+    assert (group.folders[0] / "cgroup.procs").read_text() == "0"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(door)

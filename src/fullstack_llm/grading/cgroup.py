@@ -65,25 +65,40 @@ def make(place: Path) -> Path:
     return folder
 
 
-def bound(folder: Path, pid: int, files: dict[str, str], values: dict[str, str]) -> None:
-    """Bound the group by those of the files that it has, then move the process into it; without any it stays out."""
+def bound(folder: Path, files: dict[str, str], values: dict[str, str]) -> bool:
+    """Bound the group by those of the files that it has; whether it has any, and may take a process."""
     there = {name: kind for name, kind in files.items() if (folder / name).exists()}
     for name, kind in there.items():
         (folder / name).write_text(values[kind])
-    if there:
-        (folder / "cgroup.procs").write_text(str(pid))
+    return bool(there)
 
 
 class Group:
     """A group for one worker, in as many places as there are; it may bound nothing."""
 
-    def __init__(self, pid: int, memory: int, tasks: int) -> None:
+    def __init__(self, memory: int, tasks: int) -> None:
         self.folders: list[Path] = []
+        self.entered: list[Path] = []
         values = {"memory": str(memory), "tasks": str(tasks), "none": "0", "weight": "100", "shares": "1024"}
         for place, files in places():
             with contextlib.suppress(OSError):
                 self.folders.append(make(place))
-                bound(self.folders[-1], pid, files, values)
+                if bound(self.folders[-1], files, values):
+                    self.entered.append(self.folders[-1] / "cgroup.procs")
+
+    def doors(self) -> list[int]:
+        """Descriptors by which a process that writes `0` to them moves itself in: a move can take the kernel 20 ms."""
+        found = []
+        for path in self.entered:
+            with contextlib.suppress(OSError):
+                found.append(os.open(path, os.O_WRONLY))
+        return found
+
+    def take(self, pid: int) -> None:
+        """Move a process in, which has begun outside."""
+        for path in self.entered:
+            with contextlib.suppress(OSError):
+                path.write_text(str(pid))
 
     def counts(self, pids: Collection[int]) -> bool:
         """Whether these processes are within, and the kernel counts their memory, and what it ends for want of it."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cgroup import Group
 from .errors import CLOSED, GraderError, ended
 from .process import START_SECONDS, Cold
 from .sandbox import Sandbox, command
@@ -60,17 +61,20 @@ class Forked:
 
 @dataclass(frozen=True)
 class Coming:
-    """A worker that a zygote has been asked for: the grader's ends of its pipes, and its folder."""
+    """A worker that a zygote has been asked for: the grader's ends of its pipes, its folder, and its group."""
 
     requests: int
     replies: int
     status: int
     folder: str
+    group: Group | None
 
     def close(self) -> None:
-        """Forget it; it ends with its zygote."""
+        """Forget it, once its zygote has ended, and it too."""
         for end in (self.requests, self.replies, self.status):
             os.close(end)
+        if self.group:
+            self.group.close()
 
 
 class Zygote:
@@ -104,11 +108,16 @@ class Zygote:
             raise GraderError("the workers' process did not start. It said:")
         return self.loaded == "ready"
 
-    def order(self, folder: str) -> Coming:
+    def order(self, folder: str, group: Group | None) -> Coming:
         """Ask for a new worker, and do not wait for it; `OSError` if the zygote is gone."""
-        with pipes() as (there, requests, replies, back), _pipe(0) as (status, end):
-            socket.send_fds(self.control, [json.dumps({"folder": folder}).encode()], [there, back, end])
-            return Coming(requests, replies, status, folder)
+        doors = group.doors() if group else []
+        try:
+            with pipes() as (there, requests, replies, back), _pipe(0) as (status, end):
+                socket.send_fds(self.control, [json.dumps({"folder": folder}).encode()], [there, back, end, *doors])
+                return Coming(requests, replies, status, folder, group)
+        finally:
+            for door in doors:
+                os.close(door)
 
     def collect(self, coming: Coming) -> Forked:
         """The process of the worker that was ordered; `OSError` if the zygote could not fork it."""

@@ -103,18 +103,28 @@ class Cold:
         return text
 
 
+def bound(sandbox: Sandbox) -> int:
+    """Bytes of memory that a worker may have, by who watches from outside."""
+    return sandbox.memory * 5 // 4
+
+
+def group(sandbox: Sandbox) -> Group | None:
+    """A control group for one worker."""
+    return Group(bound(sandbox), THREADS + 16) if sandbox.watched else None
+
+
 class Worker:
     """A worker behind two pipes, in its folder."""
 
-    def __init__(self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox) -> None:
+    def __init__(
+        self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox, group: Group | None
+    ) -> None:
         self.process, self.requests, self.replies = process, requests, replies
         self.folder, self.sandbox = folder, sandbox
         self.text, self.closed, self.counted = "", False, False
         self.watched = 0.0
         self.received = bytearray()
-        self.starved = usage.starved()
-        self.bound = sandbox.memory * 5 // 4
-        self.group = Group(process.pid, self.bound, THREADS + 16) if sandbox.watched else None
+        self.starved, self.group = usage.starved(), group
         # What is shared with a zygote counts here too.
         self.before = usage.memory_and_threads(process.pid)[0]
         for end in (requests, replies):
@@ -158,7 +168,7 @@ class Worker:
             return
         self.watched = time.monotonic()
         memory, threads = usage.memory_and_threads(self.process.pid)
-        if memory > self.before + self.bound:
+        if memory > self.before + bound(self.sandbox):
             raise Gone("died", f"{self._greedy()}, and was ended")
         if threads > THREADS:
             raise Gone("died", f"its process had more than {THREADS} threads, and was ended")

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import cgroup, usage
 from .errors import GraderError
 from .forked import Coming, Zygote, pipes
-from .process import Cold, Worker
+from .process import Cold, Worker, group
 from .sandbox import Sandbox, command
 
 
@@ -60,7 +60,10 @@ class Workers:
             folder = self._folder()
             line = command(self.sandbox, self.modules, self.answers, self.private, (there, back), folder)
             process = Cold(line, folder, (there, back), self.sandbox.namespaces)
-            return Worker(process, requests, replies, folder, self.sandbox)
+            mine = group(self.sandbox)
+            if mine:
+                mine.take(process.pid)
+            return Worker(process, requests, replies, folder, self.sandbox, mine)
 
     def _fork(self) -> Worker:
         assert self.zygote
@@ -68,13 +71,17 @@ class Workers:
             self.zygote.close()
             self.zygote, self.warm = None, False
             return self._cold()
-        coming, self.coming = self.coming or self.zygote.order(self._folder()), None
+        coming, self.coming = self.coming or self._order(), None
         try:
             process = self.zygote.collect(coming)
         except BaseException:
             coming.close()
             raise
-        return Worker(process, coming.requests, coming.replies, coming.folder, self.sandbox)
+        return Worker(process, coming.requests, coming.replies, coming.folder, self.sandbox, coming.group)
+
+    def _order(self) -> Coming:
+        assert self.zygote
+        return self.zygote.order(self._folder(), group(self.sandbox))
 
     def take(self) -> Worker:
         """A worker that is ready, while the next one gets so; `GraderError` if there can be none."""
@@ -90,7 +97,7 @@ class Workers:
                 self.taken.append(worker)
                 worker.ready()
                 if self.zygote:
-                    self.coming = self.zygote.order(self._folder())
+                    self.coming = self._order()
                 return worker
             except (GraderError, OSError) as error:
                 # What waits may have been harmed by an earlier submission: one that starts now decides.
@@ -112,9 +119,10 @@ class Workers:
         self.waiting, self.taken, self.coming, self.zygote = deque(), [], None, None
         for worker in workers:
             worker.close()
+        said = zygote.close() if zygote else ""
         if coming:
             coming.close()
-        return zygote.close() if zygote else ""
+        return said
 
     def close(self) -> None:
         """End all workers, those that wait and those that were taken, and remove their folders."""

@@ -19,6 +19,8 @@ from typing import Any
 from . import confine, namespaces, syscalls, worker
 
 KEPT = 3
+# A request, a reply, how it ended, and the doors of control groups.
+DESCRIPTORS = 3 + 4
 
 
 def run(control: socket.socket, plan: dict[str, Any], calling: Any) -> None:
@@ -41,7 +43,7 @@ def run(control: socket.socket, plan: dict[str, Any], calling: Any) -> None:
     while True:
         for fd, _ in poll.poll():
             if fd == control.fileno():
-                message, fds, _, _ = socket.recv_fds(control, 1 << 16, KEPT)
+                message, fds, _, _ = socket.recv_fds(control, 1 << 16, DESCRIPTORS)
                 if not message:
                     return
                 one = _fork(control, plan, calling, json.loads(message)["folder"], fds, running)
@@ -81,7 +83,7 @@ def _fork(
     if pid == 0:
         _child(control, plan, calling, folder, fds, running)
     handle = os.pidfd_open(pid)
-    status = None if plan["namespaces"] else fds.pop()
+    status = None if plan["namespaces"] else fds.pop(2)
     for fd in fds:
         os.close(fd)
     if not plan["namespaces"]:
@@ -117,6 +119,8 @@ def _child(
             confine.end_with_parent()
         os.close(fds[2])
         control.close()
+        for door in fds[3:]:
+            confine.enter(door)
         confine.settle(folder)
         confine.confine(plan, folder)
         worker.serve(worker.Pipe(fds[0], fds[1]), calling)
