@@ -18,6 +18,9 @@ def outer(*command: str) -> list[str]:
     """A sandbox around a control: processes, signals, sockets and memory files of its own, no disk to write to."""
     mounts = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
     sized = [part for path in ("/tmp", "/dev/shm") for part in ("--size", str(1 << 30), "--tmpfs", path)]
+    # Someone may have cloned the course into a temporary folder.
+    needed = [Path(path).resolve() for path in (sys.base_prefix, sys.prefix, CONTROL.parents[3])]
+    sized += [part for path in needed if path.is_relative_to("/tmp") for part in ("--ro-bind", str(path), str(path))]
     own = ["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
     return ["bwrap", *own, "--die-with-parent", "--new-session", *mounts, *sized, "--chdir", "/tmp", *command]
 
