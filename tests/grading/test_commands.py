@@ -115,6 +115,13 @@ def test_pages_and_tables_are_safe(done: tuple[subprocess.CompletedProcess[str],
         rows = list(csv.reader(file))
     assert {len(row) for row in rows} == {7}
     assert "'=cmd.ipynb" in [row[2] for row in rows]
+    # What could not be graded is no zero.
+    assert {row[2]: row[3:6] for row in rows if row[2] in ("cut.ipynb", "empty.ipynb")} == {
+        "cut.ipynb": [""] * 3,
+        "empty.ipynb": [""] * 3,
+    }
+    page = (out / "index.html").read_text("utf-8")
+    assert page.count('<td class="number"></td>') == 2
     assert all(field[:1] not in "=+-@" for row in rows for field in row if field)
 
 

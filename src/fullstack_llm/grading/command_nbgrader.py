@@ -108,7 +108,11 @@ def request(course: Path, course_id: str, assignment: str, found: Scores, graded
 def _student(course: Path, assignment: str, score: Score) -> dict[str, Any]:
     exercises = {f"answer-{one['exercise']}": one for one in score.report["exercises"]}
     hints = {
-        cell: [check["hint"] for check in one["checks"] if check["kind"] != "right" and check["hint"]]
+        cell: [
+            " ".join(filter(None, (check["hint"], check.get("advice"))))
+            for check in one["checks"]
+            if check["kind"] != "right" and check["hint"]
+        ]
         for cell, one in exercises.items()
     }
     handed = _beside(course / "submitted" / score.person.id / assignment / "timestamp.txt")

@@ -132,9 +132,11 @@ def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str
     rows = []
     for one in reports:
         earned = {item["exercise"]: item["earned"] for item in one["exercises"]}
-        points = [earned.get(name, 0) for name in lab.exercises]
+        # What could not be graded has no points, and a zero is some.
+        points = [one["earned"], *(earned.get(name, 0) for name in lab.exercises)]
+        entered = [""] * len(points) if one["error"] else points
         remark = "; ".join([one["error"]] * bool(one["error"]) + one["problems"])[:500]
-        rows.append([one["id"], one["student"], one["submission"], one["earned"], *points, remark])
+        rows.append([one["id"], one["student"], one["submission"], *entered, remark])
     _csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)
     if run.changes is not None:
         _csv(out / "changes.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in run.changes])

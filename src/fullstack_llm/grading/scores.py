@@ -35,7 +35,7 @@ def feedback(report: dict[str, Any]) -> str:
     for one in report["exercises"]:
         lines.append(f"{one['exercise']}: {one['earned']} of {one['points']}.")
         failed = [check for check in one["checks"] if check["kind"] != "right"]
-        lines += [f"  {check['hint']}" for check in failed[:1] if check["hint"]]
+        lines += [f"  {text}" for check in failed[:1] for text in (check["hint"], check.get("advice")) if text]
     return "\n".join(lines)
 
 

@@ -36,7 +36,8 @@ def hardest(reports: Sequence[Report]) -> list[dict[str, Any]]:
         row["full"] += not failed
         row["unwritten"] += any(check["kind"] in UNWRITTEN for check in failed)
         # A student counts once for a hint, in however many checks it came up.
-        hints[one["exercise"]].update({check["hint"] for check in failed if check["kind"] not in UNWRITTEN})
+        told = [check for check in failed if check["kind"] not in UNWRITTEN]
+        hints[one["exercise"]].update({check.get("advice") or check["hint"] for check in told})
     for name, row in rows.items():
         row["hint"], row["count"] = next(iter(hints[name].most_common(1)), ("", 0))
     return sorted(rows.values(), key=lambda row: row["full"] / row["students"])
