@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fullstack_llm.expect import recorded
-from fullstack_llm.grading import intake, judge, levels, notebook, sandbox
+from fullstack_llm.grading import intake, judge, levels, notebook, process, sandbox
 
 ATTACKS = "book/_data/attacks.yml"
 
@@ -56,7 +56,7 @@ def limits(_: Path) -> list[str]:
         ["processes that it may lose", f"{judge.MAX_LOST}"],
         ["memory", f"{size(4 << 30)}, or six tenths of what the machine or container has, shared among `--jobs`"],
         ["files that it writes", f"{size(sandbox.FILES)} in all, {size(sandbox.LIMITS['FSIZE'])} each"],
-        ["files that it deletes and holds open, at B", f"{size(sandbox.LIMITS['FSIZE'] * sandbox.LIMITS['NOFILE'])}"],
+        ["files without a name that it holds open, at B", f"{size(process.DISK)}; with more it is left ungraded"],
         ["threads", f"{sandbox.THREADS}"],
         ["the file handed in", f"{size(notebook.MAX_FILE)}, {notebook.MAX_CELLS:,} cells"],
         ["a student's archives, unpacked", f"{size(intake.STUDENT_UNPACKED)}, {intake.STUDENT_FILES:,} files"],

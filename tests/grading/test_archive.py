@@ -122,6 +122,14 @@ def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "0.py").exists()
 
 
+def test_a_member_without_a_name_stays_in(tmp_path: Path) -> None:
+    path = packed(tmp_path / "hw.zip", [("a.py", b"{}"), (GOOD, b"{}")])
+    path.write_bytes(path.read_bytes().replace(b"a.py", b"\0.py"))
+    out = unpacked(path)
+    assert names(out) == [GOOD]
+    assert "leads out" in out.left_out[0]
+
+
 def test_room_is_bounded_for_all_members_together(tmp_path: Path) -> None:
     path = packed(tmp_path / "hw.zip", [(f"{number}.py", bytes(400)) for number in range(5)])
     out = unpacked(path, room=1000)

@@ -123,3 +123,17 @@ def test_a_long_message_is_cut_so_that_a_variable_holds_the_result(
 def test_a_missing_file_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert grading("classroom-run", tmp_path / "lab.ipynb", "--lab", SLUG) == 2
     assert "was it renamed, or not pushed?" in capsys.readouterr().err
+
+
+def test_what_a_file_says_is_no_command_to_the_runner(
+    tmp_path: Path, labs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    save(tmp_path / "lab.ipynb", [*RIGHT, "raise ValueError('\\n::error::mine')"])
+    assert grading("classroom-run", tmp_path / "lab.ipynb", "--lab", "00_toy", "--checks", TOY, "--labs", labs) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (stop,) = [number for number, line in enumerate(lines) if line.startswith("::stop-commands::")]
+    token = lines[stop].removeprefix("::stop-commands::")
+    assert len(token) == 32
+    resume = lines.index(f"::{token}::")
+    assert [number for number, line in enumerate(lines) if "::error::" in line and not stop < number < resume] == []

@@ -58,6 +58,9 @@ def test_a_zip_of_a_class(tmp_path: Path) -> None:
     path = zipped(tmp_path / "class.zip", "week 3/ada/lab.ipynb", "week 3/bo.ipynb")
     assert list(students(path)) == ["ada", "bo"]
     assert list(students(path, owner_of=lambda name: name.parts[0])) == ["week 3"]
+    # Whether a folder is the class's is told by all that it holds.
+    path = zipped(tmp_path / "class.zip", "ada/lab.ipynb", "ada/notes.ipynb", "bo/lab.docx", "__MACOSX/x/y.py")
+    assert students(path) == {"ada": ["ada/lab.ipynb", "ada/notes.ipynb"]}
 
 
 def test_two_students_with_one_name_to_show_stay_two(tmp_path: Path) -> None:

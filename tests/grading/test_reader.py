@@ -131,6 +131,11 @@ def test_size_comes_first(tmp_path: Path, graded: Graded, monkeypatch: pytest.Mo
         reader.read(tmp_path / "any.ipynb")
 
 
+def test_blank_lines_in_a_text_cell_take_no_time() -> None:
+    book = notebook([*RIGHT, cell("\n" * 100_000 + "def late(x): ...", "markdown")])
+    assert "late" in reader.parse(json.dumps(book).encode(), ".ipynb").in_text
+
+
 def test_a_notebook_of_empty_cells_is_no_flood(graded: Graded) -> None:
     book = notebook([*RIGHT, *[""] * 5_000])
     result = graded(book)

@@ -86,6 +86,21 @@ def test_gradescope_names_are_in_its_metadata(tmp_path: Path) -> None:
         names.gradescope(tmp_path)
 
 
+@pytest.mark.parametrize("other", ["a_101_777_5555_lab.ipynb", "x_101_777_5555_lab.ipynb"])
+def test_a_name_that_ends_like_a_number_takes_nobodys_points(
+    tmp_path: Path, labs: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "canvas"
+    folder.mkdir()
+    save(folder / "lovelaceada_101_9001_lab.ipynb", [COUNT])
+    save(folder / "bo_102_9002_lab.ipynb", [COUNT])
+    save(folder / other, RIGHT)
+    assert grade(folder, tmp_path / "grades", labs, "--names", "canvas") == 0
+    assert "left out: 101: two names stand before this number" in capsys.readouterr().out
+    data = json.loads((tmp_path / "grades" / "class.json").read_text())
+    assert [one["owner"] for one in data["students"]] == ["102"]
+
+
 def listed(tmp_path: Path, text: str, name: str = "class.csv") -> list[Person]:
     (tmp_path / name).write_text(text, "utf-8")
     return roster.read(tmp_path / name)

@@ -131,6 +131,26 @@ def test_an_error_of_the_grader_costs_only_what_it_stopped(
     assert "not finished" not in (tmp_path / "out/index.html").read_text()
 
 
+def test_a_fault_is_no_change_and_keeps_what_was_before(
+    grade: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grade() == 0
+    whole = batch.Grader.grade
+
+    def stumble(self: batch.Grader, path: Path) -> Any:
+        result = whole(self, path)
+        return judge.Result(error="it stumbled", fault=True) if "bo" in str(path) else result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.Grader, "grade", stumble)
+        assert grade("--again") == 2
+    assert "0 gained points in an exercise, and 0 lost some" in capsys.readouterr().out
+    assert (tmp_path / "out/previous").is_dir()
+    assert grade() == 0
+    assert earned(tmp_path / "out") == ALL
+    assert not (tmp_path / "out/previous").exists()
+
+
 @pytest.mark.attack(84)
 def test_what_the_grader_stumbles_over_costs_one_and_is_no_zero(
     grade: Callable[..., int],

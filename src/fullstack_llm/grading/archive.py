@@ -66,11 +66,11 @@ def unpack(
         try:
             archive = zipfile.ZipFile(file)
             members = _members(archive, path.stat().st_size)
+            wanted = list(_wanted(members, shown, out))
         except DAMAGE as error:
             out.left_out.append(f"{shown}: a zip that cannot be read ({_said(error)})")
             return out
-        wanted = list(_wanted(members, shown, out))
-        out.top = _common([name for name, _ in wanted]) if without_top else PurePosixPath()
+        out.top = _common(members) if without_top else PurePosixPath()
         for number, (name, one) in enumerate(wanted):
             target = folder / f"{number}{name.suffix.lower()}"
             short = name.relative_to(out.top) if out.top.parts else name
@@ -84,8 +84,10 @@ def unpack(
     return out
 
 
-def _common(names: list[PurePosixPath]) -> PurePosixPath:
-    """The one folder that holds all the others, if there is one."""
+def _common(members: list[zipfile.ZipInfo]) -> PurePosixPath:
+    """The one folder that holds all the others, of whatever kind, if there is one."""
+    names = [name for one in members if not one.filename.endswith("/") and not _hidden(name := _path(one))]
+    names = [name for name in names if not _leads_out(name)]
     tops = {name.parts[0] for name in names}
     return PurePosixPath(*tops) if len(tops) == 1 and all(len(name.parts) > 1 for name in names) else PurePosixPath()
 
@@ -111,12 +113,21 @@ def _wanted(
     last = {_path(one): one for one in members}
     for one in members:
         name = _path(one)
-        if one.is_dir() or any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts):
+        # Not `is_dir`, which looks for the last letter of a name that may have none.
+        if one.filename.endswith("/") or _hidden(name):
             continue
         if why := _fault(one, name) or ("" if last[name] is one else "the zip holds a later file of this name"):
             out.left_out.append(f"{_inside(shown, one.filename)}: {why}")
         else:
             yield name, one
+
+
+def _hidden(name: PurePosixPath) -> bool:
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
+
+
+def _leads_out(name: PurePosixPath) -> bool:
+    return not name.parts or name.is_absolute() or ".." in name.parts or name.parts[0][1:2] == ":"
 
 
 def _path(one: zipfile.ZipInfo) -> PurePosixPath:
@@ -127,7 +138,7 @@ def _path(one: zipfile.ZipInfo) -> PurePosixPath:
 def _fault(one: zipfile.ZipInfo, name: PurePosixPath) -> str:
     """Why a member stays in the zip, or nothing."""
     kind = stat.S_IFMT(one.external_attr >> 16)
-    if not name.parts or name.is_absolute() or ".." in name.parts or name.parts[0][1:2] == ":":
+    if _leads_out(name):
         return "its name leads out of the zip"
     if len(one.filename) > MAX_NAME:
         return f"its name has more than {MAX_NAME:,} characters"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..checks.verdict import HEADINGS
 from .intake import natural
+from .runs import open_still
 
 Report = Mapping[str, Any]
 COLUMNS = ("id", "student", "submission", "exercise", "before", "after", "outcome_before", "outcome_after", "remark")
@@ -32,10 +33,16 @@ def outcome(report: Report, exercise: str) -> tuple[int, str]:
 
 
 def changes(before: Mapping[str, Report], after: Mapping[str, Report]) -> list[dict[str, Any]]:
-    """One row for each exercise of each student whose points are no longer the same, by student."""
+    """One row for each exercise of each student whose points are no longer the same, by student.
+
+    A student whose grading has failed by the grader's own fault is in none.
+    """
     rows = []
     for name, known in sorted({**before, **after}.items(), key=lambda item: natural(item[1]["student"])):
         old, new = before.get(name, NONE), after.get(name, NONE)
+        if open_still(new):
+            # It has no points yet: nobody has lost any.
+            continue
         edited = "the files are not those of before" if old["files"] != new["files"] else ""
         for exercise in dict.fromkeys(one["exercise"] for one in (*new["exercises"], *old["exercises"])):
             (was, why), (now, reason) = outcome(old, exercise), outcome(new, exercise)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,14 @@ def run(args: argparse.Namespace) -> int:
     one = batch.Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
     with batch.grader(one) as grader:
         result = graded(grader.grade(args.notebook))
+    # A line that begins with two colons is a command to the runner, and some lines are a student's.
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}")
     for verdict in result.verdicts:
         print(verdict)
     for problem in result.problems:
         print(f"note: {problem}")
+    print(f"::{token}::")
     print(f"{lab.slug}: {result.error or f'{result.earned} of {lab.points()} points'}")
     data = classroom.results(lab, result, str(args.notebook))
     if OUTPUT in os.environ:

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     drawn = seeds(lab, class_key(args))
     by_name, roster = people.named(args, lab.slug), people.listed(args)
     with intake.opened(args.folder, args.out, by_name.owner) as found:
+        people.settle(found, by_name)
         if not found.submissions:
             _left_out(found)
             raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")
@@ -104,7 +105,9 @@ def _grade(
             shown.changes = changes(runs.reports(args.out / runs.PREVIOUS), reports)
             _changed(shown.changes)
         report.write_class(args.out, lab, shown, list(reports.values()))
-    runs.end(args.out)
+    # What was set aside stays until there is something in its place.
+    if not any(map(runs.open_still, reports.values())):
+        runs.end(args.out)
     return reports
 
 

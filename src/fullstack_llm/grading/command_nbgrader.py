@@ -68,8 +68,11 @@ def run(args: argparse.Namespace) -> int:
         if PurePath(name).parts != (name,) or name == "..":
             raise CommandError(f"{name!r} cannot be the name of a student or an assignment in nbgrader")
     graded = [one for one in found.scores if not one.error]
-    for name in _enter(python, request(args.course, args.course_id, assignment, found, graded)):
+    said = _enter(python, request(args.course, args.course_id, assignment, found, graded))
+    for name in said["untimed"]:
         print(f"no time: {plain(name)}: what stands in timestamp.txt is none, so nothing is late")
+    for name, why in said["failed"].items():
+        print(f"no score: {plain(name)}: nbgrader could not take it ({plain(why)})")
     for one in found.scores:
         page = args.grades / STUDENTS / f"{one.report['id']}.html"
         folder = args.course / "feedback" / one.person.id / assignment
@@ -80,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
     for one in found.scores:
         if one.error:
             print(f"no score: {one.person}: the file could not be graded ({one.error})")
-    print(f"{len(graded)} of {len(found.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
-    return 0 if len(graded) == len(found.scores) else 1
+    entered = len(graded) - len(said["failed"])
+    print(f"{entered} of {len(found.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
+    return 0 if entered == len(found.scores) else 1
 
 
 def _beside(path: Path) -> str:
@@ -135,8 +139,8 @@ def _python(args: argparse.Namespace) -> str:
     return sys.executable
 
 
-def _enter(python: str, data: dict[str, Any]) -> list[str]:
-    """Enter the scores; the students whose submissions have no time."""
+def _enter(python: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Enter the scores; what the writer says."""
     # A new gradebook is made with alembic, which nbgrader looks for by its name.
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
     try:
@@ -154,4 +158,5 @@ def _enter(python: str, data: dict[str, Any]) -> list[str]:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         missing = ": install nbgrader there" if "No module named 'nbgrader'" in why else ""
         raise CommandError(f"nbgrader's gradebook could not be written ({why}){missing}")
-    return list(json.loads(done.stdout.splitlines()[-1])["untimed"])
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said

@@ -35,6 +35,18 @@ class Broken(Unfair):
     """The process that workers are forked from has ended, and its workers with it."""
 
 
+class Crowded(Unfair):
+    """The disk fills up, and it cannot be seen by whose doing."""
+
+
+def crowded() -> Crowded:
+    """The error, with what to do."""
+    return Crowded(
+        "more than a gigabyte of the disk was taken while a submission ran, twice over the same one, and whose files "
+        "those are cannot be seen. Remedy: grade it by itself on a machine that does nothing else, or at level A."
+    )
+
+
 def starved() -> Starved:
     """The error, with what to do."""
     return Starved(
@@ -62,11 +74,17 @@ def ended(status: int) -> str:
 
     >>> ended(9), ended(256)
     ('its process was ended by SIGKILL', 'its process ended itself (exit status 1)')
+    >>> ended(40), ended(127)
+    ('its process was ended by signal 40', 'its process ended')
     """
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}"
-    return f"its process ended itself (exit status {code})"
+    try:
+        code = os.waitstatus_to_exitcode(status)
+    except ValueError:
+        return "its process ended"
+    if code >= 0:
+        return f"its process ended itself (exit status {code})"
+    known = {one.value: one.name for one in signal.Signals}
+    return f"its process was ended by {known.get(-code, f'signal {-code}')}"
 
 
 CLOSED = "its process closed the connection"

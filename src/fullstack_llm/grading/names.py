@@ -36,10 +36,12 @@ class Names:
     """How files are named: `owner` gives a student's id for a path in the folder of submissions.
 
     `people` says who stands behind an id, one person or a group, as far as names tell; it grows as owners are asked.
+    `contested` are ids that stand behind two different names: one may be a name that ends like a number.
     """
 
     owner: Callable[[PurePath], str]
     people: dict[str, list[Person]] = field(default_factory=dict)
+    contested: set[str] = field(default_factory=set)
 
 
 def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] | None = None) -> Names:
@@ -47,8 +49,10 @@ def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] 
         # The name may be a file's, or that of a folder that the file is in.
         for number, part in enumerate(path.parts, start=1):
             if found := (folders if folders and number < len(path.parts) else pattern).fullmatch(part):
-                names.people.setdefault(found["id"], [Person(found["id"], found["name"] or "")])
-                return found["id"]
+                one = Person(found["id"], found["name"] or "")
+                if names.people.setdefault(one.id, [one])[0].name != one.name and one.name:
+                    names.contested.add(one.id)
+                return one.id
         raise UnnamedError(f"no student, since its name is not like {wanted}")
 
     names = Names(owner)
@@ -79,7 +83,8 @@ def gradescope(folder: Path) -> Names:
     names = _by_pattern(GRADESCOPE, "submission_1234/lab.ipynb, as Gradescope's export names folders")
     # An export opens into one folder; it may be given itself, or the one around it.
     # What lies beside the submissions is the export's; what lies in one of them is a student's.
-    found = [*folder.glob(METADATA)] or [*folder.glob(f"*/{METADATA}")]
+    within = [path for path in folder.glob(f"*/{METADATA}") if not GRADESCOPE.fullmatch(path.parent.name)]
+    found = [*folder.glob(METADATA)] or within
     if len(found) != 1:
         raise UnnamedError(
             f"there is {'more than one' if found else 'no'} {METADATA} in {folder}: unpack what Gradescope's Export "

@@ -28,7 +28,8 @@ def submit(book: Any, assignment: str, student: dict[str, Any]) -> tuple[Any, bo
     try:
         timed = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
         return book.update_or_create_submission(assignment, student["id"], **timed), True
-    except (ValueError, OverflowError):
+    except Exception:
+        # What reads times raises anything.
         book.db.rollback()
         return book.update_or_create_submission(assignment, student["id"]), False
 
@@ -63,13 +64,20 @@ def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) ->
 
 
 def main() -> None:
-    """Enter what standard input says, and say how many students were entered, and whose submissions have no time."""
+    """Enter what standard input says, and say whose submissions have no time, and who could not be entered, and why."""
     api = importlib.import_module("nbgrader.api")
     data = json.load(sys.stdin)
     with api.Gradebook(f"sqlite:///{data['gradebook']}", data["course"]) as book:
         register(book, data)
-        untimed = [one["id"] for one in data["students"] if not enter(api, book, data, one)]
-    print(json.dumps({"students": len(data["students"]), "untimed": untimed}))
+        untimed, failed = [], {}
+        for student in data["students"]:
+            try:
+                untimed += [] if enter(api, book, data, student) else [student["id"]]
+            except Exception as error:
+                # The others' scores are no less theirs.
+                book.db.rollback()
+                failed[student["id"]] = f"{type(error).__name__}: {error}"[:300]
+    print(json.dumps({"untimed": untimed, "failed": failed}))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ MAX_FILE = 256 << 20
 MAX_CELLS = 2_000
 MAX_CELL = 200_000
 MAX_SOURCE = 2_000_000
-DEFINITION = re.compile(r"^\s*(?:async\s+)?def\s+(\w+)\s*\(", re.MULTILINE)
+DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(", re.MULTILINE)
 
 
 class UnreadableError(ValueError):

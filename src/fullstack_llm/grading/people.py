@@ -48,6 +48,15 @@ def listed(args: argparse.Namespace) -> list[Person] | None:
         raise CommandError(str(error)) from None
 
 
+def settle(found: intake.Intake, by_name: Names) -> None:
+    """Leave out what may be of either of two students: neither gets the other's points."""
+    for one in found.submissions:
+        if one.owner in by_name.contested:
+            files = ", ".join(file.name for file in one.files[:5])
+            found.left_out.append(f"{one.student}: two names stand before this number, grade these by hand: {files}")
+    found.submissions[:] = [one for one in found.submissions if one.owner not in by_name.contested]
+
+
 def record(out: Path, by_name: Names, found: intake.Intake, people: list[Person] | None) -> list[str]:
     """Say who is behind each submission, there and in the folder of reports; lines about who is missing or unknown."""
     who = {

@@ -15,7 +15,7 @@ from typing import Protocol
 from ..checks.codec import MAX_BYTES, encode
 from . import usage
 from .cgroup import Group
-from .errors import CLOSED, UNEXPLAINED, Gone, GraderError, Unfair, broken, ended, starved
+from .errors import CLOSED, UNEXPLAINED, Gone, GraderError, Unfair, broken, crowded, ended, starved
 from .namespaces import FOLDER
 from .sandbox import FILES, THREADS, Sandbox, environment
 from .worker import HEADER
@@ -23,6 +23,7 @@ from .worker import HEADER
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.1
 PIECE = 1 << 16
+DISK = 1 << 30
 
 
 class Process(Protocol):
@@ -80,7 +81,8 @@ class Cold:
                 time.sleep(0.01)
             elif status.si_code == os.CLD_EXITED:
                 # bubblewrap and the shell agree: 128 and the signal's number.
-                return ended(status.si_status - 128 if self.boxed and status.si_status > 128 else status.si_status << 8)
+                signalled = self.boxed and 128 < status.si_status <= 128 + 64
+                return ended(status.si_status - 128 if signalled else status.si_status << 8)
             else:
                 return ended(status.si_status)
         return CLOSED
@@ -125,6 +127,7 @@ class Worker:
         self.watched = 0.0
         self.received = bytearray()
         self.starved, self.group = usage.starved(), group
+        self.free = usage.free(folder)
         # What is shared with a zygote counts here too.
         self.before = usage.memory_and_threads(process.pid)[0]
         for end in (requests, replies):
@@ -172,6 +175,9 @@ class Worker:
             raise Gone("died", f"{self._greedy()}, and was ended")
         if threads > THREADS:
             raise Gone("died", f"its process had more than {THREADS} threads, and was ended")
+        if not self.sandbox.namespaces and self.free - usage.free(self.folder) > DISK:
+            # Files without a name are in no folder, and whose they are is not to be seen.
+            raise crowded()
         if usage.stored(self.folder, FILES) > FILES:
             raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
 
@@ -190,7 +196,11 @@ class Worker:
         while len(self.received) < count:
             self._wait(self.replies, select.POLLIN, deadline)
             self._watch()
-            chunk = os.read(self.replies, PIECE)
+            try:
+                chunk = os.read(self.replies, PIECE)
+            except BlockingIOError:
+                # It has taken back what it wrote.
+                continue
             if not chunk:
                 raise Gone("died", self._end())
             self.received += chunk

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..checks.registry import LabChecks
 from ..checks.verdict import Verdict
-from . import summary
+from . import runs, summary
 from .batch import Graded
 from .changes import COLUMNS
 from .intake import natural
@@ -133,8 +133,9 @@ def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str
     for one in reports:
         earned = {item["exercise"]: item["earned"] for item in one["exercises"]}
         # What could not be graded has no points, and a zero is some.
-        points = [one["earned"], *(earned.get(name, 0) for name in lab.exercises)]
-        entered = [""] * len(points) if one["error"] else points
+        failed = {item["exercise"] for item in one["exercises"] if runs.stumbled(item)}
+        entered = ["" if one["error"] or failed else one["earned"]]
+        entered += ["" if one["error"] or name in failed else earned.get(name, 0) for name in lab.exercises]
         remark = "; ".join([one["error"]] * bool(one["error"]) + one["problems"])[:500]
         rows.append([one["id"], one["student"], one["submission"], *entered, remark])
     _csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)

@@ -114,10 +114,17 @@ def files(one: Submission) -> list[list[str]]:
 
 def finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> bool:
     """Whether there is a report of these very files, and neither grader nor check has failed in it by its own fault."""
-    if report is None or report.get("fault"):
-        return False
-    kinds = {check["kind"] for exercise in report["exercises"] for check in exercise["checks"]}
-    return report["files"] == current and "check failed" not in kinds
+    return report is not None and report["files"] == current and not open_still(report)
+
+
+def stumbled(exercise: Mapping[str, Any]) -> bool:
+    """Whether a check of the exercise failed by its own fault."""
+    return any(check["kind"] == "check failed" for check in exercise["checks"])
+
+
+def open_still(report: Mapping[str, Any]) -> bool:
+    """Whether grader or check failed over it by their own fault, so that it has no score yet."""
+    return bool(report.get("fault")) or any(map(stumbled, report["exercises"]))
 
 
 @contextmanager

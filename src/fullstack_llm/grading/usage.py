@@ -57,13 +57,21 @@ def memory_and_threads(pid: int) -> tuple[int, int]:
     total = threads = 0
     for one in tree(pid):
         try:
-            fields = dict(line.split(":", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
-        except (OSError, ValueError):
+            lines = Path(f"/proc/{one}/status").read_bytes().split(b"\n")
+        except OSError:
             continue
+        # A process may call itself anything.
+        fields = {key: value for line in lines[1:] for key, _, value in [line.partition(b":")]}
         # Files' pages go when memory is short; a zombie has none of the three.
-        total += sum(int(fields.get(name, "0").split()[0]) << 10 for name in ("RssAnon", "RssShmem", "VmPTE"))
-        threads += int(fields.get("Threads", "0"))
+        total += sum(int(fields.get(name, b"0").split()[0]) << 10 for name in (b"RssAnon", b"RssShmem", b"VmPTE"))
+        threads += int(fields.get(b"Threads", b"0"))
     return total, threads
+
+
+def free(folder: str) -> int:
+    """Bytes that are free on the disk of the folder."""
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize
 
 
 def stored(folder: str, bound: int) -> int:

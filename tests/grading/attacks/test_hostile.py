@@ -5,6 +5,8 @@ What the sandbox alone withstands is in `table.py`: these hold for any process o
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +17,7 @@ from submissions import COUNT, RIGHT, TWICE
 from table import FLOOD
 
 from fullstack_llm.checks.verdict import Verdict
+from fullstack_llm.grading import process
 from fullstack_llm.grading.judge import Result
 
 Graded = Callable[..., Result]
@@ -35,6 +38,7 @@ CELLS = {
     "16 output": (FLOOD, ""),
     "closed pipes": ("import os; os.closerange(3, 100)", "ended"),
     "abort": ("import os; os.abort()", "SIGABRT"),
+    "a signal without a name": ("import os; os.kill(os.getpid(), 40)", "signal 40"),
     "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "84 an error of line ends": ("raise ValueError('\\n' * 5000)", "cell 1: "),
     "exception that cannot be printed": ("class E(Exception):\n  def __str__(s): 1/0\nraise E", "E"),
@@ -126,6 +130,19 @@ def test_a_call_that_goes_wrong_costs_its_own_check(graded: Graded, body: str, k
     assert (of(result, "double").earned, of(result, "count").earned) == (0, 60)
     assert of(result, "double").outcomes[0].kind == kind
     assert len(str(of(result, "double"))) < 20_000
+
+
+def test_a_reply_that_is_taken_back_is_waited_for(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, times = os.read, itertools.count()
+
+    def sometimes(fd: int, size: int) -> bytes:
+        if size == process.PIECE and next(times) % 2 == 0:
+            raise BlockingIOError
+        return read(fd, size)
+
+    monkeypatch.setattr("fullstack_llm.grading.process.os.read", sometimes)
+    result = graded(RIGHT)
+    assert (result.earned, result.fault) == (100, False)
 
 
 @pytest.mark.attack(75)

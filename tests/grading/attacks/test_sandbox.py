@@ -16,9 +16,9 @@ from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
 from fullstack_llm.checks import codec, registry
-from fullstack_llm.grading import cgroup, forked, judge, seccomp, syscalls, usage, world
+from fullstack_llm.grading import cgroup, forked, judge, process, seccomp, syscalls, usage, world
 from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.errors import Gone
+from fullstack_llm.grading.errors import Crowded, Gone
 from fullstack_llm.grading.judge import Result
 from fullstack_llm.grading.workers import Workers
 
@@ -212,6 +212,58 @@ def test_threads_are_few_also_between_two_looks(grader: Grader, monkeypatch: pyt
             assert isinstance(got, tuple) and 100 < got[1] <= bounds["NPROC"]
         finally:
             workers.close()
+
+
+NAMED = """
+import ctypes, threading, time
+ctypes.CDLL(None).prctl(15, {!r}, 0, 0, 0)
+for _ in range(40):
+    threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+time.sleep(3)
+"""
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\x0bb", b"Threads:\t1"])
+def test_a_process_is_counted_whatever_it_calls_itself(
+    grader: Grader, monkeypatch: pytest.MonkeyPatch, name: bytes
+) -> None:
+    monkeypatch.setattr(cgroup, "places", list)
+    monkeypatch.setattr(process, "THREADS", 12)
+    workers = Workers(grader.batch.sandbox)
+    try:
+        with pytest.raises(Gone, match="more than 12 threads"):
+            workers.take().ask(("define", "cell 1", NAMED.format(name), []), 8)
+    finally:
+        workers.close()
+
+
+NAMELESS = """
+import mmap, os, time
+kept = []
+for number in range(12):
+    with open("x", "w+b") as file:
+        file.write(b"1" * (7 << 20))
+        file.flush()
+        os.remove("x")
+        kept.append(mmap.mmap(file.fileno(), 4096))
+time.sleep(3)
+"""
+
+
+@pytest.mark.attack(14)
+def test_files_without_a_name_fill_no_disk(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "DISK", 40 << 20)
+    workers = Workers(grader.batch.sandbox)
+    try:
+        worker = workers.take()
+        if grader.batch.sandbox.namespaces:
+            # They are in memory of a size.
+            worker.ask(("define", "cell 1", NAMELESS, []), 8)
+        else:
+            with pytest.raises(Crowded, match="Remedy"):
+                worker.ask(("define", "cell 1", NAMELESS, []), 8)
+    finally:
+        workers.close()
 
 
 @pytest.mark.attack(11)
