@@ -128,7 +128,7 @@ class Grader:
 @contextmanager
 def grader(batch: Batch) -> Iterator[Grader]:
     """A grader whose workers, and all their folders, end with the block."""
-    with scratch.folder("grading-run-") as home:
+    with scratch.folder(scratch.GRADING) as home:
         one = Grader(batch, str(home))
         try:
             yield one
@@ -167,7 +167,7 @@ def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Itera
                 yield one.grade_student(item)
         return
     # Folders that a stopped process leaves behind go with this one.
-    with scratch.folder("grading-run-") as home:
+    with scratch.folder(scratch.GRADING) as home:
         pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (batch, str(home)))
         try:
             for done in as_completed([pool.submit(_grade, item) for item in submissions]):

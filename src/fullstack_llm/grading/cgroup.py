@@ -78,25 +78,25 @@ class Group:
 
     def __init__(self, memory: int, tasks: int) -> None:
         self.folders: list[Path] = []
-        self.entered: list[Path] = []
+        self.procs: list[Path] = []
         values = {"memory": str(memory), "tasks": str(tasks), "none": "0", "weight": "100", "shares": "1024"}
         for place, files in places():
             with contextlib.suppress(OSError):
                 self.folders.append(make(place))
                 if bound(self.folders[-1], files, values):
-                    self.entered.append(self.folders[-1] / "cgroup.procs")
+                    self.procs.append(self.folders[-1] / "cgroup.procs")
 
     def doors(self) -> list[int]:
         """Descriptors by which a process that writes `0` to them moves itself in: a move can take the kernel 20 ms."""
         found = []
-        for path in self.entered:
+        for path in self.procs:
             with contextlib.suppress(OSError):
                 found.append(os.open(path, os.O_WRONLY))
         return found
 
     def take(self, pid: int) -> None:
         """Move a process in, which has begun outside."""
-        for path in self.entered:
+        for path in self.procs:
             with contextlib.suppress(OSError):
                 path.write_text(str(pid))
 

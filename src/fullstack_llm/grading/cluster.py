@@ -40,13 +40,13 @@ class Remote:
         if other := [name for name, value in self.made_with.items() if here[name] != value]:
             differ = " and ".join(other)
             raise GraderError(f"a machine of the cluster has another {differ} than this one: install the same version")
-        return Grader(batch, str(self.home.enter_context(scratch.folder("grading-run-"))))
+        return Grader(batch, str(self.home.enter_context(scratch.folder(scratch.GRADING))))
 
     def grade(self, one: Submission, contents: list[bytes]) -> Graded:
         """The result of one student, whose files' contents come with the names."""
         if self.grader is None:
             self.grader = self._begin()
-        with scratch.folder("submissions-run-") as folder:
+        with scratch.folder(scratch.SUBMISSIONS) as folder:
             files = []
             for number, (file, content) in enumerate(zip(one.files, contents, strict=True)):
                 path = folder / f"{number}{file.path.suffix}"

@@ -39,11 +39,12 @@ class Crowded(Unfair):
     """The disk fills up, and it cannot be seen by whose doing."""
 
 
-def crowded() -> Crowded:
-    """The error, with what to do."""
+def crowded(bound: int) -> Crowded:
+    """The error about so many bytes of the disk, with what to do."""
     return Crowded(
-        "more than a gigabyte of the disk was taken while a submission ran, twice over the same one, and whose files "
-        "those are cannot be seen. Remedy: grade it by itself on a machine that does nothing else, or at level A."
+        f"more than {bound / (1 << 30):.2g} GB of the disk were taken while a submission ran, twice over the same one, "
+        "and whose files those are cannot be seen. Remedy: grade it by itself on a machine that does nothing else, or "
+        "at level A."
     )
 
 

@@ -141,16 +141,16 @@ def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath
     `owner_of` may refuse a file by a `ValueError`, whose sentence is kept. A zip's members are those of who owns the
     zip, whatever they are called; only the zip of a class holds files of many.
     """
-    with scratch.folder("submissions-run-") as home:
+    with scratch.folder(scratch.SUBMISSIONS) as home:
         rooms, owned = Rooms(owner_of), dict[str, list[File]]()
-        for number, (name, path) in enumerate(_files(root, reports, rooms)):
-            if path.suffix.lower() != ".zip":
-                owned.setdefault(rooms.whose(name)[0], []).append(File(printable(str(name)), path))
+        for number, (who, name, path) in enumerate(_files(root, reports, rooms)):
+            if who is not None and path.suffix.lower() != ".zip":
+                owned.setdefault(who, []).append(File(printable(str(name)), path))
                 continue
             folder = home / str(number)
             folder.mkdir()
-            for who, file in _unpacked(name, path, folder, rooms, root):
-                owned.setdefault(who, []).append(file)
+            for whose, file in _unpacked(who, name, path, folder, rooms):
+                owned.setdefault(whose, []).append(file)
         found = Intake(left_out=[*rooms.left_out, *rooms.rest()])
         for student, files in sorted(owned.items(), key=lambda item: natural(item[0])):
             in_order = tuple(sorted(files, key=lambda file: natural(file.name)))
@@ -158,27 +158,33 @@ def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath
         yield found
 
 
-def _unpacked(name: PurePath, path: Path, folder: Path, rooms: Rooms, root: Path) -> Iterator[tuple[str, File]]:
-    """The files in a zip, each with its owner."""
-    of_class, shown = path == root, printable(str(name))
+def _unpacked(who: str | None, name: PurePath, path: Path, folder: Path, rooms: Rooms) -> Iterator[tuple[str, File]]:
+    """The files in a zip, each with its owner; in that of a class, which has none, each has its own."""
+
+    def whose(member: PurePosixPath) -> tuple[str, str]:
+        return rooms.whose(member) if who is None else (who, "")
 
     def refuse(member: PurePosixPath, size: int) -> str:
-        who, why = rooms.whose(member) if of_class else (rooms.whose(name)[0], "")
-        return why or rooms.refuse(who, size)
+        mine, why = whose(member)
+        return why or rooms.refuse(mine, size)
 
     # People often make the zip of a class from a folder, which is no student.
-    out = unpack(path, shown, folder, refuse, without_top=of_class and rooms.owner_of is owner)
+    out = unpack(path, printable(str(name)), folder, refuse, without_top=who is None and rooms.owner_of is owner)
     for line in out.left_out:
-        rooms.leave("" if of_class else rooms.whose(name)[0], line)
+        rooms.leave(who or "", line)
     for member, target in out.files:
-        inside = printable(str(member if of_class else name / member))
-        yield rooms.whose(member.relative_to(out.top) if of_class else name)[0], File(inside, target)
+        inside = printable(str(member if who is None else name / member))
+        yield whose(member.relative_to(out.top))[0], File(inside, target)
 
 
-def _files(root: Path, reports: Path | None, rooms: Rooms) -> Iterator[tuple[PurePath, Path]]:
-    """Files to look into; links, hidden files and the folder of `reports` are left alone."""
+def _files(root: Path, reports: Path | None, rooms: Rooms) -> Iterator[tuple[str | None, PurePath, Path]]:
+    """Files to look into, with their owners; links, hidden files and the folder of `reports` are left alone.
+
+    The zip of a class is nobody's.
+    """
     if root.is_file():
-        yield PurePath(root.name), root
+        name = PurePath(root.name)
+        yield None if root.suffix.lower() == ".zip" else rooms.whose(name)[0], name, root
         return
     unreadable: list[OSError] = []
     for folder, folders, files in os.walk(root, followlinks=False, onerror=unreadable.append):
@@ -197,7 +203,7 @@ def _files(root: Path, reports: Path | None, rooms: Rooms) -> Iterator[tuple[Pur
             if why := _fault(path) or why or rooms.refuse(who):
                 rooms.leave(who, f"{printable(str(name))}: {why}")
             else:
-                yield name, path
+                yield who, name, path
     for one in unreadable:
         rooms.leave("", f"{printable(str(one.filename))}: a folder that cannot be read ({one.strerror})")
 

@@ -21,7 +21,7 @@ from typing import Any
 from ..checks import codec
 from . import scratch
 from .errors import Gone, GraderError, Starved, enough
-from .process import Worker
+from .process import Worker, bound
 from .remedies import remedy
 from .sandbox import FILES, LIMITS, Sandbox
 from .walk import below
@@ -118,7 +118,7 @@ def _processes(workers: Workers) -> list[str]:
 
 
 def _memory(workers: Workers) -> list[str]:
-    found = list(_ask(workers, "memory", workers.sandbox.memory * 5 // 4))
+    found = list(_ask(workers, "memory", bound(workers.sandbox)))
     try:
         got = _ask(workers, "fill", LIMITS["FSIZE"] - 1, FILES)
         found += [f"files of {got} bytes"] if isinstance(got, int) and got > FILES else []
@@ -161,7 +161,7 @@ PROBES = {
 def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe:
     """Try out the guarantees; `GraderError` if no worker can be had in this sandbox at all."""
     result = Probe(sandbox)
-    with scratch.folder("grading-run-") as home:
+    with scratch.folder(scratch.GRADING) as home:
         workers = Workers(sandbox, ahead=0, home=str(home))
         try:
             for name in names:

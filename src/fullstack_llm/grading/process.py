@@ -177,7 +177,7 @@ class Worker:
             raise Gone("died", f"its process had more than {THREADS} threads, and was ended")
         if not self.sandbox.namespaces and self.free - usage.free(self.folder) > DISK:
             # Files without a name are in no folder, and whose they are is not to be seen.
-            raise crowded()
+            raise crowded(DISK)
         if usage.stored(self.folder, FILES) > FILES:
             raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
 

@@ -19,9 +19,16 @@ from .world import PACKAGE, World, grants, mounts, world
 SAFE = ("-P", "-s")
 # Numbers that belong to no user of the machine, and exist in containers too, which often have 65,536.
 USERS = range(61_184, 65_520)
+
+
+def share(jobs: int = 1) -> int:
+    """Bytes of memory for each of so many submissions at a time."""
+    return min(4 << 30, installed() * 6 // 10 // jobs)
+
+
 # On top of what the lab's modules take (torch: 0.6 GB of addresses, 0.15 GB of data). Address space bounds memory
 # shared with no one, data what a program really asks for; a worker is one process, so this and FILES are its total.
-MEMORY = min(4 << 30, installed() * 6 // 10)
+MEMORY = share()
 THREADS = 256
 FILES = namespaces.SIZES[namespaces.FOLDER]
 LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
@@ -46,7 +53,7 @@ class Sandbox:
 
     def shared(self, jobs: int) -> Sandbox:
         """The same for each of several submissions at a time: together they take no more than one may alone."""
-        memory = min(self.memory, installed() * 6 // 10 // jobs)
+        memory = min(self.memory, share(jobs))
         bounded = {name: memory for name in ("AS", "DATA") if name in self.limits}
         return replace(self, memory=memory, limits=self.limits | bounded)
 

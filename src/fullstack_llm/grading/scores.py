@@ -24,8 +24,8 @@ class Score:
     @property
     def error(self) -> str:
         """Why the file could not be graded; then there is no score to enter."""
-        kinds = {check["kind"] for one in self.report["exercises"] for check in one["checks"]}
-        own = "a check failed by a fault of its own: mend it, and grade again" if "check failed" in kinds else ""
+        stumbled = any(map(runs.stumbled, self.report["exercises"]))
+        own = "a check failed by a fault of its own: mend it, and grade again" if stumbled else ""
         return self.report["error"] or own
 
 

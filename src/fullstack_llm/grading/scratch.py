@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import usage
 
-KINDS = ("grading-run-", "submissions-run-")
+GRADING, SUBMISSIONS = "grading-run-", "submissions-run-"
 # Between a folder's making and its locking there is a moment.
 YOUNG_SECONDS = 60.0
 
@@ -34,7 +34,7 @@ def folder(kind: str) -> Iterator[Path]:
 def sweep() -> None:
     """Remove this user's folders that nobody holds."""
     for path in Path(tempfile.gettempdir()).iterdir():
-        if path.name.startswith(KINDS):
+        if path.name.startswith((GRADING, SUBMISSIONS)):
             # Someone else's, or gone by now.
             with contextlib.suppress(OSError):
                 _remove_unheld(path)
