@@ -13,7 +13,7 @@ import numpy as np
 from fullstack_llm.checks import judging
 from fullstack_llm.checks.compare import Same
 from fullstack_llm.grading.judge import session
-from fullstack_llm.grading.pool import proxy
+from fullstack_llm.grading.pool import process, proxy
 from fullstack_llm.worker import bounds, codec
 
 ENDLESS = 1 << 60
@@ -118,7 +118,7 @@ def output() -> None:
         threading.Thread(target=read, daemon=True).start()
         return one
 
-    proxy.subprocess.Popen = kept  # type: ignore[misc,assignment]
+    process.subprocess.Popen = kept  # type: ignore[misc,assignment]
 
 
 WEAKEN = {
