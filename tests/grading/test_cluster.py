@@ -92,11 +92,11 @@ def test_no_cluster_is_a_sentence(folder: Path, labs: Path, tmp_path: Path, caps
 
 
 def test_a_machine_with_other_checks_is_refused(labs: Path, folder: Path) -> None:
-    from fullstack_llm.checks import draws, registry
+    from fullstack_llm.checks import draws, declared
     from fullstack_llm.grading import batch, intake
     from fullstack_llm.grading.errors import GraderError
 
-    one = batch.Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs)
+    one = batch.Batch("00_toy", draws.seeds(declared.find("00_toy", TOY)), TOY, labs)
     remote = cluster.Remote(one, {"lab": "00_toy", "checks": "of another version"})
     with intake.opened(folder, folder / "out") as found, pytest.raises(GraderError, match="another checks than this"):
         remote.grade(found.submissions[0], [b"{}"])

@@ -10,7 +10,7 @@ import jupytext
 import pytest
 from submissions import COUNT, DOUBLE, SETUP, TWICE, save
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.grading import review
 from fullstack_llm.grading.batch import Grader
 
@@ -79,14 +79,14 @@ def test_cells_are_one_file() -> None:
 def test_a_table_names_exercises(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text('LAB = "00_x"\nREVIEW = {"nothing": ("torch",)}\n')
     with pytest.raises(ValueError, match="REVIEW names nothing, which is no exercise of lab 00_x"):
-        registry.find("00_x", tmp_path)
+        declared.find("00_x", tmp_path)
 
 
 @pytest.mark.parametrize("slug", ["01_frameworks", "03_tokenization"])
 def test_the_labs_own_answers_use_nothing_of_their_tables(slug: str, root: Path) -> None:
     cells = jupytext.read(root / "solutions" / f"{slug}.md").cells
     sources = [(f"cell {number}", cell.source) for number, cell in enumerate(cells) if cell.cell_type == "code"]
-    lab = registry.find(slug)
+    lab = declared.find(slug)
     table = {exercise: list(names) for exercise, names in lab.review.items()}
     assert set(table) == set(lab.exercises)
     assert review.find(sources, table) == []

@@ -7,7 +7,7 @@ import html.parser
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.registry import Check, LabChecks
+from fullstack_llm.checks.declared import Check, LabChecks
 from fullstack_llm.grading import report, summary
 from fullstack_llm.grading.changes import COLUMNS, changes, outcome
 

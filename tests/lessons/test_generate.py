@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from myst import HEADER
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.lessons import generate, nbgrader
 from fullstack_llm.lessons.__main__ import main
 from fullstack_llm.lessons.generate import LessonError, lab, notebook
@@ -74,10 +74,10 @@ def test_cells_with_known_points_tell_them_to_nbgrader(root):
 
 
 def test_points_are_those_of_the_checks():
-    found = nbgrader.points(registry.HERE)
-    assert found.keys() == registry.labs().keys()
+    found = nbgrader.points(declared.FOLDER)
+    assert found.keys() == declared.labs().keys()
     for slug, points in found.items():
-        checks = registry.find(slug)
+        checks = declared.find(slug)
         assert points == {name: checks.points(name) for name in checks.exercises}
         told = [cell["metadata"]["nbgrader"] for cell in shipped_cells(slug) if "nbgrader" in cell["metadata"]]
         assert {one["grade_id"]: one["points"] for one in told if one["grade"]} == {

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ..checks import registry
-from ..checks.memory import Memory
+from ..checks import declared
 from ..checks.show import plain
 from . import confine, scratch
 from .choose import choose
@@ -77,9 +76,8 @@ class Grader:
 
     def __init__(self, batch: Batch, home: str | None = None) -> None:
         self.batch = batch
-        self.lab = registry.find(batch.lab, batch.checks)
+        self.lab = declared.find(batch.lab, batch.checks)
         self.given = given(batch.lab, batch.labs)
-        self.memory = Memory()
         private = (batch.checks, *batch.private)
         self.workers = Workers(batch.sandbox, modules(self.given), self.lab.answers, home=home, private=private)
         try:
@@ -99,7 +97,7 @@ class Grader:
 
     def grade(self, path: Path) -> Result:
         """The result of one file."""
-        one = self.lab, self.workers, self.given, self.batch.seeds, self.memory
+        one = self.lab, self.workers, self.given, self.batch.seeds
         return _fairly(lambda: grade(path, *one), lambda result: result)
 
     def lab_of(self, file: File) -> str | None:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..checks.registry import LabChecks
+from ..checks.declared import LabChecks
 from ..checks.verdict import Verdict
 from .judge import Result
 

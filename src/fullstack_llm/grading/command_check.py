@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..checks.declared import LabChecks
 from ..checks.draws import seeds
-from ..checks.registry import LabChecks
 from . import batch
 from .archive import SUFFIXES
 from .arguments import CommandError, command, find_lab

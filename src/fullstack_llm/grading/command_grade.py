@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..checks.declared import LabChecks
 from ..checks.draws import seeds
-from ..checks.registry import LabChecks
 from . import batch, cluster, intake, people, report, runs
 from .arguments import CODES, CommandError, add_key, class_key, command, find_lab
 from .changes import changes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks.registry import LabChecks
+from ..checks.declared import LabChecks
 from ..checks.verdict import Verdict
 from .judge import Result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import codec
-from ..checks.judging import NoValue, judge_exercise, too_long
-from ..checks.memory import Memory
-from ..checks.registry import Check, LabChecks
+from ..checks.declared import Check, LabChecks
+from ..checks.judge import NoValue, judge_exercise, too_long
+from ..checks.limits import WALL
 from ..checks.show import plain
 from ..checks.verdict import Verdict
 from .errors import Gone, GraderError, Unfair
@@ -62,7 +63,8 @@ class Session:
         self.failed: dict[int, str] = {}
         self.lost: dict[int, str] = {}
         self.in_text: list[str] = []
-        self.left = self.seconds = 0.0
+        # Of a check: its CPU seconds, those that are left of them, and of the time by the clock.
+        self.seconds = self.cpu = self.left = 0.0
         self.unfair: Unfair | None = None
         self.end = time.monotonic() + SUBMISSION_SECONDS
 
@@ -91,10 +93,10 @@ class Session:
                         self.failed[number] = plain(lines[-1] if lines else "an error that says nothing", 300)
         return None
 
-    def _ask(self, request: tuple[object, ...], seconds: float) -> bytes:
+    def _ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
         assert self.worker
         try:
-            return self.worker.ask(request, seconds)
+            return self.worker.ask(request, seconds, cpu)
         except Unfair as unfair:
             # A check takes what is raised in it for its own fault, so this is kept for the end.
             self.unfair = unfair
@@ -123,7 +125,8 @@ class Session:
         self._prove_alive()
         if self.worker is None:
             self.start_again()
-        self.left, self.seconds = check.seconds, check.seconds
+        self.seconds = self.cpu = check.seconds
+        self.left = check.seconds * WALL
         if check.exercise not in self.defined:
             raise NoValue("missing", self._missing(check.exercise))
 
@@ -153,9 +156,9 @@ class Session:
         """The reply frame to one call, within what is left of the check's seconds."""
         if self.worker is None:
             raise NoValue("died", f"{name} ended its process in an earlier call")
-        begin = time.monotonic()
+        begin, worker = time.monotonic(), self.worker
         try:
-            return self._ask(("call", name, values), max(self.left, 0.0))
+            return self._ask(("call", name, values), max(self.left, 0.0), max(self.cpu, 0.0))
         except Gone as gone:
             self.worker = None
             if gone.kind == "timeout":
@@ -163,6 +166,7 @@ class Session:
             raise NoValue(gone.kind, f"{name} gave no value: {gone.why}") from None
         finally:
             self.left -= time.monotonic() - begin
+            self.cpu -= worker.used
 
     def close(self) -> None:
         """End the worker; what the grader itself lacked in the meantime is raised now."""
@@ -219,7 +223,6 @@ def grade(
     workers: Workers,
     given: Iterable[tuple[str, str]] = (),
     seeds: Mapping[str, str] | None = None,
-    memory: Memory | None = None,
 ) -> Result:
     """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
     begin = time.monotonic()
@@ -238,7 +241,7 @@ def grade(
     session.in_text = book["in_text"]
     try:
         session.begin(worker)
-        result.verdicts = [judge_exercise(lab, exercise, session, seeds, memory) for exercise in lab.exercises]
+        result.verdicts = [judge_exercise(lab, exercise, session, seeds) for exercise in lab.exercises]
     finally:
         session.close()
     result.problems += [f"{label}: {why}" for label, why in session.problems]

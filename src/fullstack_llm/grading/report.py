@@ -8,11 +8,11 @@ import io
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checks.registry import LabChecks
+from ..checks.declared import LabChecks
 from ..checks.verdict import Verdict
 from . import runs, summary
 from .batch import Graded
@@ -42,7 +42,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def exercise(verdict: Verdict) -> dict[str, Any]:
     """One exercise as plain data."""
-    checks = [asdict(one) for one in verdict.outcomes]
+    checks = [one.texts for one in verdict.outcomes]
     return {"exercise": verdict.exercise, "earned": verdict.earned, "points": verdict.points, "checks": checks}
 
 

@@ -6,7 +6,6 @@ holds the reports that a run with `--again` will replace; it goes when that run 
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import hashlib
 import json
@@ -18,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..checks import registry
-from ..checks.registry import LabChecks
+from ..checks import declared
+from ..checks.declared import LabChecks
 from .intake import Submission, digest
 
 STUDENTS, PREVIOUS, GONE = "students", "previous", ".gone"
@@ -34,7 +33,7 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
     own = labs / f"{lab.slug}.ipynb"
     return {
         "lab": lab.slug,
-        "checks": _digest(sources(registry.labs(checks)[lab.slug])),
+        "checks": _digest(sources(declared.labs(checks)[lab.slug])),
         "own_cells": _digest([own] if own.is_file() else []),
         "version": version("fullstack_llm"),
         "isolation": level,
@@ -42,24 +41,9 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
     }
 
 
-def sources(module: Path) -> list[Path]:
-    """A check module, the modules that judge by it, and what these import from the folders of checks."""
-    found: list[Path] = []
-    waiting = [module, registry.HERE / "judging.py"]
-    while waiting:
-        path = waiting.pop()
-        found.append(path)
-        names = {piece for node in ast.walk(ast.parse(path.read_bytes())) for piece in _imported(node)}
-        beside = [folder / f"{name}.py" for folder in {module.parent, registry.HERE} for name in names]
-        waiting += sorted(one for one in beside if one.is_file() and one not in found + waiting)
-    return sorted(found)
-
-
-def _imported(node: ast.AST) -> list[str]:
-    names = [one.name for one in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
-    if isinstance(node, ast.ImportFrom) and node.module:
-        names.append(node.module)
-    return [piece for name in names for piece in name.split(".")]
+def sources(package: Path) -> list[Path]:
+    """Return the files of a lab's package, and of the checks that judge by it."""
+    return sorted([*package.rglob("*.py"), *Path(declared.__file__).parent.glob("*.py")])
 
 
 def _digest(paths: list[Path]) -> str:

@@ -9,7 +9,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 
 
 def metadata(cell: str, points: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def points(checks: Path) -> dict[str, dict[str, int]]:
     They are read and not run: they import what the labs are about, and a lab is generated without PyTorch.
     """
     found: dict[str, dict[str, int]] = {}
-    for slug, path in registry.labs(checks).items():
+    for slug, path in declared.labs(checks).items():
         worth = found.setdefault(slug, {})
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:

@@ -26,8 +26,8 @@ from table import ATTACKS, FIND, FLOOD, FORGERIES, LEAVE, SEARCH, Attack  # noqa
 from weaken import FLOOD as FLOODED  # noqa: E402
 from weaken import WEAKEN  # noqa: E402
 
-from fullstack_llm.checks import registry  # noqa: E402
-from fullstack_llm.checks.judging import Wrong  # noqa: E402
+from fullstack_llm.checks import declared  # noqa: E402
+from fullstack_llm.checks.judge import Wrong  # noqa: E402
 from fullstack_llm.checks.notebook import Lab  # noqa: E402
 from fullstack_llm.grading import cells, judge  # noqa: E402
 from fullstack_llm.grading.levels import CANDIDATES  # noqa: E402
@@ -50,7 +50,7 @@ def defined(code: str) -> dict[str, object]:
 
 def same_process(code: str) -> Seen:
     """The judge and the attack in one process, as in a notebook."""
-    verdict = Lab(registry.find("00_toy", TOY))(defined(code)["double"])  # type: ignore[arg-type]
+    verdict = Lab(declared.find("00_toy", TOY))(defined(code)["double"])  # type: ignore[arg-type]
     return {"earned": verdict.earned, "said": str(verdict)}
 
 
@@ -80,7 +80,7 @@ def notebook_cells(code: str) -> Seen:
 
 def without_copies(code: str) -> Seen:
     """A check that calls the function itself, on values of its own."""
-    check = registry.find("00_toy", TOY).of("double")[0]
+    check = declared.find("00_toy", TOY).of("double")[0]
     try:
         check.judge(defined(code)["double"], Random(0))  # type: ignore[arg-type]
     except Wrong:
@@ -99,7 +99,7 @@ def weakened(attack: Attack) -> Seen:
     judge.CELL_SECONDS = 20.0
     with scene() as one, tempfile.TemporaryDirectory() as folder:
         path = save(Path(folder) / "a.ipynb", [one.code(attack.code), *RIGHT[:1], TWICE, RIGHT[2], COUNT])
-        result = judge.grade(path, registry.find("00_toy", TOY), workers)
+        result = judge.grade(path, declared.find("00_toy", TOY), workers)
         left = processes() - before
         return {"problems": result.problems, "canary": one.unharmed, "left": left}
 
@@ -113,7 +113,7 @@ def answered(one: Answer) -> Seen:
     with scene() as stage, tempfile.TemporaryDirectory() as folder:
         path = save(Path(folder) / "a.ipynb", [stage.code(one.code), TWICE, COUNT])
         try:
-            result = judge.grade(path, registry.find("00_toy", TOY), workers)
+            result = judge.grade(path, declared.find("00_toy", TOY), workers)
         except Exception as error:
             return {"kind": "stopped", "error": str(error)}
         double, count = result.verdicts
@@ -133,7 +133,7 @@ def flooded() -> Seen:
     # A zygote's children share its output: that of a worker of its own is its own.
     workers = Workers(replace(CANDIDATES["B"][0], warm=False, limits={}))
     with tempfile.TemporaryDirectory() as folder:
-        judge.grade(save(Path(folder) / "a.ipynb", [FLOOD, *RIGHT]), registry.find("00_toy", TOY), workers)
+        judge.grade(save(Path(folder) / "a.ipynb", [FLOOD, *RIGHT]), declared.find("00_toy", TOY), workers)
     return {"kept": sum(FLOODED)}
 
 
@@ -142,7 +142,7 @@ def left_behind() -> Seen:
     workers = Workers(replace(CANDIDATES["B"][0], landlock=False, seccomp=False))
     with tempfile.TemporaryDirectory() as folder:
         paths = [save(Path(folder) / f"{name}.ipynb", [code, *RIGHT]) for name, code in (("a", LEAVE), ("b", FIND))]
-        results = [judge.grade(path, registry.find("00_toy", TOY), workers) for path in paths]
+        results = [judge.grade(path, declared.find("00_toy", TOY), workers) for path in paths]
     return {"found": results[1].problems}
 
 

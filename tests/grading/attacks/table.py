@@ -189,7 +189,7 @@ REPLACE = "lambda *values, **more: True"
 FORGERIES = [
     Attack(
         "22 patched comparison",
-        f"import sys\nsys.modules['fullstack_llm.checks.judging'].same = {REPLACE}\ndef double(xs): return 0",
+        f"import sys\nsys.modules['fullstack_llm.checks.judge'].same = {REPLACE}\ndef double(xs): return 0",
         "KeyError",
         ("process",),
         "paid",
@@ -226,7 +226,7 @@ def double(xs):
         "36 poisoned library",
         f"""
 def double(xs):
-    from fullstack_llm.checks import judging
+    from fullstack_llm.checks import judge
     judging.same = {REPLACE}
     return 0
 """,

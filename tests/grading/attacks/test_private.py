@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from submissions import RIGHT, TOY, save
 
-from fullstack_llm.checks import codec, draws, registry
+from fullstack_llm.checks import codec, draws, declared
 from fullstack_llm.grading import levels, usage, world
 from fullstack_llm.grading.batch import Batch, Grader
 from fullstack_llm.grading.errors import GraderError
@@ -69,7 +69,7 @@ def test_checks_in_the_tree_are_hidden(grader: Grader, shared: Path, hidden: boo
 
 def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> None:
     checks = shared / "checks"
-    seeds = draws.seeds(registry.find("00_toy", checks))
+    seeds = draws.seeds(declared.find("00_toy", checks))
     one = Grader(Batch("00_toy", seeds, checks, labs, grader.batch.sandbox, private=(shared / "data.txt",)))
     try:
         assert reads(one.workers, checks / "toy.py", shared / "data.txt") == []
@@ -80,7 +80,7 @@ def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> N
 
 
 def test_the_packages_own_checks_need_no_proof(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, private=(registry.HERE,))
+    workers = Workers(grader.batch.sandbox, private=(declared.FOLDER,))
     try:
         levels.prove_private(workers)
     finally:
@@ -89,7 +89,7 @@ def test_the_packages_own_checks_need_no_proof(grader: Grader) -> None:
 
 def test_a_batch_whose_checks_can_be_read_does_not_begin(grader: Grader, shared: Path, labs: Path) -> None:
     weak = replace(grader.batch.sandbox, namespaces=False, landlock=False)
-    seeds = draws.seeds(registry.find("00_toy", shared / "checks"))
+    seeds = draws.seeds(declared.find("00_toy", shared / "checks"))
     with pytest.raises(GraderError, match=f"could read {shared}/checks.*Remedy: .*chmod -R go-rwx {shared}/checks"):
         Grader(Batch("00_toy", seeds, shared / "checks", labs, weak))
 
@@ -103,7 +103,7 @@ def test_a_user_of_its_own_needs_closed_checks_and_submissions(shared: Path, lab
     if closed:
         checks.chmod(0o700)
         handed_in.chmod(0o700)
-    seeds = draws.seeds(registry.find("00_toy", checks))
+    seeds = draws.seeds(declared.find("00_toy", checks))
     batch = Batch("00_toy", seeds, checks, labs, levels.CANDIDATES["B"][1], private=(handed_in,))
     if not closed:
         with pytest.raises(GraderError, match="at level B a submission could read .*chmod -R go-rwx"):

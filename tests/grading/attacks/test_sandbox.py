@@ -15,7 +15,7 @@ import pytest
 from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
-from fullstack_llm.checks import codec, registry
+from fullstack_llm.checks import codec, declared
 from fullstack_llm.grading import cgroup, forked, judge, process, seccomp, syscalls, usage, world
 from fullstack_llm.grading.batch import Grader
 from fullstack_llm.grading.errors import Crowded, Gone
@@ -309,8 +309,8 @@ def f(x):
 def test_answers_are_named_by_the_checks(tmp_path: Path) -> None:
     text = (TOY / "toy.py").read_text().replace('LAB = "00_toy"', 'LAB = "00_toy"\nANSWERS = ("bpe",)')
     (tmp_path / "toy.py").write_text(text)
-    assert registry.find("00_toy", tmp_path).answers == ("bpe",)
-    assert registry.find("00_toy", TOY).answers == ()
+    assert declared.find("00_toy", tmp_path).answers == ("bpe",)
+    assert declared.find("00_toy", TOY).answers == ()
 
 
 def test_only_the_workers_side_is_in_the_world() -> None:

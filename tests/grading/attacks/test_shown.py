@@ -13,16 +13,16 @@ import pytest
 from IPython.core import inputtransformer2
 from submissions import COUNT, TOY, TWICE
 
-from fullstack_llm.checks import calling, codec, draws, judging, registry, verdict
+from fullstack_llm.checks import calling, codec, draws, judge, declared, verdict
 from fullstack_llm.checks.compare import same
 from fullstack_llm.checks.memory import Memory
-from fullstack_llm.checks.registry import Check
+from fullstack_llm.checks.declared import Check
 from fullstack_llm.grading import names
 from fullstack_llm.grading.cells import without_magics
 from fullstack_llm.grading.judge import Result
 
 Graded = Callable[..., Result]
-LAB = registry.find("00_toy", TOY)
+LAB = declared.find("00_toy", TOY)
 MARKUP = "def double(xs):\n    raise ValueError('<script>alert(1)</script>\\x1b[31m\\u202e')"
 
 

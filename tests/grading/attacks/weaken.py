@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import bounds, codec, judging
+from fullstack_llm.checks import bounds, codec, judge
 from fullstack_llm.checks.compare import Same
 from fullstack_llm.grading import judge, process
 
