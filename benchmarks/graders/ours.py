@@ -17,7 +17,7 @@ from typing import Any
 import jupytext
 import nbformat
 
-from fullstack_llm.checks import draws, declared
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.grading import batch, judge, labs, report, runs
 from fullstack_llm.grading.batch import Batch, Graded, Grader

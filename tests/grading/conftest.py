@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks.draws import seeds
 from fullstack_llm.checks.declared import find
+from fullstack_llm.checks.draws import seeds
 from fullstack_llm.grading import judge
 from fullstack_llm.grading.batch import Batch, Grader
 from fullstack_llm.grading.judge import Result

@@ -92,7 +92,7 @@ def test_no_cluster_is_a_sentence(folder: Path, labs: Path, tmp_path: Path, caps
 
 
 def test_a_machine_with_other_checks_is_refused(labs: Path, folder: Path) -> None:
-    from fullstack_llm.checks import draws, declared
+    from fullstack_llm.checks import declared, draws
     from fullstack_llm.grading import batch, intake
     from fullstack_llm.grading.errors import GraderError
 

@@ -65,8 +65,8 @@ NUMBERS = ("minutes", "difficulty")
 
 def _calls(tree: ast.Module, what: str, exercise: str) -> Iterator[ast.Call]:
     """Yield the calls `@exercise(...)` above the function of that name, or `@name.part(...)` above any, in order."""
-    for node in tree.body:
-        for decorator in reversed(node.decorator_list) if isinstance(node, ast.FunctionDef) else ():
+    for node in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        for decorator in reversed(node.decorator_list):
             match decorator:
                 case ast.Call(func=ast.Name("exercise")) if what == "exercise" and node.name == exercise:
                     yield decorator

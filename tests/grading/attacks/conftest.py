@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks import draws, declared
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.grading import judge, levels
 from fullstack_llm.grading.batch import Batch, Grader
 from fullstack_llm.grading.errors import GraderError

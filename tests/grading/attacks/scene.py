@@ -64,7 +64,7 @@ def scene() -> Iterator[Scene]:
         names = {
             "canary": repr(str(canary)),
             "folder": repr(str(folder)),
-            "checks": repr(str(TOY / "toy.py")),
+            "checks": repr(str(TOY / "m00_toy" / "double.py")),
             "judge": repr(str(grading / "judge.py")),
             "port": str(streams[0].getsockname()[1]),
             "socket": repr(str(folder / "socket")),

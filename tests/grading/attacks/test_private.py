@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from submissions import RIGHT, TOY, save
 
-from fullstack_llm.checks import codec, draws, declared
+from fullstack_llm.checks import codec, declared, draws
 from fullstack_llm.grading import levels, usage, world
 from fullstack_llm.grading.batch import Batch, Grader
 from fullstack_llm.grading.errors import GraderError
@@ -39,7 +39,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder.mkdir(mode=0o755)
         folder.parent.chmod(0o755)
         (folder / "checks").mkdir(mode=0o755)
-        shutil.copy(TOY / "toy.py", folder / "checks" / "toy.py")
+        shutil.copytree(TOY / "m00_toy", folder / "checks" / "m00_toy", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "data.txt").write_text("for all")
         monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, str(folder)))
         yield folder
@@ -61,10 +61,10 @@ def test_checks_in_the_tree_are_hidden(grader: Grader, shared: Path, hidden: boo
     checks, data = shared / "checks", shared / "data.txt"
     workers = Workers(grader.batch.sandbox, private=(checks,) if hidden else ())
     try:
-        found = reads(workers, checks / "toy.py", data)
+        found = reads(workers, checks / "m00_toy" / "double.py", data)
     finally:
         workers.close()
-    assert found == ([str(data)] if hidden else [str(checks / "toy.py"), str(data)])
+    assert found == ([str(data)] if hidden else [str(checks / "m00_toy" / "double.py"), str(data)])
 
 
 def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> N
     seeds = draws.seeds(declared.find("00_toy", checks))
     one = Grader(Batch("00_toy", seeds, checks, labs, grader.batch.sandbox, private=(shared / "data.txt",)))
     try:
-        assert reads(one.workers, checks / "toy.py", shared / "data.txt") == []
+        assert reads(one.workers, checks / "m00_toy" / "double.py", shared / "data.txt") == []
         path = save(shared / "a.ipynb", RIGHT)
         assert one.grade(path).earned == 100
     finally:
@@ -111,7 +111,7 @@ def test_a_user_of_its_own_needs_closed_checks_and_submissions(shared: Path, lab
         return
     one = Grader(batch)
     try:
-        assert reads(one.workers, checks / "toy.py", handed_in / "a.ipynb") == []
+        assert reads(one.workers, checks / "m00_toy" / "double.py", handed_in / "a.ipynb") == []
     finally:
         one.close()
 

@@ -307,8 +307,8 @@ def f(x):
 
 
 def test_answers_are_named_by_the_checks(tmp_path: Path) -> None:
-    text = (TOY / "toy.py").read_text().replace('LAB = "00_toy"', 'LAB = "00_toy"\nANSWERS = ("bpe",)')
-    (tmp_path / "toy.py").write_text(text)
+    package = Path(shutil.copytree(TOY / "m00_toy", tmp_path / "m00_toy")) / "__init__.py"
+    package.write_text(package.read_text().replace("ANSWERS = ()", 'ANSWERS = ("bpe",)'))
     assert declared.find("00_toy", tmp_path).answers == ("bpe",)
     assert declared.find("00_toy", TOY).answers == ()
 

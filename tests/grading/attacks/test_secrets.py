@@ -12,7 +12,7 @@ from outer import control
 from submissions import COUNT, TOY, TWICE, save
 from table import SEARCH
 
-from fullstack_llm.checks import draws, declared
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.grading import judge
 from fullstack_llm.grading.batch import Grader
 from fullstack_llm.grading.judge import Result

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import bounds, codec, judge
+from fullstack_llm.checks import bounds, codec, exercise
+from fullstack_llm.checks import judge as judging
 from fullstack_llm.checks.compare import Same
+from fullstack_llm.checks.limits import WALL
 from fullstack_llm.grading import judge, process
 
 ENDLESS = 1 << 60
@@ -23,7 +25,7 @@ def budget() -> None:
     call = judge.Session.call
 
     def again(self: judge.Session, name: str, values: bytes) -> bytes:
-        self.left = self.seconds
+        self.cpu, self.left = self.seconds, self.seconds * WALL
         return call(self, name, values)
 
     judge.Session.call = again  # type: ignore[method-assign]
@@ -32,7 +34,7 @@ def budget() -> None:
 def deadline() -> None:
     """A reply counts whenever it comes."""
     ask = process.Worker.ask
-    process.Worker.ask = lambda self, request, seconds: ask(self, request, 60.0)  # type: ignore[method-assign]
+    process.Worker.ask = lambda self, request, *limits: ask(self, request, 60.0)  # type: ignore[method-assign]
 
 
 def patience() -> None:
@@ -80,12 +82,12 @@ def restart() -> None:
 def shapes() -> None:
     """Arrays of any shape, and a comparison that reduces them."""
     codec.check_shape = lambda shape, size: None
-    judging.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
+    exercise.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
 
 
 def numpy() -> None:
     """A comparison that NumPy makes."""
-    judging.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
+    exercise.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
 
 
 def surrogates() -> None:
