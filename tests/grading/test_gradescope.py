@@ -129,7 +129,8 @@ root = pathlib.Path({root!r})
 perfect = json.dumps({{"score": 100, "tests": [{{"score": 100, "max_score": 100, "name": "all"}}]}})
 def steal(*args):
     found = []
-    for name in ("results/results.json", "results/.results.json.new", "source/lab.json", "source/checks/m00_toy/double.py"):
+    names = ("results/results.json", "results/.results.json.new", "source/lab.json", "source/checks/m00_toy/double.py")
+    for name in names:
         for mode in ("r", "w"):
             try:
                 with open(root / name, mode) as file:

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import select
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
