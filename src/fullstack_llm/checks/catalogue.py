@@ -30,7 +30,8 @@ def _exercise(number: int, one: Exercise) -> Iterator[str]:
     rights = f"{len(one.others)} other right answers prove the oracle"
     yield f"{one.points} points, {one.minutes} minutes, difficulty {one.difficulty} of 5; {rights}."
     if one.review:
-        yield f"For review where an answer uses {', '.join(f'`{name}`' for name in one.review)}; no points depend on it."
+        names = ", ".join(f"`{name}`" for name in one.review)
+        yield f"For review, and without effect on points, where an answer uses {names}."
     yield ""
     yield "| part | points | neutral hint |"
     yield "| --- | ---: | --- |"

@@ -94,8 +94,11 @@ def lab_of(slug: str, *exercises: Exercise, answers: tuple[str, ...] = ()) -> La
 def constant(package: Path, name: str) -> tuple[str, ...]:
     """Read a tuple of strings, `ANSWERS` or `EXERCISES`, from a lab's package without importing it."""
     for node in ast.parse((package / "__init__.py").read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return tuple(ast.literal_eval(node.value))
+        match node:
+            case ast.Assign(targets=[ast.Name(found)], value=ast.expr() as value) if found == name:
+                return tuple(ast.literal_eval(value))
+            case ast.AnnAssign(target=ast.Name(found), value=ast.expr() as value) if found == name:
+                return tuple(ast.literal_eval(value))
     return ()
 
 

@@ -31,7 +31,10 @@ JUDGES = ("fullstack_llm.checks", "fullstack_llm.labs")
 
 @dataclass(frozen=True)
 class Part:
-    """Points for some cases; of the value, only its `items` (of a tuple or dict) or its `view` counts here."""
+    """Points for some cases; of the value, only its `items` (of a tuple or dict) or its `view` counts here.
+
+    `whole`: what counts does not tell mistakes apart, so one is named only where it gives all of the value.
+    """
 
     name: str
     points: int
@@ -42,6 +45,7 @@ class Part:
     rtol: float = 1e-4
     atol: float = 1e-5
     named: bool = True
+    whole: bool = False
 
     def pick(self, value: Any, inputs: tuple[Any, ...]) -> Any:
         """Take what counts here from a value; `view(value, *inputs)` may raise on one of another kind."""
@@ -122,6 +126,7 @@ class Exercise:
         rtol: float = 1e-4,
         atol: float = 1e-5,
         named: bool = True,
+        whole: bool = False,
     ) -> Callable[[Cases], Cases]:
         """Declare a function from a draw to inputs as a part of the exercise.
 
@@ -132,7 +137,7 @@ class Exercise:
             raise ValueError(f"{self.name}: two parts are called {name!r}: name each")
 
         def declare(cases: Cases) -> Cases:
-            self.parts.append(Part(name, points, hint, cases, items, view, rtol, atol, named))
+            self.parts.append(Part(name, points, hint, cases, items, view, rtol, atol, named, whole))
             return cases
 
         return declare

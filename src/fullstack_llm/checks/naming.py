@@ -69,7 +69,9 @@ def _counts(check: Check, case: Case, mine: Any, other: Any) -> bool:
     """Return whether two wrong values are the same where it counts, or whole where nothing can be picked from them."""
     rules = check.rules
     try:
-        return bool(rules.compare(mine, other, case.values)[0])
+        if not rules.whole:
+            return bool(rules.compare(mine, other, case.values)[0])
     except Exception:
         # Nothing can be picked from the mistake's own value either.
-        return bool(same(mine, other, rules.rtol, rules.atol))
+        pass
+    return bool(same(mine, other, rules.rtol, rules.atol))

@@ -90,7 +90,7 @@ def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> s
 
 
 def _tell_commands(cells: list[Cell], slug: str) -> None:
-    """Put the commands of the pre-check under *Before you hand in*, which comes last where a lab has no such heading."""
+    """Put the commands of the pre-check under *Before you hand in*, or last where there is no such heading."""
     last = next((cell for cell in cells if HAND_IN in cell["source"].splitlines()), None)
     if last is None:
         last = {"cell_type": "markdown", "metadata": {}, "source": HAND_IN, "id": "hand-in"}

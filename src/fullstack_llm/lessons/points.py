@@ -17,8 +17,8 @@ COMMANDS = """\
   `.venv/bin/python -m fullstack_llm.grading check {slug}.ipynb`
 - On a JupyterHub, in a terminal (*File*, *New*, *Terminal*), in the folder of your notebook:
   `python -m fullstack_llm.grading check {slug}.ipynb`
-- In Colab, which keeps the notebook elsewhere: *File*, *Download*, *Download .ipynb*; drag the file into the panel *Files*
-  on the left; and run in a cell
+- In Colab, which keeps the notebook elsewhere: *File*, *Download*, *Download .ipynb*; drag the file into
+  the panel *Files* on the left; and run in a cell
   `!python -m fullstack_llm.grading check {slug}.ipynb`
 
 Hand in the same file."""
