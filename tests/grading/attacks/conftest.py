@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks import draws, registry
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.judge.batch import Batch, Grader
 from fullstack_llm.grading.judge.grade import Result
@@ -25,7 +25,7 @@ def grader(request: pytest.FixtureRequest, labs: Path) -> Iterator[Grader]:
         pytest.skip(str(error))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "CELL_SECONDS", 8.0)
-        one = Grader(Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs, sandbox))
+        one = Grader(Batch("00_toy", draws.seeds(declared.find("00_toy", TOY)), TOY, labs, sandbox))
         yield one
         one.close()
 

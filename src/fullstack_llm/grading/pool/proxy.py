@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import select
@@ -50,6 +51,8 @@ class WorkerProxy:
         self.folder, self.sandbox = folder, sandbox
         self.text, self.closed, self.counted = "", False, False
         self.watched = 0.0
+        # CPU seconds: the bound of this request, the reading when it was first looked at, and what it has used since.
+        self.cpu, self.first, self.used = math.inf, -1.0, 0.0
         self.received = bytearray()
         self.starved, self.group = usage.starved(), group
         self.free = usage.free(folder)
@@ -67,8 +70,12 @@ class WorkerProxy:
         # A sandbox starts processes before it can be put into a group.
         self.counted = self.group is not None and self.group.counts(usage.tree(self.process.pid))
 
-    def ask(self, request: tuple[object, ...], seconds: float) -> bytes:
-        """The reply to a request; after `Gone` the worker is ended."""
+    def ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
+        """Return the reply to a request within these seconds, and these of CPU time; after `Gone` the worker is ended.
+
+        CPU time counts from the first look, a tenth of a second after the request: what is answered sooner is free.
+        """
+        self.cpu, self.first, self.used = cpu, -1.0, 0.0
         nonce, content = secrets.token_bytes(16), encode(request)
         deadline = time.monotonic() + seconds
         try:
@@ -92,9 +99,12 @@ class WorkerProxy:
 
     def _watch(self) -> None:
         # Not more often, however often it replies; and when nothing comes, this often.
-        if not self.sandbox.watched or time.monotonic() - self.watched < WATCH_SECONDS:
+        if time.monotonic() - self.watched < WATCH_SECONDS:
             return
         self.watched = time.monotonic()
+        self._count()
+        if not self.sandbox.watched:
+            return
         memory, threads = usage.memory_and_threads(self.process.pid)
         if memory > self.before + bound(self.sandbox):
             raise Gone("died", f"{self._greedy()}, and was ended")
@@ -105,6 +115,17 @@ class WorkerProxy:
             raise crowded(DISK)
         if usage.stored(self.folder, FILES) > FILES:
             raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
+
+    def _count(self) -> None:
+        if self.cpu == math.inf:
+            return
+        reading = usage.cpu_seconds(self.process.pid)
+        if self.first < 0:
+            self.first = reading
+        # A child that has ended may take its time along.
+        self.used = max(self.used, reading - self.first)
+        if self.used > self.cpu:
+            raise Gone("timeout", "it took too long")
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
