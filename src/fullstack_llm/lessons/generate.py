@@ -1,6 +1,5 @@
 """From `.md` sources to the `.ipynb` files that Colab, JupyterHub and students open, always the same bytes."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from fullstack_llm.lessons import nbgrader
+from fullstack_llm.lessons import nbgrader, safety
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
 
 TAGS = {"setup", "given", "answer", "check"}
@@ -43,7 +42,7 @@ def repository(root: Path) -> tuple[str, str]:
 def notebook(source: Path, url: str, branch: str) -> str:
     """The `.ipynb` text of a runnable notebook."""
     cells = [_numbered(cell, index) for index, cell in enumerate(read(source))]
-    return _dump(_with_install(cells, url, branch), {})
+    return _dump(_with_install(cells, url, branch), {"notebook": source.stem})
 
 
 def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = None) -> str:
@@ -81,8 +80,7 @@ def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = Non
         cells.append(cell)
     if waiting:
         raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")
-    version = hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
-    return _dump(_with_install(cells, url, branch), {"fullstack_llm": {"lab": source.stem, "version": version}})
+    return _dump(_with_install(cells, url, branch), {"lab": source.stem})
 
 
 def read(source: Path) -> list[Cell]:
@@ -129,7 +127,7 @@ def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
     return [*cells[:first], install, *cells[first:]]
 
 
-def _dump(cells: list[Cell], metadata: dict[str, Any]) -> str:
+def _dump(cells: list[Cell], name: dict[str, str]) -> str:
     for cell in cells:
         cell["source"] = cell["source"].splitlines(keepends=True)
         if cell["cell_type"] == "code":
@@ -137,5 +135,6 @@ def _dump(cells: list[Cell], metadata: dict[str, Any]) -> str:
     duplicate = len(cells) - len({cell["id"] for cell in cells})
     if duplicate:
         raise LessonError(f"{duplicate} cells share an id: is an exercise named twice?")
-    nb = {"cells": cells, "metadata": KERNEL | metadata, "nbformat": 4, "nbformat_minor": 5}
+    metadata = KERNEL | {safety.KEY: name | {"version": safety.version(cells)}}
+    nb = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
