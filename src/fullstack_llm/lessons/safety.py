@@ -7,7 +7,6 @@ neither git nor a list of what was written, so it works the same in a clone, in 
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,7 +70,7 @@ def write(path: Path, content: str) -> None:
     new.write_text(content, encoding="utf-8", newline="\n")
     if path.exists():
         shutil.copymode(path, new)
-    os.replace(new, path)
+    new.replace(path)
 
 
 def _committed(path: Path) -> bool:
