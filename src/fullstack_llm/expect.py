@@ -21,7 +21,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class OutsideBand(AssertionError):
-    """A measured number lies outside its expected range."""
+    """Raised for a measured number that lies outside its expected range."""
 
 
 def expect(
@@ -65,9 +65,10 @@ def note(name: str, value: Any, *, unit: str = "", digits: int = 3) -> None:
 
 @functools.cache
 def recorded(name: str) -> dict[str, Any]:
-    """A recorded run that ships with the course: its command, seed, device, date, versions and values.
+    """Return a recorded run that ships with the course: its command, seed, device, date, versions and values.
 
-    Raises FileNotFoundError that lists the runs there are, and ValueError if the values do not match their hash.
+    Raises FileNotFoundError, with the names of the runs, for another name, and ValueError if the values do not match
+    their hash.
     """
     folder = importlib.resources.files("fullstack_llm") / "data" / "recorded"
     path = folder / f"{name}.json"
@@ -82,7 +83,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def write_record(name: str, command: str, values: dict[str, Any], packages: list[str], seed: int | None = None) -> None:
-    """Write a recorded run into the package, for `recorded` to read: what made it, on what, and with which packages."""
+    """Write a recorded run into the package: its values, its command, the device, and the packages' versions."""
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in packages}
     run = {
         "command": command,
@@ -99,7 +100,7 @@ def write_record(name: str, command: str, values: dict[str, Any], packages: list
 
 
 def fingerprint(values: dict[str, Any]) -> str:
-    """The SHA-256 of a recorded run's values in canonical JSON.
+    """Return the SHA-256 of a recorded run's values in canonical JSON.
 
     >>> fingerprint({"ratio": 20})[:8]
     'ec5520fb'
@@ -142,7 +143,7 @@ def _emit(
 
 
 def record_number(value: Any) -> int | float:
-    """A Python number from whatever number type was measured (NumPy, torch, ...).
+    """Convert a measured number of any type (NumPy, torch, ...).
 
     >>> record_number(True), record_number(2.5)
     (1, 2.5)

@@ -1,4 +1,4 @@
-"""From `.md` sources to the `.ipynb` files that Colab, JupyterHub and students open, always the same bytes."""
+"""Generate the `.ipynb` files that Colab, JupyterHub and students open from `.md` sources, always the same bytes."""
 
 import json
 import re
@@ -20,11 +20,11 @@ Cell = dict[str, Any]
 
 
 class LessonError(ValueError):
-    """A lesson's source that cannot be turned into a notebook; the message names the file and the cell."""
+    """Raised for a source that cannot be turned into a notebook; the message names the file and the cell."""
 
 
 def generated(root: Path) -> Iterator[tuple[Path, str]]:
-    """Each generated file of the repository at `root`, with the text it must have."""
+    """Yield the path of each generated file of the repository at `root`, with the text that the file must have."""
     url, branch = repository(root)
     for source in sorted((root / "notebooks").glob("*.md")):
         yield source.with_suffix(".ipynb"), notebook(source, url, branch)
@@ -34,21 +34,21 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def repository(root: Path) -> tuple[str, str]:
-    """The address and branch of the course, from `_config.yml`, the one place where they are set."""
+    """Return the address and the branch of the course, which `_config.yml` sets."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     return config["url"], config["branch"]
 
 
 def notebook(source: Path, url: str, branch: str) -> str:
-    """The `.ipynb` text of a runnable notebook."""
+    """Return the `.ipynb` text of a runnable notebook."""
     cells = [_numbered(cell, index) for index, cell in enumerate(read(source))]
     return _dump(_with_install(cells, url, branch), {"notebook": source.stem})
 
 
 def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = None) -> str:
-    """The `.ipynb` text of the lab in a solution: the same cells, each answer replaced by its stub.
+    """Return the `.ipynb` text of a solution's lab: the same cells, each answer replaced by its stub.
 
-    Where the points of its exercises are known, its cells tell them to nbgrader.
+    With `points`, by exercise, the cells carry nbgrader's metadata.
 
     Raises LessonError for an answer without its check, a check without its answer, or a marker that could leak.
     """
@@ -84,7 +84,10 @@ def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = Non
 
 
 def read(source: Path) -> list[Cell]:
-    """The cells of a MyST notebook: type, source and metadata; raises LessonError on an unknown tag or option."""
+    """Return the cells of a MyST notebook: type, source and metadata.
+
+    Raises LessonError for an unknown tag or option.
+    """
     import jupytext
 
     nb = jupytext.reads(source.read_text(encoding="utf-8"), fmt={"extension": ".md", "format_name": "myst"})
@@ -101,7 +104,7 @@ def read(source: Path) -> list[Cell]:
 
 
 def _numbered(cell: Cell, index: int) -> Cell:
-    """The cell with its id: an answer and its check are named after the exercise, so that edits elsewhere keep them."""
+    """Return a cell with its id. Ids of answers and checks name the exercise, so they survive edits of other cells."""
     exercise = cell["metadata"].get("exercise")
     kind = next((tag for tag in ("answer", "check") if tag in cell["metadata"].get("tags", [])), None)
     name = f"{kind}-{exercise}" if kind and exercise else f"cell-{index:03d}"
@@ -109,7 +112,7 @@ def _numbered(cell: Cell, index: int) -> Cell:
 
 
 def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
-    """The cells with one in front of the first code cell that installs the course where it is missing."""
+    """Return the cells with a cell that installs the course, where it is missing, before the first code cell."""
     vocabularies = any("vocabularies" in cell["source"] for cell in cells if cell["cell_type"] == "code")
     source = "\n".join(
         [
