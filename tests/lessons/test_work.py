@@ -102,10 +102,13 @@ def test_control_an_unchanged_copy_is_renewed(course, capsys):
     assert "new version: work/00_lab.ipynb" in capsys.readouterr().out
 
 
-def test_answers_written_into_labs_come_along(course):
+def test_answers_written_into_labs_come_along(course, capsys):
     answer(course / "labs" / "00_lab.ipynb")
+    (course / "labs" / "00_lab-Copy1.ipynb").write_bytes((course / "labs" / "00_lab.ipynb").read_bytes())
     copies(course)
     assert "2 * x" in (course / "work" / "00_lab.ipynb").read_text()
+    assert "2 * x" in (course / "work" / "00_lab-Copy1.ipynb").read_text()
+    assert "grading check work/00_lab.ipynb" in capsys.readouterr().out
 
 
 def test_the_command_finds_the_course_from_a_folder_below(course, monkeypatch, capsys):

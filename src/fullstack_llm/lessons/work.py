@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for source, target in sources.items():
         print(copy(source, target))
-    labs = [target for source, target in sources.items() if source.parent.name == "labs"]
+    labs = [target for target in sources.values() if safety.record(safety.read(target)).get("lab") == target.stem]
     print(f"\nOpen the files in {FOLDER}/. Nothing writes over your changes there, and git ignores the folder.")
     for lab in labs[:1]:
         file = lab.relative_to(root).as_posix()
