@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from fullstack_llm.expect import recorded, write_record
-from fullstack_llm.transformer import trials
-from fullstack_llm.transformer.memory import peak_bytes
+from fullstack_llm.experiments import m04_trials as trials
+from fullstack_llm.measure import peak_bytes
+from fullstack_llm.recorded import recorded, write_record
 from tests.transformer.allocator import allocated
 
 NAME = "transformer-attention"

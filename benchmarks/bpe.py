@@ -15,8 +15,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from fullstack_llm import bpe, corpus
-from fullstack_llm.expect import recorded, write_record
+from fullstack_llm import corpus
+from fullstack_llm.recorded import recorded, write_record
+from fullstack_llm.tokenization import bpe
 from tests.oracles import library_merges, library_tokenizer, naive_merges
 
 RECORD = "bpe-1mb"

@@ -15,8 +15,8 @@ import os
 import statistics
 import sys
 
-from fullstack_llm.expect import write_record
-from fullstack_llm.grading.errors import GraderError
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.recorded import write_record
 
 from .graders import classes, others, ours
 from .graders.questions import FRAUDS, QUESTIONS, SETUP, TORCH, submissions

@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
-from fullstack_llm.expect import recorded, write_record
-from fullstack_llm.transformer import count, specialists, trials
+from fullstack_llm.experiments import m04_specialists as specialists
+from fullstack_llm.experiments import m04_trials as trials
+from fullstack_llm.recorded import recorded, write_record
+from fullstack_llm.transformer import count
 from fullstack_llm.transformer.shape import Shape
 
 CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {

@@ -14,11 +14,11 @@ from fullstack_llm.checks import registry
 from fullstack_llm.checks.judging import judge_exercise
 from fullstack_llm.checks.notebook import Lab
 from fullstack_llm.checks.verdict import Verdict
-from fullstack_llm.grading.cells import run
-from fullstack_llm.grading.judge import Session
-from fullstack_llm.grading.levels import strongest
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.grading.judge.session import Session
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.probing.levels import strongest
 from fullstack_llm.lessons.generate import read
+from fullstack_llm.worker.cells import run
 
 TESTS = Path(__file__).parent
 
@@ -120,7 +120,7 @@ def in_notebook(lab: LabUnderTest, cells: Cells, exercise: str) -> Verdict:
 @contextmanager
 def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
     """A function that gives the grader's verdict after some cells; one worker for all of them, unless it is lost."""
-    workers = Workers(strongest(), ("numpy",))
+    workers = Pool(strongest(), ("numpy",))
     session = Session(workers, [], lab.checks.exercises)
 
     def judge(cells: Cells, exercise: str) -> Verdict:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.graders import classes, others, ours, questions
-from fullstack_llm.expect import recorded
-from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.levels import strongest
+from fullstack_llm.grading.judge.batch import Grader
+from fullstack_llm.grading.probing.levels import strongest
+from fullstack_llm.recorded import recorded
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from fullstack_llm.checks import registry
-from fullstack_llm.grading import runs
 
 # What may be done with a value of the student's: put it into `require`, take it apart, ask for its type and length.
 ALLOWED = {"require", "same", "len", "isinstance", "type", "zip", "enumerate", "dict", "list", "tuple"}
@@ -203,7 +202,7 @@ def is_student(function: ast.expr) -> bool:
 
 LABS = sorted({*registry.labs().values(), *registry.labs(Path(__file__).parent / "grading" / "toy").values()})
 # What a run of the grader signs as its checks: a lab's module, those that judge by it, and all that they import.
-MODULES = sorted({path for lab in LABS for path in runs.sources(lab)})
+MODULES = sorted({path for lab in LABS for path in settings.sources(lab)})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -221,7 +220,7 @@ def test_lint_reads_what_a_lab_imports(tmp_path: Path) -> None:
     (tmp_path / "lab.py").write_text("from .judge import judge\ndef f(student, draw):\n    judge(student, 2)")
     (tmp_path / "judge.py").write_text("from . import deep\ndef judge(student, want):\n    deep.agree(student, want)")
     (tmp_path / "deep.py").write_text("def agree(student, want):\n    assert student(1) == want")
-    read = [path for path in runs.sources(tmp_path / "lab.py") if path.parent == tmp_path]
+    read = [path for path in settings.sources(tmp_path / "lab.py") if path.parent == tmp_path]
     assert {path.stem: bool(violations(path.read_text("utf-8"), path.stem)) for path in read} == {
         "lab": False,
         "judge": False,

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from fullstack_llm.checks import calling
 from fullstack_llm.checks.draws import draw_from
 from fullstack_llm.checks.judging import NoValue, judge_check, require
 from fullstack_llm.checks.memory import Memory
 from fullstack_llm.checks.registry import Check
+from fullstack_llm.worker import calling
 
 SEED = "7"
 

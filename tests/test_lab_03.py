@@ -16,7 +16,6 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from fullstack_llm import tokenizer
 from fullstack_llm.checks import registry, same
 from fullstack_llm.checks import tokenization_cases as cases
 from fullstack_llm.checks import tokenization_chat as chat
@@ -24,6 +23,7 @@ from fullstack_llm.checks import tokenization_errors as errors
 from fullstack_llm.checks import tokenization_mistakes as mistakes
 from fullstack_llm.checks import tokenization_oracles as oracle
 from fullstack_llm.checks import tokenization_vocabulary as vocabulary
+from fullstack_llm.tokenization import course_tokenizer
 
 SEEDS = range(3)
 JUDGED = [
@@ -38,7 +38,7 @@ def oracle_of(case: str) -> str:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_oracle_renders_as_the_course_tokenizer_does(seed: int) -> None:
-    course = tokenizer.load()
+    course = course_tokenizer.load()
     for messages, add, _ in chat.conversations(Random(seed)):
         # The library refuses a conversation without messages; its template would render one.
         if messages:

@@ -29,9 +29,9 @@ from fullstack_llm.checks import transformer_mistakes as mistakes
 from fullstack_llm.checks import transformer_oracles as oracle
 from fullstack_llm.checks import transformer_parts as parts
 from fullstack_llm.checks import transformer_probes as probes
-from fullstack_llm.grading import cells, review
 from fullstack_llm.transformer import Shape, attention, from_llama, greedy, mlp, moe, norms, positions
 from fullstack_llm.transformer.count import kv_bytes, parameters
+from fullstack_llm.worker import cells, review
 
 SEEDS = range(3)
 Oracle = Callable[..., Any]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fullstack_llm.checks import draws, registry
-from fullstack_llm.grading import labs
-from fullstack_llm.grading.batch import Batch, grader
+from fullstack_llm.grading.judge import lab_cells
+from fullstack_llm.grading.judge.batch import Batch, grader
 from fullstack_llm.lessons import generate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +93,7 @@ def test_an_untouched_lab_runs_and_gets_nothing(
 @EACH
 def test_the_grader_agrees_on_whole_files(solution: Path, tmp_path: Path) -> None:
     lab = registry.find(solution.stem)
-    with grader(Batch(lab.slug, draws.seeds(lab), registry.HERE, labs.FOLDER)) as one:
+    with grader(Batch(lab.slug, draws.seeds(lab), registry.HERE, lab_cells.FOLDER)) as one:
         for answers, share in ((REFERENCE, 1), (UNTOUCHED, 0)):
             submission = tmp_path / f"{answers}.ipynb"
             submission.write_text(json.dumps(notebook(solution, answers)), encoding="utf-8")

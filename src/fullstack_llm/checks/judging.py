@@ -9,7 +9,9 @@ from random import Random
 from types import ModuleType
 from typing import Any, Protocol
 
-from . import codec, draws
+from fullstack_llm.worker import codec
+
+from . import draws
 from .compare import same
 from .memory import Memory, Tape
 from .registry import Check, LabChecks

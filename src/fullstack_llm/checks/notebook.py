@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from . import calling, registry
+from fullstack_llm.worker import calling
+
+from . import registry
 from .judging import judge_exercise, too_long
 from .registry import Check
 from .verdict import Verdict

@@ -15,8 +15,15 @@ from fullstack_llm.checks.judging import hinted
 from fullstack_llm.checks.tokenization_errors import ERRORS
 
 LAB = "03_tokenization"
-ANSWERS = ("bpe",)
-LIBRARIES = ("tokenizers", "transformers", "tiktoken", "sentencepiece", "fullstack_llm.bpe", "fullstack_llm.tokenizer")
+ANSWERS = ("tokenization.bpe",)
+LIBRARIES = (
+    "tokenizers",
+    "transformers",
+    "tiktoken",
+    "sentencepiece",
+    "fullstack_llm.tokenization.bpe",
+    "fullstack_llm.tokenization.course_tokenizer",
+)
 REVIEW = {
     **dict.fromkeys(("get_pairs", "merge", "train", "encode", "decode", "viterbi"), LIBRARIES),
     "render_chat": ("transformers", "jinja2"),

@@ -13,13 +13,14 @@ import pytest
 from IPython.core import inputtransformer2
 from submissions import COUNT, TOY, TWICE
 
-from fullstack_llm.checks import calling, codec, draws, judging, registry, verdict
+from fullstack_llm.checks import draws, judging, registry, verdict
 from fullstack_llm.checks.compare import same
 from fullstack_llm.checks.memory import Memory
 from fullstack_llm.checks.registry import Check
-from fullstack_llm.grading import names
-from fullstack_llm.grading.cells import without_magics
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.intake import names
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.worker import calling, codec
+from fullstack_llm.worker.cells import without_magics
 
 Graded = Callable[..., Result]
 LAB = registry.find("00_toy", TOY)
