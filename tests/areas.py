@@ -13,7 +13,7 @@ from modules import owner
 ROOT = Path(__file__).resolve().parents[1]
 AREAS = [
     ("attacks", ("tests/grading/attacks",)),
-    ("grading", ("tests/grading", "src/fullstack_llm/grading", "src/fullstack_llm/worker")),
+    ("grading", ("tests/grading", "tests/worker", "src/fullstack_llm/grading", "src/fullstack_llm/worker")),
     ("checks", ("tests/checks", "tests/test_checks", "src/fullstack_llm/checks")),
     ("labs", ("tests/labs", "tests/test_lab", "tests/test_mutants", "src/fullstack_llm/labs")),
     ("browser", ("tests/browser",)),

@@ -28,7 +28,7 @@ from preflight import BROWSERS, CI  # noqa: E402
 FULL = os.environ.get("FULLSTACK_LLM_FULL") == "1"
 # What takes longest begins first, so that no process is left with it at the end; the rest follows as collected.
 LONG_FIRST = (
-    "tests/grading/test_nbgrader.py",
+    "tests/grading/gradebooks/test_nbgrader.py",
     "tests/grading/attacks/",
     "tests/test_mutants.py",
     "tests/labs/",
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only the full run does, keep together what shares costly things, and put what is long first.
 
-    One process runs a group: a file, unless a test has a mark that names another.
+    One process runs a group: a file, of a lab's tests all that are of that lab, or what a mark names.
     """
     if not FULL:
         left = [item for item in items if item.get_closest_marker("full")]
@@ -79,7 +79,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
     for item in items:
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            area, number = key(item.nodeid)
+            group = f"lab {number}" if area == "labs" and number else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(group))
 
     def rank(item: pytest.Item) -> int:
         return next((i for i, start in enumerate(LONG_FIRST) if item.nodeid.startswith(start)), len(LONG_FIRST))

@@ -111,7 +111,9 @@ def test_the_account_of_a_process_counts_its_children() -> None:
         "tests/transformer/test_transformer_fit.py::test_x": ("package tests", "04"),
         "src/fullstack_llm/transformer/masks.py::fullstack_llm.transformer.masks": ("package tests", "04"),
         "tests/grading/attacks/test_hostile.py::test_x[A-03_tokenization]": ("attacks", "03"),
-        "tests/grading/test_runs.py::test_x": ("grading", ""),
+        "tests/grading/reports/test_runs.py::test_x": ("grading", ""),
+        "tests/experiments/test_m04_trials.py::test_x": ("package tests", "04"),
+        "tests/labs/m03_tokenization/test_merge.py::test_x": ("labs", "03"),
         "tests/test_plotting.py::test_x": ("house", ""),
         "tests/test_x.py::test_x[77_none]": ("house", ""),
     }.items(),
@@ -134,6 +136,7 @@ def course(tmp_path: Path) -> Path:
         "src/fullstack_llm/plotting.py": "",
         "src/fullstack_llm/two/__init__.py": "",
         "src/fullstack_llm/two/deep.py": "from fullstack_llm import one",
+        "src/fullstack_llm/experiments/m02_trial.py": "",
         "tests/test_one.py": "",
         "tests/two/test_deep.py": "",
         "tests/test_lab_02.py": "",
@@ -150,7 +153,11 @@ def test_a_subject_belongs_to_the_first_module_that_uses_it(course: Path) -> Non
     assert modules.slugs(course) == {"01": "01_first", "02": "02_second"}
     assert modules.subjects(course) == {"one": "01", "two": "02"}
     assert modules.tests(course, "01") == ["tests/test_one.py", "src/fullstack_llm/one.py"]
-    assert modules.tests(course, "02") == ["tests/two", "src/fullstack_llm/two"]
+    assert modules.tests(course, "02") == [
+        "src/fullstack_llm/experiments/m02_trial.py",
+        "tests/two",
+        "src/fullstack_llm/two",
+    ]
 
 
 def test_one_module_is_checked_with_what_is_its_own(course: Path) -> None:

@@ -22,7 +22,7 @@ PAGE = re.compile(r"(\d\d)([a-z]?)_[a-z0-9_]+")
 CODE = re.compile(r"^```\{code-cell\}[^\n]*\n(?::[^\n]*\n)*(.*?)^```$", flags=re.M | re.S)
 # What all modules stand on belongs to none of them.
 HOUSE = {
-    *("checks", "corpus", "data", "expect", "grading", "hub", "labs", "lessons", "measure", "models"),
+    *("checks", "corpus", "data", "expect", "experiments", "grading", "hub", "labs", "lessons", "measure", "models"),
     *("plotting", "presets", "recorded", "tinytown", "worker"),
 }
 
@@ -61,14 +61,15 @@ def subjects(root: Path) -> dict[str, str]:
 
 
 def tests(root: Path, number: str) -> list[str]:
-    """Return the paths of a module's own tests and doctests: those of the subjects that it is the first to use."""
-    found = []
-    for subject, owner in subjects(root).items():
-        if owner == number:
-            places = (f"tests/{subject}", f"tests/test_{subject}.py", f"tests/test_{subject}_*.py")
-            places += (f"src/fullstack_llm/{subject}", f"src/fullstack_llm/{subject}.py")
-            found += [path.relative_to(root).as_posix() for place in places for path in sorted(root.glob(place))]
-    return found
+    """Return the paths of a module's own tests and doctests.
+
+    They are those of its experiments, and of the subjects that it is the first to use.
+    """
+    places = [f"tests/experiments/test_m{number}_*.py", f"src/fullstack_llm/experiments/m{number}_*.py"]
+    for subject in (name for name, first in subjects(root).items() if first == number):
+        places += [f"tests/{subject}", f"tests/test_{subject}.py", f"tests/test_{subject}_*.py"]
+        places += [f"src/fullstack_llm/{subject}", f"src/fullstack_llm/{subject}.py"]
+    return [path.relative_to(root).as_posix() for place in places for path in sorted(root.glob(place))]
 
 
 def owner(root: Path, test: str) -> str:
@@ -80,7 +81,9 @@ def owner(root: Path, test: str) -> str:
     ('03', '')
     """
     path, _, rest = test.partition("::")
-    if named := re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest) or re.search(r"test_lab_(\d\d)|labs/m(\d\d)_", path):
+    if named := re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest) or re.search(
+        r"test_lab_(\d\d)|/(?:test_)?m(\d\d)_", path
+    ):
         number = named[1] or named[2]
         return number if number in slugs(root) else ""
     below = re.match(r"(?:tests/(?:test_)?|src/fullstack_llm/)(\w+)", path)

@@ -7,12 +7,13 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 # The theme's own, a rule and a part of the element's source: the site's name in the sidebar. Nothing else is accepted.
@@ -86,6 +87,11 @@ THIN = """() => {
 
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 SHARE = 4  # one page in so many is audited by axe, besides those that are needed for their elements
+
+# The theme lets the keyboard reach what scrolls, a moment after a page's width or content has changed.
+REACHABLE = """() => [...document.querySelectorAll(
+    "pre, .nboutput > .output_area, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container")]
+  .every(e => e.tabIndex === 0 || (e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight))"""
 
 
 @dataclass
@@ -168,6 +174,8 @@ def headings(page: Any) -> list[str]:
 def axe(page: Any) -> list[str]:
     """What axe-core finds, but for the theme's own findings. Comes last: it thins out the page's code."""
     page.evaluate(THIN)
+    with suppress(TimeoutError):  # then axe says what cannot be reached
+        page.wait_for_function(REACHABLE, polling=100, timeout=60_000)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"axe {rule['id']} ({rule['impact']}): {node['html'][:160]} {node.get('failureSummary', '')[:200]}"

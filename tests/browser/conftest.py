@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import audit
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need the `dev` extra")
+import audit  # noqa: E402 (it needs the same)
 
 # Chromium's own traffic is off, and no name but loopback resolves: what a page asks of others fails at once.
 ARGUMENTS = [
