@@ -17,8 +17,8 @@ from typing import Any
 import jupytext
 import nbformat
 
-from fullstack_llm.checks import draws, registry
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.grading.intake.submissions import Submission, opened
 from fullstack_llm.grading.isolation.sandbox import Sandbox
 from fullstack_llm.grading.judge import batch, lab_cells
@@ -65,7 +65,7 @@ def prepare(class_: dict[str, list[str]]) -> Path:
 
 def five(sandbox: Sandbox, own: str = "labs") -> Batch:
     """A batch of the five questions; `own` is the folder of the lab's notebook."""
-    lab = registry.find("five", HOME / "checks")
+    lab = declared.find("five", HOME / "checks")
     return Batch("five", draws.seeds(lab), HOME / "checks", HOME / own, sandbox)
 
 
@@ -76,8 +76,8 @@ def lab_03(sandbox: Sandbox) -> tuple[Batch, Path]:
     book = jupytext.read("solutions/03_tokenization.md")
     book.metadata["fullstack_llm"] = {"lab": "03_tokenization", "version": "1"}
     nbformat.write(book, folder / "student.ipynb")
-    lab = registry.find("03_tokenization")
-    return Batch("03_tokenization", draws.seeds(lab), registry.HERE, lab_cells.FOLDER, sandbox), folder
+    lab = declared.find("03_tokenization")
+    return Batch("03_tokenization", draws.seeds(lab), declared.FOLDER, lab_cells.FOLDER, sandbox), folder
 
 
 def finish(one: Graded, lab: LabChecks) -> int:
@@ -102,7 +102,7 @@ def two_jobs(kind: Batch, folder: Path) -> float:
     """Seconds a submission with `--jobs 2`, from the time when both graders have begun."""
     with opened(folder) as found:
         many: list[Submission] = found.submissions * COPIES
-        times, lab = [], registry.find(kind.lab, kind.checks)
+        times, lab = [], declared.find(kind.lab, kind.checks)
         for one in batch.results(kind, many, 2):
             finish(one, lab)
             times.append(time.perf_counter())

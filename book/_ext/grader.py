@@ -14,12 +14,12 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from fullstack_llm import recorded
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.isolation import sandbox
 from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.pool import proxy
 from fullstack_llm.grading.probing import levels
-from fullstack_llm.recorded import recorded
 from fullstack_llm.worker import reader
 
 ATTACKS = "book/_data/attacks.yml"
@@ -90,7 +90,7 @@ def attacks(root: Path) -> list[str]:
 
 def comparison(_: Path) -> list[str]:
     """The recorded run of `benchmarks/grading.py`: speed as a ratio, and what three frauds were paid."""
-    run = recorded("grading")
+    run = recorded.load("grading")
     values, versions = run["values"], run["values"]["graders"]
     named = {name: f"{name} {version}" for name, version in versions.items()}
     named["nbgrader, torch"] = f"{named['nbgrader']}, torch in the notebooks"

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @functools.cache
-def recorded(name: str) -> dict[str, Any]:
+def load(name: str) -> dict[str, Any]:
     """A recorded run that ships with the course: its command, seed, device, date, versions and values.
 
     Raises FileNotFoundError that lists the runs there are, and ValueError if the values do not match their hash.
@@ -30,8 +30,8 @@ def recorded(name: str) -> dict[str, Any]:
     return run
 
 
-def write_record(name: str, command: str, values: dict[str, Any], packages: list[str], seed: int | None = None) -> None:
-    """Write a recorded run into the package, for `recorded` to read: what made it, on what, and with which packages."""
+def write(name: str, command: str, values: dict[str, Any], packages: list[str], seed: int | None = None) -> None:
+    """Write a recorded run into the package, for `load` to read: what made it, on what, and with which packages."""
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in packages}
     run = {
         "command": command,

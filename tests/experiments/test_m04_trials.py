@@ -11,10 +11,10 @@ import pytest
 import torch
 from shapes import SMALL, decoder, some_ids
 
+from fullstack_llm import recorded
 from fullstack_llm.experiments import m04_specialists as specialists
 from fullstack_llm.experiments import m04_trials as trials
 from fullstack_llm.measure import peak_bytes
-from fullstack_llm.recorded import recorded
 from fullstack_llm.tokenization import course_tokenizer
 from fullstack_llm.transformer import Shape, count
 from fullstack_llm.transformer.fit import evaluate
@@ -30,7 +30,7 @@ BEGINNINGS: dict[str, tuple[str, Callable[..., trials.Run]]] = {
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_a_recorded_run_begins_as_recorded(name: str) -> None:
     case, run = BEGINNINGS[name]
-    losses = recorded(f"transformer-{name}")["values"]["losses"][case]
+    losses = recorded.load(f"transformer-{name}")["values"]["losses"][case]
     again = run(1, 11)
     near = trials.MIXTURE_TOLERANCE if again.loads else trials.TOLERANCE
     assert again.losses[:: trials.EVERY] == pytest.approx(losses[1][:2], abs=near)
@@ -48,7 +48,7 @@ def test_a_recorded_run_begins_as_recorded(name: str) -> None:
     ],
 )
 def test_a_record_has_the_settings_of_today(name: str, shape: Shape, plan: trials.Plan) -> None:
-    values = recorded(f"transformer-{name}")["values"]
+    values = recorded.load(f"transformer-{name}")["values"]
     assert {**vars(shape), **vars(plan)}.items() <= values["settings"].items()
     assert values["unigram"] == pytest.approx(trials.unigram(), abs=1e-4)
     for runs in values["losses"].values():
@@ -56,7 +56,7 @@ def test_a_record_has_the_settings_of_today(name: str, shape: Shape, plan: trial
 
 
 def test_the_peaks_of_memory_are_as_recorded() -> None:
-    values = recorded("transformer-attention")["values"]
+    values = recorded.load("transformer-attention")["values"]
     for kind in ("naive", "tiled", "fused"):
         for place, length in enumerate(values["lengths"][:2]):
             assert peak_bytes(trials.attention(kind, length)) == values["peak"][kind][place]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
+from fullstack_llm.checks.declared import find
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.checks.registry import find
 from fullstack_llm.grading.judge.batch import Batch, Grader
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.lessons.generate import lab as generate

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks import draws, registry
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.grading.judge.batch import Batch, Grader
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.grading.machine.errors import GraderError
@@ -26,7 +26,7 @@ def grader(request: pytest.FixtureRequest, labs: Path) -> Iterator[Grader]:
         sandbox = levels.level(request.param)
     except GraderError as error:
         pytest.skip(str(error))
-    one = Grader(Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs, sandbox))
+    one = Grader(Batch("00_toy", draws.seeds(declared.find("00_toy", TOY)), TOY, labs, sandbox))
     yield one
     one.close()
 

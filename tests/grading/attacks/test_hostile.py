@@ -214,7 +214,7 @@ import os, sys
 assert "CLASS_KEY" not in os.environ
 assert os.listdir(".") == [] and sys.path[0] != ""
 import fullstack_llm.checks
-assert not [name for name in sys.modules if "judging" in name or "registry" in name]
+assert not [name for name in sys.modules if name.startswith("fullstack_llm.checks.") and "judge" in name]
 try:
     import fullstack_llm.checks.compare
 except ImportError:

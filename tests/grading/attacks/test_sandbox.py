@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import select
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.grading.isolation import world
 from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.judge.batch import Grader
@@ -312,10 +313,10 @@ def f(x):
 
 
 def test_answers_are_named_by_the_checks(tmp_path: Path) -> None:
-    text = (TOY / "toy.py").read_text().replace('LAB = "00_toy"', 'LAB = "00_toy"\nANSWERS = ("bpe",)')
-    (tmp_path / "toy.py").write_text(text)
-    assert registry.find("00_toy", tmp_path).answers == ("bpe",)
-    assert registry.find("00_toy", TOY).answers == ()
+    package = Path(shutil.copytree(TOY / "m00_toy", tmp_path / "m00_toy")) / "__init__.py"
+    package.write_text(package.read_text().replace("ANSWERS = ()", 'ANSWERS = ("bpe",)'))
+    assert declared.find("00_toy", tmp_path).answers == ("bpe",)
+    assert declared.find("00_toy", TOY).answers == ()
 
 
 def test_only_the_workers_side_is_in_the_world() -> None:

@@ -12,13 +12,13 @@ from outer import control
 from submissions import COUNT, TOY, TWICE, save
 from table import SEARCH
 
-from fullstack_llm.checks import draws, registry
+from fullstack_llm.checks import declared, draws
 from fullstack_llm.grading.judge import grade
 from fullstack_llm.grading.judge.batch import Grader
 from fullstack_llm.grading.judge.grade import Result
 
 Graded = Callable[..., Result]
-LAB = registry.find("00_toy", TOY)
+LAB = declared.find("00_toy", TOY)
 # The answers to the inputs that a generator draws, and to the edge cases, which everyone knows.
 GUESS = """
 KNOWN = {str(xs): [2 * x for x in xs] for xs in GUESSES}

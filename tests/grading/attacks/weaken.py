@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import judging
+from fullstack_llm.checks import exercise
+from fullstack_llm.checks import judge as judging
 from fullstack_llm.checks.compare import Same
+from fullstack_llm.checks.limits import WALL
 from fullstack_llm.grading.judge import session
-from fullstack_llm.grading.pool import proxy
+from fullstack_llm.grading.pool import process, proxy
 from fullstack_llm.worker import bounds, codec
 
 ENDLESS = 1 << 60
@@ -25,7 +27,7 @@ def budget() -> None:
     call = session.Session.call
 
     def again(self: session.Session, name: str, values: bytes) -> bytes:
-        self.left = self.seconds
+        self.cpu, self.left = self.seconds, self.seconds * WALL
         return call(self, name, values)
 
     session.Session.call = again  # type: ignore[method-assign]
@@ -34,7 +36,7 @@ def budget() -> None:
 def deadline() -> None:
     """A reply counts whenever it comes."""
     ask = proxy.WorkerProxy.ask
-    proxy.WorkerProxy.ask = lambda self, request, seconds: ask(self, request, 60.0)  # type: ignore[method-assign]
+    proxy.WorkerProxy.ask = lambda self, request, *limits: ask(self, request, 60.0)  # type: ignore[method-assign]
 
 
 def patience() -> None:
@@ -82,12 +84,12 @@ def restart() -> None:
 def shapes() -> None:
     """Arrays of any shape, and a comparison that reduces them."""
     codec.check_shape = lambda shape, size: None
-    judging.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
+    exercise.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
 
 
 def numpy() -> None:
     """A comparison that NumPy makes."""
-    judging.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
+    exercise.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
 
 
 def surrogates() -> None:
@@ -118,7 +120,7 @@ def output() -> None:
         threading.Thread(target=read, daemon=True).start()
         return one
 
-    proxy.subprocess.Popen = kept  # type: ignore[misc,assignment]
+    process.subprocess.Popen = kept  # type: ignore[misc,assignment]
 
 
 WEAKEN = {

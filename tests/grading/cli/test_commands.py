@@ -246,8 +246,8 @@ def test_help_says_the_exit_codes() -> None:
 
 @pytest.mark.attack(78)
 def test_equal_code_gets_equal_marks_and_the_key_decides_the_draw(tmp_path: Path, labs: Path) -> None:
+    from fullstack_llm.checks.declared import find
     from fullstack_llm.checks.draws import seeds
-    from fullstack_llm.checks.registry import find
     from fullstack_llm.grading.intake.submissions import opened
     from fullstack_llm.grading.judge.batch import Batch, results
 
@@ -260,7 +260,7 @@ def test_equal_code_gets_equal_marks_and_the_key_decides_the_draw(tmp_path: Path
             runs = [one.result for one in results(batch, found.submissions)]
         first, second = (run.verdicts for run in runs)
         assert first == second
-        cases.append(first[0].outcomes[0].case)
+        cases.append(first[0].outcomes[0].inputs)
     assert cases[0] == cases[1] != cases[2]
 
 

@@ -20,7 +20,7 @@ SQUARES = [TWICE, "def double(xs):\n    return [x * x for x in xs]", COUNT]
 @pytest.fixture
 def replay(tmp_path: Path, labs: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Two submissions graded with a key of the class; then the command, its exit code and all that it says."""
-    checks = Path(shutil.copytree(TOY, tmp_path / "checks", ignore=shutil.ignore_patterns("mutants.py", "__pycache__")))
+    checks = Path(shutil.copytree(TOY, tmp_path / "checks", ignore=shutil.ignore_patterns("__pycache__")))
     where = ["--checks", str(checks), "--labs", str(labs)]
     (tmp_path / "in").mkdir()
     save(tmp_path / "in" / "ada.ipynb", RIGHT)
@@ -49,7 +49,7 @@ def test_the_same_verdicts_from_the_same_draws(replay: Callable[..., tuple[int, 
         for path in (tmp_path / "out/students").glob("*.json")
         if (data := json.loads(path.read_text()))["student"] == "bo"
     ]
-    case = report["exercises"][0]["checks"][0]["case"]["xs"]
+    case = report["exercises"][0]["checks"][0]["inputs"]["xs"]
     assert case in said
 
 
@@ -77,8 +77,8 @@ def test_one_exercise(replay: Callable[..., tuple[int, str]]) -> None:
 
 
 def test_checks_that_have_changed_are_named(replay: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    path = tmp_path / "checks" / "toy.py"
-    new = '\n\n@check("double", points=1, part="new")\ndef double_new(student, draw):\n    """New."""\n'
+    path = tmp_path / "checks" / "m00_toy" / "double.py"
+    new = '\n\n@double.part(1, "New.", "new")\ndef new(draw):\n    yield ([],)\n'
     path.write_text(path.read_text().replace("[x + x for x in xs]", "[x * x for x in xs]") + new)
     code, said = replay("bo.ipynb")
     assert code == 1

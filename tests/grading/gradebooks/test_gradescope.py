@@ -129,7 +129,8 @@ root = pathlib.Path({root!r})
 perfect = json.dumps({{"score": 100, "tests": [{{"score": 100, "max_score": 100, "name": "all"}}]}})
 def steal(*args):
     found = []
-    for name in ("results/results.json", "results/.results.json.new", "source/lab.json", "source/checks/toy.py"):
+    names = ("results/results.json", "results/.results.json.new", "source/lab.json", "source/checks/m00_toy/double.py")
+    for name in names:
         for mode in ("r", "w"):
             try:
                 with open(root / name, mode) as file:
@@ -195,7 +196,7 @@ def test_unreadable_and_missing(root: Path) -> None:
     assert "no .ipynb or .py file" in data["output"]
 
 
-@pytest.mark.parametrize("broken", ["lab.json", "class.key", "checks/toy.py"])
+@pytest.mark.parametrize("broken", ["lab.json", "class.key", "checks/m00_toy/double.py"])
 def test_an_error_of_the_grader_is_no_zero(root: Path, broken: str) -> None:
     save(root / "submission" / "lab.ipynb", RIGHT)
     (root / "results" / "results.json").write_text('{"score": 100}')
@@ -209,8 +210,8 @@ def test_an_error_of_the_grader_is_no_zero(root: Path, broken: str) -> None:
 
 def test_a_check_that_fails_by_itself_is_no_zero(root: Path) -> None:
     save(root / "submission" / "lab.ipynb", RIGHT)
-    checks = root / "source" / "checks" / "toy.py"
-    checks.write_text(checks.read_text().replace("squares = [", "1 / 0; squares = ["))
+    checks = root / "source" / "checks" / "m00_toy" / "double.py"
+    checks.write_text(checks.read_text().replace("    return [x + x", "    1 / 0; return [x + x"))
     done = autograde(root)
     assert done.returncode == 2, done.stdout
     assert "a check of double failed by itself" in done.stderr

@@ -14,7 +14,8 @@ import pytest
 from classes import grade, grading
 from submissions import COUNT, RIGHT, TOY, save
 
-from fullstack_llm.lessons import generate, nbgrader
+from fullstack_llm.checks.outline import outlines
+from fullstack_llm.lessons import generate
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = ROOT / ".venv-nbgrader" / "bin"
@@ -39,8 +40,8 @@ def course(tmp_path: Path, python: Path) -> Path:
         f"c = get_config()\nc.ClearSolutions.enabled = False\nc.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
         'c.CourseDirectory.course_id = "spring"\n'
     )
-    worth = nbgrader.points(TOY)[SLUG]
-    text = generate.lab(TOY / f"{SLUG}.md", "https://example.org/course", "main", worth)
+    rows = outlines(TOY)[SLUG]
+    text = generate.lab(TOY / f"{SLUG}.md", "https://example.org/course", "main", rows)
     (course / "source" / SLUG / f"{SLUG}.ipynb").write_text(text, "utf-8")
     return course
 

@@ -92,12 +92,12 @@ def test_no_cluster_is_a_sentence(folder: Path, labs: Path, tmp_path: Path, caps
 
 
 def test_a_machine_with_other_checks_is_refused(labs: Path, folder: Path) -> None:
-    from fullstack_llm.checks import draws, registry
+    from fullstack_llm.checks import declared, draws
     from fullstack_llm.grading.intake import submissions
     from fullstack_llm.grading.judge import batch
     from fullstack_llm.grading.machine.errors import GraderError
 
-    one = batch.Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs)
+    one = batch.Batch("00_toy", draws.seeds(declared.find("00_toy", TOY)), TOY, labs)
     remote = cluster.Remote(one, {"lab": "00_toy", "checks": "of another version"})
     with (
         submissions.opened(folder, folder / "out") as found,

@@ -31,8 +31,8 @@ HTML = "=1+1 <img src=x onerror=alert(1)>"
 @pytest.fixture
 def checks(tmp_path: Path) -> Path:
     """The toy lab's checks, where they may be changed."""
-    (tmp_path / "checks").mkdir()
-    return Path(shutil.copy(TOY / "toy.py", tmp_path / "checks")).parent
+    shutil.copytree(TOY / "m00_toy", tmp_path / "checks" / "m00_toy", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "checks"
 
 
 @pytest.fixture
@@ -185,9 +185,10 @@ def test_what_the_grader_stumbles_over_costs_one_and_is_no_zero(
 
 def spoil(checks: Path) -> None:
     """Checks in which nobody doubles rightly, and everybody counts."""
-    text = (checks / "toy.py").read_text()
-    text = text.replace("[x + x for x in xs], case", "[x + x + 1 for x in xs] or None, case")
-    (checks / "toy.py").write_text(text)
+    path = checks / "m00_toy" / "double.py"
+    path.write_text(
+        path.read_text().replace("    return [x + x for x in xs]", "    return [x + x + 1 for x in xs] or None")
+    )
 
 
 DIFFERENT: dict[str, tuple[list[str], str]] = {

@@ -7,11 +7,22 @@ import html.parser
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.registry import Check, LabChecks
+from fullstack_llm.checks.declared import Check, LabChecks
+from fullstack_llm.checks.exercise import Exercise, Part
 from fullstack_llm.grading.reports import report, summary
 from fullstack_llm.grading.reports.changes import COLUMNS, changes, outcome
 
-LAB = LabChecks("00_x", (Check("f", "", 60, 1, 1, 1.0, print), Check("g", "", 40, 1, 1, 1.0, print)))  # type: ignore[arg-type]
+
+def f() -> None: ...
+
+
+def g() -> None: ...
+
+
+LAB = LabChecks(
+    "00_x",
+    tuple(Check(Exercise(of, 1, 1), Part("", points, "", lambda draw: ())) for of, points in ((f, 60), (g, 40))),
+)
 EVIL = "=1+1\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}&amp;\u202e"
 
 

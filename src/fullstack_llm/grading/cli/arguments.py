@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import PUBLIC_KEY
-from fullstack_llm.checks.registry import LabChecks
 from fullstack_llm.grading.judge import lab_cells
 
 MAX_KEY = 4096
@@ -30,7 +30,7 @@ def command(subparsers: Any, name: str, does: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=CODES, formatter_class=Help
     )
-    parser.add_argument("--checks", type=Path, default=registry.HERE, help="folder of check modules, if not ours")
+    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of check modules, if not ours")
     parser.add_argument("--labs", type=Path, default=lab_cells.FOLDER, help="folder of the labs' own notebooks")
     return parser
 
@@ -42,9 +42,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
 def find_lab(slug: str, folder: Path) -> LabChecks:
     """The checks of a lab, or a sentence about what cannot be found."""
     if not folder.is_dir():
-        raise CommandError(f"{folder} is no folder of check modules")
+        raise CommandError(f"{folder} is no folder of labs' packages")
     try:
-        return registry.find(slug, folder)
+        return declared.find(slug, folder)
     except LookupError as error:
         raise CommandError(str(error.args[0])) from None
     except Exception as error:

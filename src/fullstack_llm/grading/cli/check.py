@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.checks.registry import LabChecks
 from fullstack_llm.grading.intake.archive import SUFFIXES
 from fullstack_llm.grading.judge import batch
 from fullstack_llm.grading.judge.grade import Result, graded, open_submission

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.checks.registry import LabChecks
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.judge import batch, cluster, settings
 from fullstack_llm.grading.probing.levels import describe, level, strongest

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.checks.draws import PUBLIC_KEY, seeds
 from fullstack_llm.grading.gradebooks import gradescope
 from fullstack_llm.grading.intake import submissions
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     told = load(source / "lab.json")
     if not told:
         raise CommandError(f"{source} has no lab.json: build the autograder again with gradescope-zip")
-    checks = source / "checks" if told["own_checks"] else registry.HERE
+    checks = source / "checks" if told["own_checks"] else declared.FOLDER
     lab = find_lab(told["lab"], checks)
     if args.close:
         for path in (*world(lab.answers).hidden, source):

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.grading.gradebooks import gradescope_zip
 from fullstack_llm.grading.gradebooks.gradescope_zip import ZipError
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Collect the files and write the zip."""
     lab = find_lab(args.lab, args.checks)
     key = class_key(args) if args.key or args.key_file else None
-    own = None if args.checks.resolve() == registry.HERE else args.checks
+    own = None if args.checks.resolve() == declared.FOLDER else args.checks
     try:
         files = gradescope_zip.members(lab.slug, args.labs / f"{lab.slug}.ipynb", own, key)
     except ZipError as error:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.judge.grade import Result
 

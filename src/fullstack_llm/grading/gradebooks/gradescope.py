@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.judge.grade import Result
 

@@ -35,7 +35,7 @@ def course(root: Path) -> Iterator[Path]:
 
 
 def members(lab: str, notebook: Path, checks: Path | None, key: bytes | None) -> dict[str, bytes]:
-    """Every file of the zip by its name; `checks` is a folder of check modules that are not the course's own."""
+    """Every file of the zip by its name; `checks` is a folder of labs' packages that are not the course's own."""
     if not notebook.is_file():
         raise ZipError(f"there is no notebook of the lab, {notebook}: give its folder with --labs")
     root = FOLDER.parent
@@ -43,8 +43,9 @@ def members(lab: str, notebook: Path, checks: Path | None, key: bytes | None) ->
     told = {"lab": lab, "version": version("fullstack_llm"), "own_checks": checks is not None, "key": key is not None}
     found["lab.json"] = json.dumps(told).encode()
     found[f"labs/{lab}.ipynb"] = notebook.read_bytes()
-    for path in sorted(checks.glob("*.py")) if checks else []:
-        found[f"checks/{path.name}"] = path.read_bytes()
+    if checks:
+        for path in sorted(checks.rglob("*.py")):
+            found[f"checks/{path.relative_to(checks).as_posix()}"] = path.read_bytes()
     if key is not None:
         found["class.key"] = key
     found |= {f"course/{path.relative_to(root).as_posix()}": path.read_bytes() for path in course(root)}

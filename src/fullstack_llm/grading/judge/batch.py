@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from fullstack_llm.checks import registry
-from fullstack_llm.checks.memory import Memory
+from fullstack_llm.checks import declared
 from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.intake.choose import choose
 from fullstack_llm.grading.intake.submissions import File, Submission
@@ -79,9 +78,8 @@ class Grader:
 
     def __init__(self, batch: Batch, home: str | None = None) -> None:
         self.batch = batch
-        self.lab = registry.find(batch.lab, batch.checks)
+        self.lab = declared.find(batch.lab, batch.checks)
         self.given = given(batch.lab, batch.labs)
-        self.memory = Memory()
         private = (batch.checks, *batch.private)
         self.workers = Pool(batch.sandbox, modules(self.given), self.lab.answers, home=home, private=private)
         try:
@@ -101,7 +99,7 @@ class Grader:
 
     def grade(self, path: Path) -> Result:
         """The result of one file."""
-        one = self.lab, self.workers, self.given, self.batch.seeds, self.memory
+        one = self.lab, self.workers, self.given, self.batch.seeds
         return _fairly(lambda: grade(path, *one), lambda result: result)
 
     def lab_of(self, file: File) -> str | None:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from fullstack_llm.checks import registry
+from fullstack_llm.checks import declared
 from fullstack_llm.grading.intake.submissions import Submission
 from fullstack_llm.grading.machine import scratch
 from fullstack_llm.grading.machine.errors import GraderError
@@ -37,7 +37,7 @@ class Remote:
 
     def _begin(self) -> Grader:
         batch = replace(self.batch, sandbox=level(self.batch.sandbox.level))
-        lab = registry.find(batch.lab, batch.checks)
+        lab = declared.find(batch.lab, batch.checks)
         here = settings.made_with(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
         if other := [name for name, value in self.made_with.items() if here[name] != value]:
             differ = " and ".join(other)
@@ -73,7 +73,7 @@ def results(batch: Batch, submissions: list[Submission], address: str, jobs: int
     except ImportError:
         raise GraderError("Ray is not installed: pip install ray") from None
     batch = replace(batch, checks=batch.checks.resolve(), labs=batch.labs.resolve())
-    lab = registry.find(batch.lab, batch.checks)
+    lab = declared.find(batch.lab, batch.checks)
     made_with = settings.made_with(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
     # Nothing is reported to anyone.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

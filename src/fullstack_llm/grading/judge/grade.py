@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.judging import judge_exercise
-from fullstack_llm.checks.memory import Memory
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks.declared import LabChecks
+from fullstack_llm.checks.judge import judge_exercise
 from fullstack_llm.checks.show import plain
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.machine.errors import Gone, GraderError
@@ -96,7 +95,6 @@ def grade(
     workers: Pool,
     given: Iterable[tuple[str, str]] = (),
     seeds: Mapping[str, str] | None = None,
-    memory: Memory | None = None,
 ) -> Result:
     """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
     begin = time.monotonic()
@@ -115,7 +113,7 @@ def grade(
     session.in_text = book["in_text"]
     try:
         session.begin(worker)
-        result.verdicts = [judge_exercise(lab, exercise, session, seeds, memory) for exercise in lab.exercises]
+        result.verdicts = [judge_exercise(lab, exercise, session, seeds) for exercise in lab.exercises]
     finally:
         session.close()
     result.problems += [f"{label}: {why}" for label, why in session.problems]

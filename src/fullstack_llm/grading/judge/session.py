@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from fullstack_llm.checks.judging import NoValue, too_long
-from fullstack_llm.checks.registry import Check
+from fullstack_llm.checks.declared import Check
+from fullstack_llm.checks.judge import NoValue, too_long
+from fullstack_llm.checks.limits import WALL
 from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.machine.errors import Gone, Unfair
 from fullstack_llm.grading.pool.pool import Pool
@@ -31,7 +33,8 @@ class Session:
         self.failed: dict[int, str] = {}
         self.lost: dict[int, str] = {}
         self.in_text: list[str] = []
-        self.left = self.seconds = 0.0
+        # Of a check: its CPU seconds, those that are left of them, and of the time by the clock.
+        self.seconds = self.cpu = self.left = 0.0
         self.unfair: Unfair | None = None
         self.end = time.monotonic() + SUBMISSION_SECONDS
 
@@ -60,10 +63,10 @@ class Session:
                         self.failed[number] = plain(lines[-1] if lines else "an error that says nothing", 300)
         return None
 
-    def _ask(self, request: tuple[object, ...], seconds: float) -> bytes:
+    def _ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
         assert self.worker
         try:
-            return self.worker.ask(request, seconds)
+            return self.worker.ask(request, seconds, cpu)
         except Unfair as unfair:
             # A check takes what is raised in it for its own fault, so this is kept for the end.
             self.unfair = unfair
@@ -92,7 +95,8 @@ class Session:
         self._prove_alive()
         if self.worker is None:
             self.start_again()
-        self.left, self.seconds = check.seconds, check.seconds
+        self.seconds = self.cpu = check.seconds
+        self.left = check.seconds * WALL
         if check.exercise not in self.defined:
             raise NoValue("missing", self._missing(check.exercise))
 
@@ -122,9 +126,9 @@ class Session:
         """The reply frame to one call, within what is left of the check's seconds."""
         if self.worker is None:
             raise NoValue("died", f"{name} ended its process in an earlier call")
-        begin = time.monotonic()
+        begin, worker = time.monotonic(), self.worker
         try:
-            return self._ask(("call", name, values), max(self.left, 0.0))
+            return self._ask(("call", name, values), max(self.left, 0.0), max(self.cpu, 0.0))
         except Gone as gone:
             self.worker = None
             if gone.kind == "timeout":
@@ -132,6 +136,7 @@ class Session:
             raise NoValue(gone.kind, f"{name} gave no value: {gone.why}") from None
         finally:
             self.left -= time.monotonic() - begin
+            self.cpu -= worker.used
 
     def close(self) -> None:
         """End the worker; what the grader itself lacked in the meantime is raised now."""

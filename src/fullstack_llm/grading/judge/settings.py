@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import registry
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks import declared
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.grading.intake.submissions import digest
 
 
@@ -19,7 +19,7 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
     own = labs / f"{lab.slug}.ipynb"
     return {
         "lab": lab.slug,
-        "checks": _digest(sources(registry.labs(checks)[lab.slug])),
+        "checks": _digest(sources(declared.labs(checks)[lab.slug])),
         "own_cells": _digest([own] if own.is_file() else []),
         "version": version("fullstack_llm"),
         "isolation": level,
@@ -30,12 +30,12 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
 def sources(module: Path) -> list[Path]:
     """A check module, the modules that judge by it, and what these import from the folders of checks."""
     found: list[Path] = []
-    waiting = [module, registry.HERE / "judging.py"]
+    waiting = [module, declared.FOLDER / "judging.py"]
     while waiting:
         path = waiting.pop()
         found.append(path)
         names = {piece for node in ast.walk(ast.parse(path.read_bytes())) for piece in _imported(node)}
-        beside = [folder / f"{name}.py" for folder in {module.parent, registry.HERE} for name in names]
+        beside = [folder / f"{name}.py" for folder in {module.parent, declared.FOLDER} for name in names]
         waiting += sorted(one for one in beside if one.is_file() and one not in found + waiting)
     return sorted(found)
 

@@ -68,6 +68,18 @@ def memory_and_threads(pid: int) -> tuple[int, int]:
     return total, threads
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of the process, of all below it, and of the children that they have waited for."""
+    ticks = 0
+    for one in tree(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def free(folder: str) -> int:
     """Bytes that are free on the disk of the folder."""
     state = os.statvfs(folder)

@@ -16,7 +16,8 @@ from fullstack_llm.grading.isolation.sandbox import Sandbox, command
 from fullstack_llm.grading.machine.cgroup import Group
 from fullstack_llm.grading.machine.errors import CLOSED, GraderError, ended
 
-from .proxy import START_SECONDS, Cold
+from .process import Cold
+from .proxy import START_SECONDS
 
 AFTER_FORKS = 0.1
 

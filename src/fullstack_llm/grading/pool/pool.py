@@ -12,7 +12,8 @@ from fullstack_llm.grading.machine import cgroup, usage
 from fullstack_llm.grading.machine.errors import GraderError
 
 from .forked import Coming, Zygote, pipes
-from .proxy import Cold, WorkerProxy, group
+from .process import Cold
+from .proxy import WorkerProxy, group
 
 
 class Pool:

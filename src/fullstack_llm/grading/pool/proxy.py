@@ -1,118 +1,34 @@
-"""The grader's side of a worker: ask it within a deadline, watch what it uses, and end it with all that it started."""
+"""The grader's side of a worker: ask within a deadline, watch what the worker uses, and end it."""
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
 import secrets
 import select
-import signal
-import subprocess
-import tempfile
 import time
-from typing import Protocol
 
-from fullstack_llm.grading.isolation.sandbox import FILES, THREADS, Sandbox, environment
+from fullstack_llm.grading.isolation.sandbox import FILES, THREADS, Sandbox
 from fullstack_llm.grading.machine import usage
 from fullstack_llm.grading.machine.cgroup import Group
 from fullstack_llm.grading.machine.errors import (
-    CLOSED,
     UNEXPLAINED,
     Gone,
     GraderError,
     Unfair,
     broken,
     crowded,
-    ended,
     starved,
 )
 from fullstack_llm.worker.codec import MAX_BYTES, encode
-from fullstack_llm.worker.confine.namespaces import FOLDER
 from fullstack_llm.worker.serve import HEADER
+
+from .process import Process
 
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.1
 PIECE = 1 << 16
 DISK = 1 << 30
-
-
-class Process(Protocol):
-    """The process behind a worker: one of its own, or the fork of a zygote."""
-
-    pid: int
-
-    @property
-    def orphaned(self) -> bool:
-        """Whether the process that it was forked from has ended, and has taken it along."""
-
-    def end(self) -> str:
-        """How it ended, as a sentence; it need not have."""
-
-    def stop(self) -> None:
-        """Have it end, with all that it started."""
-
-    def kill(self) -> None:
-        """End it and all that it started, and wait until that is so."""
-
-    def said(self) -> str:
-        """What it wrote to its error output while it started."""
-
-
-class Cold:
-    """A process of its own, started for one worker."""
-
-    orphaned = False
-
-    def __init__(self, command: list[str], folder: str, fds: tuple[int, ...], boxed: bool) -> None:
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        self.boxed = boxed
-        try:
-            self.process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment(FOLDER if boxed else folder),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self.errors,
-                pass_fds=fds,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise GraderError(f"{command[0]} cannot be started ({error.strerror})") from None
-        self.pid = self.process.pid
-
-    def end(self) -> str:
-        """How it ended; it stays a zombie, so that its group's number cannot belong to another before `kill`."""
-        if not hasattr(os, "waitid"):  # on macOS, before Python 3.13
-            return "its process ended"
-        for _ in range(100):
-            status = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if status is None:
-                time.sleep(0.01)
-            elif status.si_code == os.CLD_EXITED:
-                # bubblewrap and the shell agree: 128 and the signal's number.
-                signalled = self.boxed and 128 < status.si_status <= 128 + 64
-                return ended(status.si_status - 128 if signalled else status.si_status << 8)
-            else:
-                return ended(status.si_status)
-        return CLOSED
-
-    def stop(self) -> None:
-        """Signal its group, or the sandbox that ends with it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def kill(self) -> None:
-        """End it, and wait."""
-        self.stop()
-        self.process.wait()
-
-    def said(self) -> str:
-        """The end of its error output."""
-        self.errors.seek(0)
-        text = self.errors.read()[-2000:].decode(errors="replace")
-        self.errors.close()
-        return text
 
 
 def bound(sandbox: Sandbox) -> int:
@@ -135,6 +51,8 @@ class WorkerProxy:
         self.folder, self.sandbox = folder, sandbox
         self.text, self.closed, self.counted = "", False, False
         self.watched = 0.0
+        # CPU seconds: the bound of this request, the reading when it was first looked at, and what it has used since.
+        self.cpu, self.first, self.used = math.inf, -1.0, 0.0
         self.received = bytearray()
         self.starved, self.group = usage.starved(), group
         self.free = usage.free(folder)
@@ -152,8 +70,12 @@ class WorkerProxy:
         # A sandbox starts processes before it can be put into a group.
         self.counted = self.group is not None and self.group.counts(usage.tree(self.process.pid))
 
-    def ask(self, request: tuple[object, ...], seconds: float) -> bytes:
-        """The reply to a request; after `Gone` the worker is ended."""
+    def ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
+        """Return the reply to a request within these seconds, and these of CPU time; after `Gone` the worker is ended.
+
+        CPU time counts from the first look, a tenth of a second after the request: what is answered sooner is free.
+        """
+        self.cpu, self.first, self.used = cpu, -1.0, 0.0
         nonce, content = secrets.token_bytes(16), encode(request)
         deadline = time.monotonic() + seconds
         try:
@@ -177,9 +99,12 @@ class WorkerProxy:
 
     def _watch(self) -> None:
         # Not more often, however often it replies; and when nothing comes, this often.
-        if not self.sandbox.watched or time.monotonic() - self.watched < WATCH_SECONDS:
+        if time.monotonic() - self.watched < WATCH_SECONDS:
             return
         self.watched = time.monotonic()
+        self._count()
+        if not self.sandbox.watched:
+            return
         memory, threads = usage.memory_and_threads(self.process.pid)
         if memory > self.before + bound(self.sandbox):
             raise Gone("died", f"{self._greedy()}, and was ended")
@@ -190,6 +115,17 @@ class WorkerProxy:
             raise crowded(DISK)
         if usage.stored(self.folder, FILES) > FILES:
             raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
+
+    def _count(self) -> None:
+        if self.cpu == math.inf:
+            return
+        reading = usage.cpu_seconds(self.process.pid)
+        if self.first < 0:
+            self.first = reading
+        # A child that has ended may take its time along.
+        self.used = max(self.used, reading - self.first)
+        if self.used > self.cpu:
+            raise Gone("timeout", "it took too long")
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)

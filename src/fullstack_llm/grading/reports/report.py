@@ -8,11 +8,11 @@ import io
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.registry import LabChecks
+from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.verdict import Verdict
 from fullstack_llm.grading.intake.submissions import natural
 from fullstack_llm.grading.judge.batch import Graded
@@ -43,7 +43,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def exercise(verdict: Verdict) -> dict[str, Any]:
     """One exercise as plain data."""
-    checks = [asdict(one) for one in verdict.outcomes]
+    checks = [one.texts for one in verdict.outcomes]
     return {"exercise": verdict.exercise, "earned": verdict.earned, "points": verdict.points, "checks": checks}
 
 
