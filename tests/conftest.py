@@ -30,9 +30,7 @@ FULL = os.environ.get("FULLSTACK_LLM_FULL") == "1"
 LONG_FIRST = (
     "tests/grading/gradebooks/test_nbgrader.py",
     "tests/grading/attacks/",
-    "tests/test_mutants.py",
     "tests/labs/",
-    "tests/test_lab",
     "tests/grading/",
     "tests/browser/test_stepper.py",
     "tests/browser/",
@@ -106,13 +104,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     rows = session.config.stash[ACCOUNT].rows()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["seconds"] = rows
-    elif rows and seconds.OPEN.exists():
+    elif rows and seconds.is_stage():
         seconds.add_areas(rows)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Keep pytest's last line, with which `make check` closes after its tables."""
-    if seconds.OPEN.exists():
+    if seconds.is_stage():
         account = seconds.load(seconds.OPEN)
         parts, _ = terminalreporter.build_summary_stats_line()
         account["summary"] = f"== {', '.join(text for text, _ in parts)}"

@@ -107,7 +107,7 @@ def test_the_account_of_a_process_counts_its_children() -> None:
     {
         "tests/browser/test_pages.py::test_page[notebooks/04a_attention.html]": ("browser", "04"),
         "tests/browser/test_pages.py::test_page[book/intro.html]": ("browser", ""),
-        "tests/test_labs.py::test_x[03_tokenization-reference]": ("labs", "03"),
+        "tests/labs/test_labs.py::test_x[03_tokenization-reference]": ("labs", "03"),
         "tests/transformer/test_transformer_fit.py::test_x": ("package tests", "04"),
         "src/fullstack_llm/transformer/masks.py::fullstack_llm.transformer.masks": ("package tests", "04"),
         "tests/grading/attacks/test_hostile.py::test_x[A-03_tokenization]": ("attacks", "03"),
@@ -139,8 +139,6 @@ def course(tmp_path: Path) -> Path:
         "src/fullstack_llm/experiments/m02_trial.py": "",
         "tests/test_one.py": "",
         "tests/two/test_deep.py": "",
-        "tests/test_lab_02.py": "",
-        "tests/test_labs.py": "",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -163,7 +161,7 @@ def test_a_subject_belongs_to_the_first_module_that_uses_it(course: Path) -> Non
 def test_one_module_is_checked_with_what_is_its_own(course: Path) -> None:
     told = [" ".join(command) for command in modules.steps(course, "02_second")]
     assert any(line.endswith("fullstack_llm.lessons.execute notebooks/02a_part.md") for line in told)
-    assert any("tests/test_labs.py tests/test_lab_02.py -k 02_second" in line for line in told)
+    assert any("tests/labs -k 02_second" in line for line in told)
     assert any("tests/two" in line and "tests/test_one.py" not in line for line in told)
     assert any("tests/browser/test_pages.py -k /02" in line for line in told)
     assert not any("01" in line for line in told)

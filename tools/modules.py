@@ -77,14 +77,13 @@ def owner(root: Path, test: str) -> str:
 
     >>> owner(ROOT, "tests/browser/test_pages.py::test_page[book/04a_attention.html]")
     '04'
-    >>> owner(ROOT, "tests/test_labs.py::test_x[03_tokenization]"), owner(ROOT, "tests/rules/test_rule_site.py::test_x")
+    >>> owner(ROOT, "tests/labs/test_labs.py::test_x[03_tokenization]"), owner(ROOT, "tests/rules/test_rule_site.py::test_x")
     ('03', '')
     """
     path, _, rest = test.partition("::")
-    if named := re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest) or re.search(
-        r"test_lab_(\d\d)|/(?:test_)?m(\d\d)_", path
-    ):
-        number = named[1] or named[2]
+    parameter = re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest)
+    if named := parameter or re.search(r"/(?:test_)?m(\d\d)_", path):
+        number = named[1]
         return number if number in slugs(root) else ""
     below = re.match(r"(?:tests/(?:test_)?|src/fullstack_llm/)(\w+)", path)
     words = below[1].split("_") if below else []
@@ -101,17 +100,11 @@ def steps(root: Path, slug: str) -> list[list[str]]:
     number = slug[:2]
     sources = [path.relative_to(root).as_posix() for path in notebooks(root, number)]
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    lab = [
-        path
-        for path in ("tests/labs/test_labs.py", "tests/test_labs.py", "tests/test_mutants.py")
-        if (root / path).exists()
-    ]
-    own = [path.relative_to(root).as_posix() for path in root.glob(f"tests/test_lab_{number}.py")]
     return [
         [sys.executable, "-m", "fullstack_llm.lessons"],
         [sys.executable, "-m", "fullstack_llm.lessons.execute", *sources],
         [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n", "--keep-going", "-q"],
-        [*pytest, *lab, *own, "-k", f"{slug} or test_lab_{number}"],
+        [*pytest, "tests/labs", "-k", f"{slug} or m{slug}"],
         *([[*pytest, *tests(root, number)]] if tests(root, number) else []),
         [*pytest, "tests/browser/test_pages.py", "-k", f"/{number}"],
     ]

@@ -26,6 +26,7 @@ DONE, OPEN, RECORD = Path("_build/seconds.json"), Path("_build/seconds_open.json
 PR_SET_CHILD_SUBREAPER = 36
 BUDGET, LARGE = 180, 240  # CPU seconds of a module
 LARGE_MODULES: set[str] = set()  # the numbers of those on distributed training, serving and reinforcement learning
+STAGE = "FULLSTACK_LLM_STAGE"  # holds the process that measures a stage
 TESTS = "pytest"  # the stage of which there are areas
 ORPHANS = "processes that nobody waited for"  # those in sandboxes, and a browser's
 KINDS = ("notebooks", "lab", "package tests", "pages")
@@ -72,7 +73,7 @@ def stage(name: str, command: list[str]) -> int:
     print(f"\n== {name}", flush=True)
     begin, before = time.monotonic(), used()
     adopt()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env=os.environ | {STAGE: str(os.getpid())})
     process.returncode = status = wait(process.pid)
     seconds, cpu = time.monotonic() - begin, used() - before
     if OPEN.exists():
@@ -81,6 +82,11 @@ def stage(name: str, command: list[str]) -> int:
         save(OPEN, account)
     print(f"   {seconds:.0f} s, of CPU {cpu:.0f} s", flush=True)
     return status
+
+
+def is_stage() -> bool:
+    """Return whether this process is what a stage has started, and no further process of that, and is accounted for."""
+    return os.environ.get(STAGE) == str(os.getppid()) and OPEN.exists()
 
 
 def add_areas(rows: list[dict[str, Any]]) -> None:
