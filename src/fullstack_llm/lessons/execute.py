@@ -52,7 +52,7 @@ def run(source: Path, root: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
         # No timing in the cells' metadata: the cache would take the executed notebook for another one.
-        client = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
+        client: Any = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
         client.extra_arguments = ["--log-level=ERROR"]
         with client.setup_kernel(env=kernel_environment(root)), Usage(client.km.provisioner.pid) as usage:
             for index, cell in enumerate(nb.cells):
