@@ -10,6 +10,7 @@ import pytest
 
 from fullstack_llm.lessons.closure import closure, data, dotted, read
 
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "fullstack_llm"
 FILES = {
     "__init__.py": "",
     "plain.py": "",
@@ -85,17 +86,18 @@ def test_a_changed_module_is_read_again(package: Path) -> None:
     assert set(closure(package, cells)) - set(before) == {package / "draws.py", package / "style.mplstyle"}
 
 
-def test_every_data_file_of_the_package_belongs_to_some_module(root: Path) -> None:
-    package = root / "src" / "fullstack_llm"
+def test_every_data_file_of_the_package_belongs_to_some_module() -> None:
+    package = PACKAGE
     files = {path: read(path) for path in package.rglob("*.py")}
     known = data(package, [], files) | set((package / "data" / "recorded").glob("*.json"))
     all_data = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert len(all_data) > 30
     assert sorted(all_data - known) == []
 
 
-def test_every_import_of_the_package_is_found_as_python_finds_it(root: Path) -> None:
+def test_every_import_of_the_package_is_found_as_python_finds_it() -> None:
     """What a fresh process has imported after one module is among the closure of it."""
-    package, name = root / "src" / "fullstack_llm", "fullstack_llm.models.pretrain"
+    package, name = PACKAGE, "fullstack_llm.models.pretrain"
     code = f"import {name}, sys; print(*(m for m in sys.modules if m.partition('.')[0] == 'fullstack_llm'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     found = {dotted(package, path) for path in closure(package, [f"import {name}"]) if path.suffix == ".py"}
