@@ -120,9 +120,17 @@ def test_make_without_python_says_so(root: Path, tmp_path: Path) -> None:
     assert result.returncode != 0 and "Missing: Python 3.11" in result.stderr
 
 
-def test_make_check_ends_with_pytest(root: Path) -> None:
+def test_make_check_ends_with_pytest_and_the_tables(root: Path) -> None:
     lines = make(root, "-n", "check").stdout.strip().splitlines()
-    assert "-m pytest" in lines[-1]
+    assert "-m pytest" in lines[-2]
+    assert lines[-1].endswith("tools/seconds.py end")
+
+
+def test_only_a_full_check_opens_notebooks_in_a_plain_jupyter_one_a_module(root: Path) -> None:
+    told = {full: make(root, "-n", "labs", f"FULL={full}").stdout for full in ("", "1")}
+    assert "notebooks/" not in told[""]
+    opened = re.findall(r"notebooks/(\d\d)\w*\.ipynb", told["1"])
+    assert opened == sorted({path.name[:2] for path in (root / "notebooks").glob("*.ipynb")})
 
 
 def test_make_gpu_refuses_without_one(root: Path) -> None:

@@ -187,7 +187,7 @@ def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch
     worker = workers.take()
     try:
         with pytest.raises(Gone, match="of memory"):
-            worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 4)
+            worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 60)
     finally:
         workers.close()
 
@@ -238,7 +238,7 @@ def test_a_process_is_counted_whatever_it_calls_itself(
     workers = Pool(grader.batch.sandbox)
     try:
         with pytest.raises(Gone, match="more than 12 threads"):
-            workers.take().ask(("define", "cell 1", NAMED.format(name), []), 8)
+            workers.take().ask(("define", "cell 1", NAMED.format(name), []), 60)
     finally:
         workers.close()
 
@@ -264,10 +264,10 @@ def test_files_without_a_name_fill_no_disk(grader: Grader, monkeypatch: pytest.M
         worker = workers.take()
         if grader.batch.sandbox.namespaces:
             # They are in memory of a size.
-            worker.ask(("define", "cell 1", NAMELESS, []), 8)
+            worker.ask(("define", "cell 1", NAMELESS, []), 60)
         else:
             with pytest.raises(Crowded, match="Remedy"):
-                worker.ask(("define", "cell 1", NAMELESS, []), 8)
+                worker.ask(("define", "cell 1", NAMELESS, []), 60)
     finally:
         workers.close()
 

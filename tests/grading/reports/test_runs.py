@@ -328,7 +328,7 @@ def test_a_killed_run_goes_on(jobs: int, tmp_path: Path, labs: Path) -> None:
     line = [str(part) for part in command]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while len(list(out.glob("students/s-*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -341,7 +341,7 @@ def test_a_killed_run_goes_on(jobs: int, tmp_path: Path, labs: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("students/s-*.json")}
     assert 2 <= len(before) < 6
     assert "not finished" in (out / "index.html").read_text()
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"{len(before)} of 6 students are graded already" in done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}

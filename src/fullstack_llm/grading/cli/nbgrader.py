@@ -19,7 +19,7 @@ from fullstack_llm.grading.reports.runs import STUDENTS, write
 
 from .arguments import CommandError, Help
 
-WRITER = Path(__file__).with_name("nbgrader_gradebook.py")
+WRITER = Path(__file__).parents[1] / "gradebooks" / "nbgrader.py"
 # From nbgrader's exchange; `nbgrader release_feedback` looks for them beside the page.
 WITH_FEEDBACK = ("timestamp.txt", "submission_secret.txt")
 MAX_BESIDE = 1_000
