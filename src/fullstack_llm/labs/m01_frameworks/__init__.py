@@ -2,12 +2,6 @@
 
 ANSWERS: tuple[str, ...] = ()
 EXERCISES = (
-    "backward_order",
-    "gradient",
-    "unbroadcast",
-    "matmul_backward",
-    "cross_entropy_with_z_loss",
-    "gradient_check",
-    "optimizer_step",
-    "diagnose",
+    *("backward_order", "gradient", "unbroadcast", "matmul_backward", "cross_entropy_with_z_loss"),
+    *("gradient_check", "optimizer_step", "diagnose"),
 )

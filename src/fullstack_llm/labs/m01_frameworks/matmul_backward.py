@@ -47,7 +47,9 @@ def products(draw: Draw, *shapes):
         yield A, B, normal(draw, *(A @ B.swapaxes(-1, -2)).shape)
 
 
-@matmul_backward.part(6, "C = A B^T, so dA = dC B and dB = dC^T A, each of its factor's shape, in this order, as a tuple.")
+@matmul_backward.part(
+    6, "C = A B^T, so dA = dC B and dB = dC^T A, each of its factor's shape, in this order, as a tuple."
+)
 def two_matrices(draw: Draw):
     # A square first: nothing raises there, however it is turned.
     yield from products(draw, ((3, 3), (3, 3)))
@@ -61,15 +63,15 @@ def two_matrices(draw: Draw):
 )
 def batches(draw: Draw):
     yield from products(draw, ((3, 3, 3), (3, 3, 3)), ((3, 3, 3), (3, 3)), ((3, 3), (3, 3, 3)), ((5, 3, 2), (5, 7, 2)))
-    yield from products(draw, ((5, 3, 2), (7, 2)), ((3, 2), (5, 7, 2)), ((1, 3, 2), (5, 7, 3, 2)), ((5, 1, 3, 2), (7, 3, 2)))
+    yield from products(
+        draw, ((5, 3, 2), (7, 2)), ((3, 2), (5, 7, 2)), ((1, 3, 2), (5, 7, 3, 2)), ((5, 1, 3, 2), (7, 3, 2))
+    )
     yield from products(draw, ((1, 3, 2), (5, 3, 2)), ((1, 1), (1, 1, 1)), ((1, 7, 3, 2), (5, 1, 2, 2)))
 
 
 matmul_backward.mistakes("""
 The two gradients have changed places: first the one for A.
     return summed(dA, A.shape), summed(dB, B.shape) => return summed(dB, B.shape), summed(dA, A.shape)
-Return a tuple of two arrays, not a list.
-    return summed(dA, A.shape), summed(dB, B.shape) => return [summed(dA, A.shape), summed(dB, B.shape)]
 These are the gradients of A @ B. Here B comes with its rows and columns exchanged: C = A B^T.
     dC @ B => dC @ B.swapaxes(-1, -2) && dC.swapaxes(-1, -2) @ A => A.swapaxes(-1, -2) @ dC
     dC @ B => dC @ B.T && dC.swapaxes(-1, -2) @ A => A.T @ dC
@@ -81,12 +83,8 @@ dA = dC B: B stands there as it came.
     dC @ B => dC @ B.swapaxes(-1, -2)
 The order of the factors matters: dA = dC B and dB = dC^T A.
     dC @ B => B @ dC && dC.swapaxes(-1, -2) @ A => A @ dC.swapaxes(-1, -2)
-    dC @ B => B @ dC
-    dC.swapaxes(-1, -2) @ A => A @ dC.swapaxes(-1, -2)
 .T turns *all* dimensions round: exchange the last two only.
     dC.swapaxes(-1, -2) => dC.T
-This exchanges the first two dimensions: exchange the last two.
-    dC.swapaxes(-1, -2) => dC.swapaxes(0, 1)
 A matrix that met many others gets the sum of their gradients: add up over the dimensions that were broadcast.
     summed(dA, A.shape), summed(dB, B.shape) => dA, dB
     summed(dA, A.shape) => dA

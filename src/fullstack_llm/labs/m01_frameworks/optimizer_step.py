@@ -108,7 +108,6 @@ optimizer_step.mistakes(f"""
 Before the first step the state is an empty dict: nothing is in it yet.
     {U} => {U[:-16]}
     state.get("t", 0) => state["t"]
-    state.get("m", np.zeros_like(p)) => state["m"]
 The step goes *against* the gradient: subtract.
     p - lr * u => p + lr * u
     - {STEP} => + {STEP}
@@ -118,36 +117,24 @@ The state comes back as it was: return the new one.
 The weights have another dtype than before: what is float64 beside them, such as np.zeros(p.shape), drags them along.
     {U} => {U[:-16].replace('state["u"]', 'state.get("u", np.zeros(p.shape))')}
     state.get("m", np.zeros_like(p)) => state.get("m", np.zeros(p.shape))
-    - lr * u, {{"u": u}} => - lr * u.astype("float64"), {{"u": u}}
 Nothing is left of the old u: it is momentum * u + g.
     {U} => g
 The step follows u, not g: with momentum, old gradients push too.
     p - lr * u => p - lr * g
 g is not multiplied by 1 - momentum here: u = momentum * u + g.
     {U} => {U[:-16].replace('state["u"] + g', 'state.get("u", 0 * g) + (1 - settings["momentum"]) * g')}
-    {U} => settings["momentum"] * state["u"] + (1 - settings["momentum"]) * g if state else g
 This is Nesterov's step, which looks ahead: here it is p - lr * u.
     p - lr * u => p - lr * (g + settings["momentum"] * u)
 The step uses the old u: renew it first.
     p - lr * u => p - lr * state.get("u", 0 * g)
 The step is multiplied by lr.
-    p - lr * u => p - u
     - {STEP} => - {STEP[5:]}
 lr belongs to the step, not into u: the state is {{'u': momentum * u + g}}.
     {U} => settings["momentum"] * state["u"] + lr * g if state else lr * g && p - lr * u => p - u
 The old u is multiplied by momentum before g is added.
     {U} => state["u"] + g if state else g
-    {U} => settings["momentum"] * (state["u"] + g) if state else g
-    {U} => settings["momentum"] * (state.get("u", 0 * g) + g)
 The bias correction is missing: m and v start at zero, so they are divided by 1 - beta**t.
     m / (1 - beta1**t), v / (1 - beta2**t) => m, v
-Both are corrected: m by 1 - beta1**t, v by 1 - beta2**t.
-    m / (1 - beta1**t), v / => m, v /
-    v / (1 - beta2**t) => v
-    v / (1 - beta2**t) => v / (1 - beta1**t)
-t is an exponent: 1 - beta**t.
-    beta1**t), v / (1 - beta2**t) => beta1), v / (1 - beta2)
-    beta1**t), v / (1 - beta2**t) => beta1 * t), v / (1 - beta2 * t)
 The first step is number 1: count before you correct.
     beta1**t), v / (1 - beta2**t) => beta1 ** (t - 1)), v / (1 - beta2 ** (t - 1))
 eps stands outside the square root.
@@ -156,16 +143,10 @@ The step is divided by the *root* of the corrected v.
     np.sqrt(v_hat) => v_hat
 eps is added here before v is corrected: correct v, take its root, then add eps.
     (np.sqrt(v_hat) + eps) => ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))
-eps is missing.
-    + eps) => + 0)
 This is Adam with the decay inside the gradient: AdamW shrinks the weights apart from it.
     decay = settings["decay"] if p.ndim > 1 else 0.0 => decay = 0.0 && t = state.get => g = g + settings["decay"] * p * (p.ndim > 1)\\n    t = state.get
-    decay = settings["decay"] if p.ndim > 1 else 0.0 => decay = 0.0 && t = state.get => g = g + settings["decay"] * p\\n    t = state.get
 The decay is multiplied by lr.
     {SHRINK} => p * (1 - decay)
-The weights shrink: 1 minus lr * decay.
-    {SHRINK} => p * (1 + lr * decay)
-    {SHRINK} => p * lr * decay
 The decay takes its share of the weights from before the step.
     {SHRINK} - {STEP} => (p - {STEP}) * (1 - lr * decay)
 An array with one dimension does not decay: biases and the gains of norms are such arrays.
@@ -176,15 +157,12 @@ The number of dimensions decides about the decay: a matrix with a single row dec
     p.ndim > 1 => p.ndim > 1 and len(p) > 1
 A matrix does not decay here: multiply it by 1 - lr * decay.
     {SHRINK} => p
-    if p.ndim > 1 => if p.ndim < 2
 v averages the squares of the gradients.
     g**2 => g
-    g**2 => np.abs(g)
 beta1 belongs to m, beta2 to v.
     ("beta1", "beta2", => ("beta2", "beta1",
 The new gradient has the weight 1 - beta, and the old average beta.
     beta1 * state.get("m", np.zeros_like(p)) + (1 - beta1) * g => (1 - beta1) * state.get("m", np.zeros_like(p)) + beta1 * g && beta2 * state.get("v", np.zeros_like(p)) + (1 - beta2) => (1 - beta2) * state.get("v", np.zeros_like(p)) + beta2
-    + (1 - beta1) * g => + g && + (1 - beta2) * g => + g
 The state keeps m and v uncorrected; the correction is for this step alone.
     "m": m, "v": v => "m": m_hat, "v": v_hat
 t counts the steps: it grows by one.

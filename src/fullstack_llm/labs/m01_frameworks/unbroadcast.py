@@ -45,7 +45,9 @@ def drawn(draw: Draw, *shapes):
     return [(normal(draw, *big), small) for big, small in shapes]
 
 
-@unbroadcast.part(3, "Shapes are aligned at the last dimension: the array lacked dimensions in front. Add up over them.")
+@unbroadcast.part(
+    3, "Shapes are aligned at the last dimension: the array lacked dimensions in front. Add up over them."
+)
 def missing_in_front(draw: Draw):
     yield np.array([[0.5, -0.5], [0.25, 1.0]]), (2,)
     yield from drawn(draw, ((5, 3), (3,)), ((3, 3, 3), (3,)), ((2, 5, 3), (3,)), ((2, 5, 3), (5, 3)), ((5, 3), (5, 3)))
