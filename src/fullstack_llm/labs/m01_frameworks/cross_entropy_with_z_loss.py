@@ -107,8 +107,6 @@ The z-loss is missing, from the loss and from the gradient.
     + {Z} => && + {GRAD} =>
 The z-loss is part of the loss, and its gradient is missing.
     + {GRAD} =>
-The z-loss has a gradient here, and is missing from the loss.
-    + {Z} =>
 The derivative of a square has a factor 2.
     {GRAD} => {GRAD[4:]}
 log Z has a gradient: it is p, the softmax.
@@ -118,8 +116,6 @@ log Z belongs to the logits as they came: add the largest, which was subtracted,
     {Z} => z_weight * (log_z - top)[:, 0] ** 2
 The z-loss is the *square* of log Z.
     {Z} => {Z[:-5]} && {GRAD} => z_weight * p
-The z-loss is a mean over rows too.
-    {Z} => len(y) * {Z} && {GRAD} => len(y) * {GRAD}
 This is in bits: use the natural logarithm.
     float(losses.mean()) => float(losses.mean() / np.log(2))
 Return a tuple of two: the loss and the gradient.

@@ -134,6 +134,8 @@ max hands its gradient to the larger argument alone.
 A derivative is a float, a whole one too: start from 0.0 and 1.0.
     [0.0] * len(inputs) => [0] * len(inputs)
     return result => return [int(d) if d == int(d) else d for d in result]
+A difference quotient is not exact, and steps over the edge where a logarithm begins: use the rules of the table.
+    return result => f = lambda i, e: evaluate(program, [x + e * (k == i) for k, x in enumerate(inputs)])[-1]\\n    return [x and (f(i, 1e-6) - f(i, -1e-6)) / 2e-6 for i, x in enumerate(inputs)]
 These are the values in an array: return a list of floats.
     return result => import numpy as np\\n    return np.array(result)
 These are the gradients of the first steps: an input's gradient is found at the steps that read it.

@@ -130,14 +130,10 @@ The sign: f(x + eps) comes first.
     / (2 * eps) => / (-2 * eps)
 An input that was moved must be put back before the next one is: here it stays moved.
     up, down = list(inputs), list(inputs)\\n        up[i] += eps\\n        down[i] -= eps => inputs[i] += eps\\n        up = list(inputs)\\n        inputs[i] -= 2 * eps\\n        down = inputs
-All inputs are moved at once here: the derivative with respect to one asks for that one to be moved.
-    up[i] += eps => up = [x + eps for x in up] && down[i] -= eps => down = [x - eps for x in down]
 At the limit itself a claim is still right: <=, not <.
     abs(c - d) <= => abs(c - d) <
 eps is an argument: another one was used here.
 {OTHER_EPS}
-A finite claim may be wrong beside one that is not.
-    and {TEST} => and (not all(map(math.isfinite, claimed)) or {TEST})
 A claim may be too small as well as too large: take the absolute value of the error.
     abs(c - d) <= => c - d <=
     abs(c - d) <= => d - c <=

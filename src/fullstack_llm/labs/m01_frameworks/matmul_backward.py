@@ -93,7 +93,5 @@ Missing dimensions are summed, and those of size 1 were broadcast too.
     grad.sum(axis=tuple(i for i, size in enumerate(shape) if size == 1), keepdims=True) => grad
 This is the mean over what was broadcast: gradients add up.
     grad = grad.sum(axis=tuple( => grad = grad.mean(axis=tuple( && return grad.sum( => return grad.mean(
-These are sums over all batches: a batch of matrices has a batch of gradients.
-    return summed(dA, A.shape), summed(dB, B.shape) => return summed(dA, A.shape[-2:]), summed(dB, B.shape[-2:])
 """)
 EXERCISE = matmul_backward

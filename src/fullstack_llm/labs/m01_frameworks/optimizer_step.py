@@ -47,24 +47,22 @@ def library(rule, p, g, state, settings):
 @optimizer_step.right
 def state_in_64_bits(rule, p, g, state, settings):
     # An exponential average as a step towards the new value, and a state that is wider than the weights.
-    s, wide = settings, g.astype("float64")
+    s, wide, t = settings, g.astype("float64"), 1 + state.get("t", 0)
     if rule == "sgd":
         u = s["momentum"] * state.get("u", 0.0) + wide
         return (p - s["lr"] * u).astype(p.dtype), {"u": u}
-    m, v, t = state.get("m", 0 * wide), state.get("v", 0 * wide), 1 + (state["t"] if state else 0)
+    m, v = state.get("m", 0 * wide), state.get("v", 0 * wide)
     m, v = m + (1 - s["beta1"]) * (wide - m), v + (1 - s["beta2"]) * (wide * wide - v)
     size = np.sqrt(v) / (1 - s["beta2"] ** t) ** 0.5 + s["eps"]
-    new = p - s["lr"] * m / (1 - s["beta1"] ** t) / size
-    if p.ndim >= 2:
-        new -= s["lr"] * s["decay"] * p
-    return new.astype(p.dtype), {"t": t, "m": m, "v": v}
+    step = m / (1 - s["beta1"] ** t) / size + (s["decay"] * p if p.ndim >= 2 else 0.0)
+    return (p - s["lr"] * step).astype(p.dtype), {"t": t, "m": m, "v": v}
 
 
 def with_any_state(value, rule, p, g, state, settings):
     """Let the arrays of the state be of the weights' dtype or a wider one."""
     weights, new = value
     if isinstance(new, dict):
-        wide = (one for one in new if isinstance(new[one], np.ndarray) and new[one].dtype in (p.dtype, "float64"))
+        wide = [name for name in new if isinstance(new[name], np.ndarray) and new[name].dtype in (p.dtype, "float64")]
         new = new | {name: new[name].astype("float64") for name in wide}
     return weights, new
 
@@ -73,10 +71,7 @@ SHAPES = (((3, 5), "float64"), ((3, 5), "float64"), ((7,), "float64"), ((3, 5), 
 
 
 @optimizer_step.part(
-    5,
-    "u = momentum * u + g, or g in the first step; the weights are p - lr * u, in their dtype; the state is {'u': u}.",
-    "sgd",
-    view=with_any_state,
+    5, "u = momentum * u + g, but g in the first step; return p - lr * u and {'u': u}.", "sgd", view=with_any_state
 )
 def sgd(draw: Draw):
     for number, (shape, dtype) in enumerate((*SHAPES, ((3, 5), "float32"))):
@@ -86,19 +81,14 @@ def sgd(draw: Draw):
 
 
 @optimizer_step.part(
-    7,
-    "t first, then m and v, then their corrected copies; p * (1 - lr * decay), if p has two dimensions or more, minus "
-    "lr * m_hat / (sqrt(v_hat) + eps). The weights keep their dtype.",
-    "adamw",
-    view=with_any_state,
+    7, "Count, renew m and v, correct copies of them, decay, step: see the formulas.", "adamw", view=with_any_state
 )
 def adamw(draw: Draw):
-    shapes = (*SHAPES, ((1, 5), "float64"), ((3, 5), "float32"))
-    for (shape, dtype), t in zip(shapes, (0, 1, 11, 0, 5, 3, 2)):
+    for (shape, dtype), t in zip((*SHAPES, ((1, 5), "float64"), ((3, 5), "float32")), (0, 1, 11, 0, 5, 3, 2)):
         p, g, m = (normal(draw, *shape, dtype=dtype) for _ in range(3))
+        v = normal(draw, *shape, dtype=dtype, scale=0.3) ** 2
         settings = {"lr": draw.uniform(0.05, 0.1), "beta1": draw.uniform(0.6, 0.8), "beta2": draw.uniform(0.85, 0.99)}
         settings |= {"eps": 0.01, "decay": draw.uniform(0.2, 0.5)}
-        v = normal(draw, *shape, dtype=dtype, scale=0.3) ** 2
         yield "adamw", p, g * (t != 11), {"t": t, "m": 0.3 * m, "v": v} if t else {}, settings
 
 
@@ -112,7 +102,6 @@ The step goes *against* the gradient: subtract.
     p - lr * u => p + lr * u
     - {STEP} => + {STEP}
 The state comes back as it was: return the new one.
-    {{"u": u}} => state or {{"u": 0 * g}}
     eps), {{"t": t, "m": m, "v": v}} => eps), state or {{"t": 0, "m": 0 * p, "v": 0 * p}}
 The weights have another dtype than before: what is float64 beside them, such as np.zeros(p.shape), drags them along.
     {U} => {U[:-16].replace('state["u"]', 'state.get("u", np.zeros(p.shape))')}
@@ -125,10 +114,6 @@ g is not multiplied by 1 - momentum here: u = momentum * u + g.
     {U} => {U[:-16].replace('state["u"] + g', 'state.get("u", 0 * g) + (1 - settings["momentum"]) * g')}
 This is Nesterov's step, which looks ahead: here it is p - lr * u.
     p - lr * u => p - lr * (g + settings["momentum"] * u)
-The step uses the old u: renew it first.
-    p - lr * u => p - lr * state.get("u", 0 * g)
-The step is multiplied by lr.
-    - {STEP} => - {STEP[5:]}
 lr belongs to the step, not into u: the state is {{'u': momentum * u + g}}.
     {U} => settings["momentum"] * state["u"] + lr * g if state else lr * g && p - lr * u => p - u
 The old u is multiplied by momentum before g is added.
@@ -153,8 +138,6 @@ An array with one dimension does not decay: biases and the gains of norms are su
     decay = settings["decay"] if p.ndim > 1 else 0.0 => decay = settings["decay"]
 An array with three dimensions decays too: it is a stack of matrices.
     p.ndim > 1 => p.ndim == 2
-The number of dimensions decides about the decay: a matrix with a single row decays too.
-    p.ndim > 1 => p.ndim > 1 and len(p) > 1
 A matrix does not decay here: multiply it by 1 - lr * decay.
     {SHRINK} => p
 v averages the squares of the gradients.
@@ -167,9 +150,5 @@ The state keeps m and v uncorrected; the correction is for this step alone.
     "m": m, "v": v => "m": m_hat, "v": v_hat
 t counts the steps: it grows by one.
     {{"t": t, => {{"t": t - 1,
-t is an int.
-    {{"t": t, => {{"t": float(t),
-The step uses the old m and v: renew them first.
-    eps), {{"t": t, "m": m, "v": v}} => eps), {{"t": t, "m": new_m, "v": new_v}} && m_hat, v_hat => new_m, new_v, m, v = m, v, state.get("m", 0 * p), state.get("v", 0 * p)\\n    m_hat, v_hat
 """)
 EXERCISE = optimizer_step
