@@ -62,9 +62,7 @@ def draw_graph(draw: Draw, num: int, *, everything: bool):
     return [shuffled[i] for i in range(num)], number[-1 if everything else num * 2 // 3]
 
 
-@backward_order.part(
-    6, "The output first; then, of the nodes whose users have all had their turn, the smallest number."
-)
+@backward_order.part(6, "The output first; then, of all nodes whose users have had their turn, the smallest.")
 def all_needed(draw: Draw):
     yield [[]], 0
     # Each wrong order that is known differs from the others here.

@@ -48,10 +48,7 @@ def drawn(draw: Draw, n: int, v: int, scale: float = 1.0):
     return normal(draw, n, v, scale=scale), np.array([draw.randrange(v) for _ in range(n)])
 
 
-@cross_entropy_with_z_loss.part(
-    6,
-    "The mean of log Z - z[target] + z_weight * (log Z)^2; its gradient is p - one_hot + 2 * z_weight * log Z * p over n.",
-)
+@cross_entropy_with_z_loss.part(6, "The mean over rows of log Z - z[target] + z_weight * (log Z)^2; and its gradient.")
 def moderate(draw: Draw):
     yield *drawn(draw, 3, 3), 0.25
     yield np.array([[1.0, 1.0]]), np.array([1]), 0.0
@@ -59,9 +56,7 @@ def moderate(draw: Draw):
     yield from ((*drawn(draw, n, v, 2.0), draw.uniform(0.1, 0.5)) for n, v in ((1, 5), (3, 2), (7, 11)))
 
 
-@cross_entropy_with_z_loss.part(
-    5, "Subtract the largest logit of the row before exp, and add it to log Z: neither overflows nor vanishes.", "large"
-)
+@cross_entropy_with_z_loss.part(5, "Subtract the row's largest logit before exp, and add it to log Z.", "large logits")
 def large(draw: Draw):
     for shift, z_weight in ((1e3, 1e-4), (-1e3, 0.0), (-1e5, 1e-9)):
         logits, targets = drawn(draw, 5, 7)
@@ -72,11 +67,7 @@ def large(draw: Draw):
     yield masked, np.array([0, 3, 4]), 0.25
 
 
-@cross_entropy_with_z_loss.part(
-    5,
-    "A row whose target is -100 has neither loss nor z-loss, a gradient of zeros, and no place in the mean.",
-    "padding",
-)
+@cross_entropy_with_z_loss.part(5, "A target of -100: no loss, a gradient of zeros, no place in the mean.", "padding")
 def padding(draw: Draw):
     # More than a hundred classes first, so that -100 is a valid index.
     for n, v, kept in ((5, 127, 3), (3, 5, 2), (7, 11, 1)):

@@ -103,11 +103,7 @@ OTHERS = [
 ]
 
 
-@diagnose.part(
-    6,
-    "Entry by entry, in the order of the pass: off is what differs by more than 1e-6 * your largest entry.",
-    "culprit",
-)
+@diagnose.part(6, "In the order of the pass, entry by entry: what is off by more than 1e-6 * the largest?", "culprit")
 @diagnose.part(6, "One line backwards for each line forwards, in a dict, from dz to dx.", "gradients", items=(0,))
 def reports(draw: Draw):
     # The first ones tell known mistakes apart; the order of the rest is a class's own: counting calls tells nothing.

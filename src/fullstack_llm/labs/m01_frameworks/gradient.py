@@ -66,9 +66,7 @@ def forwards(program, inputs):
     return rows[-1]
 
 
-@gradient.part(
-    8, "Each step hands its gradient, times its exact derivative with respect to an argument, to that argument."
-)
+@gradient.part(8, "Each step hands to each argument its own gradient times its exact derivative there.")
 def each_value_used_once(draw: Draw):
     # Corners first, where a difference quotient gives what no rule does; near a pole it is far off.
     yield from (([("input", 0), ("relu", 0)], [x]) for x in (-2.0, 0.0, 2.0))

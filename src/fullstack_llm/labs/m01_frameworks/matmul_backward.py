@@ -47,9 +47,7 @@ def products(draw: Draw, *shapes):
         yield A, B, normal(draw, *(A @ B.swapaxes(-1, -2)).shape)
 
 
-@matmul_backward.part(
-    6, "C = A B^T, so dA = dC B and dB = dC^T A, each of its factor's shape, in this order, as a tuple."
-)
+@matmul_backward.part(6, "C = A B^T, so dA = dC B and dB = dC^T A: return a tuple of the two.")
 def two_matrices(draw: Draw):
     # A square first: nothing raises there, however it is turned.
     yield from products(draw, ((3, 3), (3, 3)))
@@ -58,9 +56,7 @@ def two_matrices(draw: Draw):
     yield from ([one.astype("float32") for one in values] for values in products(draw, ((2, 3), (5, 3))))
 
 
-@matmul_backward.part(
-    6, "Only the last two dimensions are turned; what was broadcast in front is added up, as in exercise 3.", "batches"
-)
+@matmul_backward.part(6, "Only the last two dimensions are turned; add up over what was broadcast.", "batches")
 def batches(draw: Draw):
     yield from products(draw, ((3, 3, 3), (3, 3, 3)), ((3, 3, 3), (3, 3)), ((3, 3), (3, 3, 3)), ((5, 3, 2), (5, 7, 2)))
     yield from products(

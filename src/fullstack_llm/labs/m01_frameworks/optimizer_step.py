@@ -70,9 +70,7 @@ def with_any_state(value, rule, p, g, state, settings):
 SHAPES = (((3, 5), "float64"), ((3, 5), "float64"), ((7,), "float64"), ((3, 5), "float32"), ((2, 3, 5), "float64"))
 
 
-@optimizer_step.part(
-    5, "u = momentum * u + g, but g in the first step; return p - lr * u and {'u': u}.", "sgd", view=with_any_state
-)
+@optimizer_step.part(5, "u = momentum * u + g, at first g; return p - lr * u and u.", "sgd", view=with_any_state)
 def sgd(draw: Draw):
     for number, (shape, dtype) in enumerate((*SHAPES, ((3, 5), "float32"))):
         p, g, u = (normal(draw, *shape, dtype=dtype) for _ in range(3))
@@ -80,9 +78,7 @@ def sgd(draw: Draw):
         yield "sgd", p, g * (number != 2), {"u": u} if number % 3 else {}, settings
 
 
-@optimizer_step.part(
-    7, "Count, renew m and v, correct copies of them, decay, step: see the formulas.", "adamw", view=with_any_state
-)
+@optimizer_step.part(7, "Count, renew m and v, correct copies of them, decay, step.", "adamw", view=with_any_state)
 def adamw(draw: Draw):
     for (shape, dtype), t in zip((*SHAPES, ((1, 5), "float64"), ((3, 5), "float32")), (0, 1, 11, 0, 5, 3, 2)):
         p, g, m = (normal(draw, *shape, dtype=dtype) for _ in range(3))

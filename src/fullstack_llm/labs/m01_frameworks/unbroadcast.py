@@ -45,9 +45,7 @@ def drawn(draw: Draw, *shapes):
     return [(normal(draw, *big), small) for big, small in shapes]
 
 
-@unbroadcast.part(
-    3, "Shapes are aligned at the last dimension: the array lacked dimensions in front. Add up over them."
-)
+@unbroadcast.part(3, "The array lacked dimensions in front: add up over them.", "missing")
 def missing_in_front(draw: Draw):
     yield np.array([[0.5, -0.5], [0.25, 1.0]]), (2,)
     yield from drawn(draw, ((5, 3), (3,)), ((3, 3, 3), (3,)), ((2, 5, 3), (3,)), ((2, 5, 3), (5, 3)), ((5, 3), (5, 3)))
@@ -64,9 +62,7 @@ def stretched(draw: Draw):
     yield normal(draw, 5, 3, dtype="float32"), (1, 3)
 
 
-@unbroadcast.part(
-    4, "Where n entries have become k * n, each stands k times in a row: add up each run of k.", "repeated"
-)
+@unbroadcast.part(4, "Where n has become k * n, each entry stands k times in a row: add up each run.", "repeated")
 def repeated(draw: Draw):
     yield np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]), (2,)
     yield from drawn(draw, ((6,), (3,)), ((4, 3), (2, 3)), ((5, 6), (3,)), ((3, 3, 6), (3, 2)), ((4, 4), (2, 2)))
