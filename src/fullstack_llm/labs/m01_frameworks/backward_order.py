@@ -66,7 +66,7 @@ def draw_graph(draw: Draw, num: int, *, everything: bool):
 def all_needed(draw: Draw):
     yield [[]], 0
     # Each wrong order that is known differs from the others here.
-    yield [[], [4], [0, 0], [5, 1, 2], [], [0]], 3
+    yield [[1, 1], [], [0, 3, 5, 4], [0], [1], []], 2
     yield from (([[1, 2], [3], [3], []], 0), ([[1, 3], [2], [4], [2], []], 0), ([[], [0, 0]], 1))
     yield [[], [0, 0], [0], [1, 2]], 3
     yield from (draw_graph(draw, num, everything=True) for num in (11, 29, 53))
@@ -101,6 +101,7 @@ Nodes are listed on which the output does not depend: leave them out, and their 
 Numbers say nothing about the order: a parent's can be larger than its user's.
     return order => return sorted(order, reverse=True)
 A node stands here before one of its users: its gradient would not be complete when it is handed on.
+    users[parent] -= 1\\n            if users[parent] == 0: => if parent not in order + ready:
     return order => order = [output]\\n    for node in order:\\n        order += [p for p in dict.fromkeys(parents[node]) if p not in order]\\n    return order
     return order => order, stack = [output], [output]\\n    while stack:\\n        for p in parents[stack.pop()]:\\n            if p not in order:\\n                order.append(p)\\n                stack.append(p)\\n    return order
 """)

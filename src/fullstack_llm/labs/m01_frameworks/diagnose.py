@@ -88,10 +88,16 @@ def off(by):
     return lambda v, f: np.where(np.arange(v.size).reshape(v.shape) == np.abs(v).argmin(), v + by * np.abs(v).max(), v)
 
 
-# In this order known mistakes are told apart: rounding, a chain, too large, too small, nan, one entry.
+# In this order known mistakes are told apart: rounding, a chain, too large, too small, nan, infinity, one entry.
 FIRST = [
     *[("", None), ("dr", lambda v, f: -v), ("db1", lambda v, f: v + np.abs(v).max())],
-    *[("db1", lambda v, f: v - np.abs(v).max()), ("dW1", off(np.nan)), ("dW2", off(-SLIP)), ("dW1", off(SLIP))],
+    *[
+        ("db1", lambda v, f: v - np.abs(v).max()),
+        ("dW1", off(np.nan)),
+        ("dx", off(np.inf)),
+        ("dW2", off(-SLIP)),
+        ("dW1", off(SLIP)),
+    ],
 ]
 OTHERS = [
     *[("", None), ("dz", lambda v, f: v * len(v)), ("dz", lambda v, f: v / v.shape[1]), ("dz", off(SLIP))],
@@ -153,6 +159,8 @@ db1: the bias was added to every row, so its gradient is the sum over all of the
     .sum(axis=0), => [0],
 nan > anything is False, so an entry of nan passes: ask whether each entry *is* within the limit.
     {TEST} => (error > 1e-6 * largest).any()
+A millionth of *your* largest entry is the limit: what is reported may be infinite.
+    np.abs(mine[name]).max() => np.abs(reported[name]).max()
 This differs in its last digits only, which is rounding: an entry may be off by 1e-6 times the largest absolute one.
     {TEST} => (error > 0).any()
     {TEST} => (error > 1e-9 * largest).any()
@@ -172,6 +180,7 @@ What is wrong here is off in one direction only: take absolute differences.
     {ERROR} => (mine[name] - reported[name])
 This is wrong only because something before it is: name the first in the order of the backward pass.
     for name in mine: => for name in reversed(mine):
+    for name in mine: => for name in sorted(mine):
     for name in mine: => for name in sorted(mine, key=lambda n: -np.abs(reported[n] - mine[n]).max()):
 Something is wrong in this report, and no name comes back.
     return mine, name => return mine, ""

@@ -70,7 +70,7 @@ def forwards(program, inputs):
 def each_value_used_once(draw: Draw):
     # Corners first, where a difference quotient gives what no rule does; near a pole it is far off.
     yield from (([("input", 0), ("relu", 0)], [x]) for x in (-2.0, 0.0, 2.0))
-    yield [("input", 0), ("input", 1), ("max", 0, 1)], [3.0, 3.0]
+    yield from (([("input", 0), ("input", 1), ("max", 0, 1)], x) for x in ([3.0, -7.0], [3.0, 3.0]))
     yield [("input", 0)], [2.0]
     yield from (([("input", 0), (name, 0)], [x]) for name in ("exp", "log") for x in (0.5, 3.0, 1e-12))
     yield [("input", 1), ("input", 0), ("exp", 0), ("sub", 2, 1)], [3.0, 0.5]
@@ -84,20 +84,22 @@ def values_used_again(draw: Draw):
     yield [("input", 0), ("exp", 0), ("add", 1, 0)], [0.5]
     yield [("input", 1), ("input", 1), ("mul", 0, 1)], [3.0, 5.0]
     yield [("input", 0), ("mul", 0, 0)], [3.0]
-    yield [("input", 0), ("mul", 0, 0), ("max", 1, 1), ("log", 2)], [1e-12]
     yield BO, [1.0, 1.0]
+    yield [("input", 0), ("mul", 0, 0), ("max", 1, 1), ("log", 2)], [1e-12]
     yield from (draw_program(draw, num, 9, shared=True) for num in (2, 3, 5))
     yield [("input", 0), *(("add", i, i) for i in range(60))], [1.0]
     yield [("input", 0), ("input", 1), *(("add", i, 0) for i in range(1, 3001)), ("max", 3001, 0)], [0.5, 0.25]
 
 
 gradient.mistakes("""
+max hands on nothing here: the larger argument gets the gradient, and of two equal ones each gets half.
+    [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]), (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => []
+    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] > x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] > x[1])
 max: where the two arguments are equal, each gets half of the gradient.
-    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => (x[1] >= x[0]) - 1.0 * (x[0] == x[1])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [(x[0] >= x[1]) - 0.0
-    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => (x[1] >= x[0]) - 0.0] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [(x[0] >= x[1]) - 1.0 * (x[0] == x[1])
-    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => (x[1] >= x[0]) - 0.0] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [(x[0] >= x[1]) - 0.0
-    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => (x[1] > x[0]) - 0.0] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [(x[0] > x[1]) - 0.0
-No gradient arrives: begin with 1.0 at the last step, and go from the last step to the first.
+    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] > x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] >= x[1])
+    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] >= x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] > x[1])
+    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] >= x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] >= x[1])
+No gradient arrives here: does the pass begin with 1.0 at the last step, and go from the last step to the first?
     grads[-1] = 1.0 => grads[-1] = 0.0
     reversed(range(len(program))) => range(len(program))
 An input that is read twice gets the gradients of both reads.

@@ -112,6 +112,7 @@ OTHER_TOLERANCE = "\n".join(f"    <= tolerance * => <= {own} *" for own in (*OWN
 gradient_check.mistakes(f"""
 This goes one way only: the central difference has f(x + eps) - f(x - eps) above 2 eps.
     down[i] -= eps => && (2 * eps) => eps
+    down[i] -= eps =>
 From x - eps to x + eps it is 2 eps.
     / (2 * eps) => / eps
 The difference is divided by 2 eps.

@@ -58,7 +58,6 @@ def stretched(draw: Draw):
     yield np.array([[0.5, -0.5], [0.25, 1.0]]), (2, 1)
     yield from drawn(draw, ((2, 5, 7, 3), (5, 1, 3)), ((3, 3, 5), (3, 1)), ((2, 3, 3), (1, 3)), ((5, 3), (1, 3)))
     yield from drawn(draw, ((5, 3), (1, 1)), ((2, 5, 1), (1, 1)), ((3, 3, 3), (3, 1, 3)), ((1, 5), (1, 1)))
-    yield from drawn(draw, ((0, 3), (1, 3)))
     yield normal(draw, 5, 3, dtype="float32"), (1, 3)
 
 
