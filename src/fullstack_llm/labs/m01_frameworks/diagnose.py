@@ -35,7 +35,7 @@ def gradients(x, y, weights, place="", change=None):
     return g
 
 
-@exercise(minutes=25, difficulty=4, review=FRAMEWORKS, uses=(gradients,))
+@exercise(minutes=20, difficulty=4, review=FRAMEWORKS, uses=(gradients,))
 def diagnose(x, y, weights, reported):
     mine = gradients(x, y, weights)
     for name in mine:
