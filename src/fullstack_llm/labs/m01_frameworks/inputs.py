@@ -1,6 +1,7 @@
 """What the exercises of lab 01 share: drawn arrays and programs, and the function that runs a program."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,8 @@ def draw_program(draw: Draw, num_inputs: int, steps: int, *, shared: bool):
     names = ["add", "sub", "mul", "mul", "exp", "log", "relu", *(["max"] if shared else [])]
     while True:
         values = inputs = [draw.choice((-1, 1)) * draw.uniform(0.3, 2) for _ in range(num_inputs)]
-        program, unused = [("input", i) for i in range(num_inputs)], list(range(num_inputs))
+        program: list[tuple[Any, ...]] = [("input", i) for i in range(num_inputs)]
+        unused = list(range(num_inputs))
         while len(program) < num_inputs + 6 * steps and (len(unused) > 1 or len(program) < num_inputs + steps):
             pool = range(len(values)) if shared and draw.random() < 0.6 else unused
             name = draw.choice(names)
