@@ -102,22 +102,16 @@ The derivative of a square has a factor 2.
     {GRAD} => {GRAD[4:]}
 log Z has a gradient: it is p, the softmax.
     {GRAD} => {GRAD[:-4]}
-    {GRAD} => {GRAD[:-1]}(p - one_hot)
 log Z belongs to the logits as they came: add the largest, which was subtracted, again.
     {Z} => z_weight * (log_z - top)[:, 0] ** 2 && {GRAD} => 2 * z_weight * (log_z - top) * p
-    {Z} => z_weight * (log_z - top)[:, 0] ** 2
     {Z} => z_weight * (log_z - top)[:, 0] ** 2 - top[:, 0] && {GRAD} => 2 * z_weight * (log_z - top) * p
 The z-loss is a mean over rows, and so is its gradient.
     {Z} => len(y) * {Z} && {GRAD} => len(y) * {GRAD}
     {GRAD} => len(y) * {GRAD}
-The z-loss is the *square* of log Z.
-    {Z} => {Z[:-5]} && {GRAD} => z_weight * p
 This is in bits: use the natural logarithm.
     float(losses.mean()) => float(losses.mean() / np.log(2))
 Return a tuple of two: the loss and the gradient.
     losses.mean()), grad => losses.mean())
-The softmax runs over the classes of one row, along the last dimension.
-    z.max(axis=1, => z.max(axis=0, && .sum(axis=1, => .sum(axis=0, && log_z[:, 0] - z => log_z[0, y] - z && {Z} => z_weight * log_z[0] ** 2
 exp overflows, or all of it vanishes: subtract the largest logit of the row before, and add it to log Z after.
     z.max(axis=1, keepdims=True) => 0.0
     z.max(axis=1, keepdims=True) => 0.0 && np.exp(z - log_z) => np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)

