@@ -66,7 +66,7 @@ def draw_graph(draw: Draw, num: int, *, everything: bool):
 def all_needed(draw: Draw):
     yield [[]], 0
     # Each wrong order that is known differs from the others here.
-    yield [[1, 1], [], [0, 3, 5, 4], [0], [1], []], 2
+    yield [[1], [], [5, 1], [0], [1, 1, 2, 3], []], 4
     yield from (([[1, 2], [3], [3], []], 0), ([[1, 3], [2], [4], [2], []], 0), ([[], [0, 0]], 1))
     yield [[], [0, 0], [0], [1, 2]], 3
     yield from (draw_graph(draw, num, everything=True) for num in (11, 29, 53))
@@ -82,6 +82,8 @@ def not_all_needed(draw: Draw):
 backward_order.mistakes("""
 This is the order of the forward pass: the output goes first, its inputs last.
     return order => return order[::-1]
+Every node comes after its users here; but of all that are ready the smallest goes first.
+    return order => visit = lambda n: n in done or ([visit(p) for p in sorted(parents[n])], done.append(n))\\n    done = []\\n    visit(output)\\n    return done[::-1]
 Several nodes are ready, and here the largest number goes first: it is the smallest.
     min(ready) => max(ready)
 Several nodes are ready, and here the one goes first that was ready first: it is the one with the smallest number.
