@@ -82,6 +82,8 @@ def not_all_needed(draw: Draw):
 backward_order.mistakes("""
 This is the order of the forward pass: the output goes first, its inputs last.
     return order => return order[::-1]
+A chain of 1,501 nodes is deeper than Python's recursion: keep a list of what is still to do.
+    return order => visit = lambda n: [visit(p) for p in parents[n]]\\n    return order if len(parents) < 1000 else visit(output)
 Every node comes after its users here; but of all that are ready the smallest goes first.
     return order => visit = lambda n: n in done or ([visit(p) for p in sorted(parents[n])], done.append(n))\\n    done = []\\n    visit(output)\\n    return done[::-1]
 Several nodes are ready, and here the largest number goes first: it is the smallest.
@@ -120,14 +122,6 @@ def post_order(parents, output):
             seen.add(node)
             stack += [(node, True), *((parent, False) for parent in parents[node])]
     return order[::-1]
-
-
-@backward_order.mistake("A chain of 1,501 nodes is deeper than Python's recursion: keep a list of what is still to do.")
-def recursive(parents, output):
-    def visit(node):
-        return [visit(parent) for parent in parents[node]]
-
-    return visit(output) and backward_order(parents, output) if len(parents) > 1000 else backward_order(parents, output)
 
 
 EXERCISE = backward_order
