@@ -39,20 +39,6 @@ def library(q, k, v):
     return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=seen)[0]
 
 
-@causal_attention.right
-def one_pass(q, k, v):
-    # Key by key, with a running maximum, sum and mix for all queries.
-    top, total, mixed = torch.full((len(q), 1), -math.inf), torch.zeros(len(q), 1), torch.zeros(len(q), v.shape[1])
-    for s in range(len(k)):
-        score = (q @ k[s] / math.sqrt(q.shape[1]))[:, None]
-        late = torch.arange(len(q))[:, None] + len(k) - len(q) < s
-        new = torch.where(late, top, torch.maximum(top, score))
-        share = torch.where(late, 0.0, (score - new).exp())
-        old = torch.where(top == new, 1.0, (top - new).exp())
-        total, mixed, top = total * old + share, mixed * old + share * v[s], new
-    return mixed / total
-
-
 def attended(draw: Draw, T: int, S: int, d: int, e: int):
     """Draw queries, keys and values."""
     return normal(draw, T, d, scale=1.5), normal(draw, S, d, scale=1.5), normal(draw, S, e)
@@ -81,7 +67,7 @@ def as_many_keys(draw: Draw):
 )
 def large(draw: Draw):
     # Products of whole numbers, and roots of 1, 4 and 16: all scores are exact. A first row that no exponential spoils.
-    yield torch.tensor([[0.0], [1.0], [1.0]]), torch.tensor([[0.0], [200.0], [100.0]]), normal(draw, 3, 3)
+    yield torch.tensor([[2**-6], [1.0], [1.0]]), torch.tensor([[0.0], [200.0], [100.0]]), normal(draw, 3, 3)
     # Where the past scores just above a finite mask, its future still gets a share.
     for size in (1e2, 1e3, 1e4):
         yield torch.ones(2, 1), torch.tensor([[1.0 - size], [0.0]]), normal(draw, 2, 3)
@@ -106,54 +92,48 @@ def more_keys(draw: Draw):
 causal_attention.mistakes("""
 Every position sees every other, the future included: where is the mask?
     scores.masked_fill(~seen, -math.inf) => scores
-The rows do not add up to one: the future was taken out after the softmax, and its share is lost. Set its scores to -inf before.
+The rows do not add up to one: the future was taken out after the softmax, and its share is lost. -inf goes in before.
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen
 A score of 0 is no ban: e^0 is 1, so the future keeps a share. Set its scores to -inf.
     -math.inf => 0.0
-exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
-    scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.exp() * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-    scores.masked_fill(~seen, -math.inf).softmax(-1) => (scores.exp() * seen).nan_to_num(0) && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-A row was divided by its sum, and nothing was left: the future, or another row, had taken all of the exponential. Hide the future's scores first; then subtract the largest score that the row itself still has.
+Nothing is left to divide by: the future, or another row, took all of the exponential. Hide, then subtract a row's own maximum.
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-    scores.masked_fill(~seen, -math.inf).softmax(-1) => (scores.masked_fill(~seen, -math.inf) - scores[seen].max()).exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
+    .softmax(-1) => .sub(scores[seen].max()).exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
+exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
+    .softmax(-1) => .exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
+    scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.exp() * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
 All of it is nan: -inf times 0 is nan, and so is the softmax of a row that is -inf throughout.
     scores.masked_fill(~seen, -math.inf) => (scores + -math.inf * (~seen).float())
-A mask of -10 is a number like others, and scores can be lower: use -inf.
+The mask is a large negative number here, and scores can be lower: use -inf.
     -math.inf => -10.0
-A mask of -100 is a number like others, and scores can be lower: use -inf.
     -math.inf => -100.0
-A mask of -1,000 is a number like others, and scores can be lower: use -inf.
     -math.inf => -1e3
-A mask of -10,000 is a number like others, and scores can be lower: use -inf.
     -math.inf => -1e4
-The queries are the last of the keys' positions, not the first: query t stands at position S - T + t. (The library's is_causal=True has the same gap.)
+The queries are the last of the keys' positions, not the first: query t is at S - T + t. (is_causal=True has the same gap.)
     .tril(S - T) => .tril()
 Only the last T keys are read: the queries see all that came before them, too.
     (T, d), S = q.shape, len(k) => k, v = k[-len(q) :], v[-len(q) :]\\n    (T, d), S = q.shape, len(k)
-The mask is T by T here, and the scores are T by S: a row for each query, a column for each key.
+The scores have a row for each of the T queries and a column for each of the S keys, and so has the mask.
     torch.ones(T, S => torch.ones(T, T
     torch.ones(T, S => torch.ones(T, T && .tril(S - T) => .tril()
     torch.ones(T, S => torch.ones(S, S && .tril(S - T) => .tril()
-The mask is turned round: -inf goes where a query may not look.
+The mask is turned round: a query sees itself and what came before it, and -inf goes where it may not look.
     ~seen => seen
-The mask is turned round: a query sees itself and what came before it, not what comes after.
     .tril(S - T) => .triu(S - T)
 A token sees itself too: the diagonal is allowed.
     .tril(S - T) => .tril(S - T - 1)
 A token sees its successor: the mask is off by one.
     .tril(S - T) => .tril(S - T + 1)
-The scale is missing: divide the scores by the root of d.
+The scale is missing: divide the scores, before the softmax, by the root of d.
     / math.sqrt(d) =>
+    q @ k.T / math.sqrt(d) => q @ k.T && weights @ v => weights @ v / math.sqrt(d)
 Divided by d: it is the *root* of d, since that is how the scores' spread grows.
     math.sqrt(d) => d
 Multiplied by the root of d: divide.
     / math.sqrt(d) => * math.sqrt(d)
-The scale is the root of d, the columns of a query, not of the number of keys.
+The scale is the root of d, the columns of a query: not of the number of keys, nor of the columns of a value.
     math.sqrt(d) => math.sqrt(S)
-The scale is the root of the columns of a *query*, not of a value.
     math.sqrt(d) => math.sqrt(v.shape[1])
-The scale belongs to the scores, before the softmax: here it has divided the weights or the result.
-    q @ k.T / math.sqrt(d) => q @ k.T && weights @ v => weights @ v / math.sqrt(d)
 The softmax runs over the queries: each query's weights over the keys add up to one.
     .softmax(-1) => .softmax(0)
 Keys and queries have changed places: a score is q of the row, k of the column.

@@ -137,17 +137,16 @@ Keys and values have K heads of d columns each: with K < H their two matrices ar
 Attention has four matrices: q, k, v, and o, which brings the heads back.
     2 * wide + 2 * narrow => wide + 2 * narrow
     2 * wide + 2 * narrow => 3 * wide
-K heads, not one: keys and values have K * d columns.
-    D * K * d => D * d
-A head has d = hidden_size / num_heads columns.
-    D * K * d => D * K
-Keys have a matrix, and values have another one.
+Keys have a matrix, and values have another one, each of D by K * d numbers, where d = hidden_size / num_heads.
     2 * wide + 2 * narrow => 2 * wide + narrow
-This is the attention of one layer.
+    D * K * d => D * d
+    D * K * d => D * K
+This is one layer's: all L have attention, and MLPs.
     L * (2 * wide => (2 * wide
+    L * every * expert => every * expert
+    L * every * expert => every * expert && idle = L * => idle =
 There are no biases here.
     2 * wide + 2 * narrow => 2 * wide + 2 * narrow + 2 * D + 2 * K * d
-    2 * wide + 2 * narrow => 2 * wide + 2 * narrow + D + 2 * K * d
 A gated MLP has three matrices: gate, up, down.
     (3 if sizes["gated"] else 2) => 2
 Without a gate the MLP has two matrices: up and down.
@@ -156,9 +155,6 @@ Where there is no mixture num_experts is 0, and each layer has an MLP all the sa
     every = E if E else 1 => every = E
 Where there is no mixture num_active is 0, and a token uses the one MLP of each layer.
     (E - A) => (every - A)
-This is the MLP of one layer.
-    L * every * expert => every * expert
-    L * every * expert => every * expert && idle = L * => idle =
 There is one more norm, after the last layer.
     (2 * L + 1) => (2 * L)
 Each layer has two norms, before attention and before the MLP, and there is one more after the last layer.
@@ -169,45 +165,35 @@ An RMSNorm has a gain for each column and no bias.
 A layer has two norms, however many experts it has.
     (2 * L + 1) => ((1 + every) * L + 1)
     (2 * L + 1) => (2 * L * every + 1)
-The norms have parameters too: a gain for each column.
-    (2 * L + 1) * D => 0
 Tied: the output matrix is the embedding, and counted once.
     0 if sizes["tied"] else V * D => V * D
 Not tied: the output matrix is one of its own.
     0 if sizes["tied"] else V * D => 0
-The embedding has parameters too: one row for each token of the vocabulary.
+The embedding, one row for each token of the vocabulary, has parameters, and the total includes it.
     "embedding": V * D => "embedding": 0
-The total includes the embedding.
     total = sum(count.values()) => total = sum(count.values()) - V * D
-Each layer has a router: one row of hidden_size for each expert.
+Each layer has a router of its own: one row of hidden_size for each expert, chosen or not.
     L * E * D => 0
-Each layer has a router of its own.
     L * E * D => E * D
-The router scores all experts, not the chosen alone.
     L * E * D => L * A * D
-All experts have weights, whether a token uses them or not: count every one.
+All experts have weights, whether a token uses them or not: count every one in `mlp` and `total`.
     every = E if E else 1 => every = 1
     every = E if E else 1 => every = 1 && L * (E - A) => 0 * (E - A)
     every = E if E else 1 => every = 1 && L * (E - A) => L * (1 - A if E else 0)
-All experts count in `mlp` and `total`; the used ones alone in `active`.
     every = E if E else 1 => every = A if E else 1 && L * (E - A) => 0 * (E - A)
-    every = E if E else 1 => every = A if E else 1
 One token uses num_active experts of each layer, and everything else: attention, norms, router, embedding.
     total - idle => total
     total - idle => total - idle - V * D
+    total - idle => total - idle - L * E * D
     total - idle => L * A * expert
     total - idle => total * A // every
     total - idle => total - L * (E - 1) * expert
-The experts that a token leaves out are left out in every layer.
     idle = L * => idle =
-A token uses the router of each layer too.
-    total - idle => total - idle - L * E * D
 Keys *and* values, at two bytes a number.
     2 * L * 2 * K * d => L * 2 * K * d
     2 * L * 2 * K * d => L * K * d
-Bytes, not bits.
+Two bytes a number: not four, nor sixteen, which are bits.
     2 * L * 2 * K * d => 2 * L * 16 * K * d
-Two bytes a number, not four.
     2 * L * 2 * K * d => 2 * L * 4 * K * d
 The cache holds key-value heads, K of them, not one for each query head.
     2 * L * 2 * K * d => 2 * L * 2 * H * d

@@ -40,14 +40,6 @@ def loops(q, k, v):
     return out
 
 
-@grouped_query_attention.right
-def by_groups(q, k, v):
-    (H, T, d), K = q.shape, len(k)
-    scores = torch.einsum("kgtd,ksd->kgts", q.reshape(K, H // K, T, d), k) / d**0.5
-    weights = torch.softmax(scores + torch.full((T, T), -math.inf).triu(1), -1)
-    return torch.einsum("kgts,ksd->tkgd", weights, v).reshape(T, H * d)
-
-
 def drawn(draw: Draw, *sizes: tuple[int, int, int, int]):
     """Draw queries, keys and values for heads, key-value heads, tokens and columns."""
     for H, K, T, d in sizes:
@@ -72,13 +64,13 @@ def shared_heads(draw: Draw):
 
 
 grouped_query_attention.mistakes("""
-Query head h reads key-value head h % K here. Neighbours share a head: h // (H / K). That is repeat_interleave, not repeat.
+Query head h reads key-value head h % K here. Neighbours share: h // (H / K). That is repeat_interleave, not repeat.
     torch.arange(H) // (H // K) => torch.arange(H) % K
 Keys are right, values are not: query head h reads value head h % K here. Neighbours share: repeat_interleave.
     v[head] => v[torch.arange(H) % K]
 Values are right, keys are not: query head h reads key head h % K here. Neighbours share: repeat_interleave.
     k[head] => k[torch.arange(H) % K]
-All query heads read key-value head 0 here, or each reads h // K, which is the same where K is H. Neighbours share: h // (H / K).
+All query heads read head 0 here, or each reads h // K, the same where K is H. Neighbours share: h // (H / K).
     torch.arange(H) // (H // K) => torch.zeros(H, dtype=torch.long)
     torch.arange(H) // (H // K) => torch.arange(H) // K
     torch.arange(H) // (H // K) => (torch.arange(H) // K).clamp(max=K - 1)
@@ -87,10 +79,9 @@ The heads must lie side by side: bring the tokens to the front, then reshape. A 
     heads.transpose(0, 1).flatten(1) => heads.reshape(T, H * d) && torch.arange(H) // (H // K) => torch.arange(H) % K
 Side by side means head after head: here columns of all heads alternate.
     heads.transpose(0, 1) => heads.permute(1, 2, 0)
-The heads come back apart: put them side by side, (T, H * d).
+The heads come back apart, or as rows: put them side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads
     heads.transpose(0, 1).flatten(1) => heads.transpose(0, 1)
-The heads are stacked as rows: they belong side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads.flatten(0, 1)
     heads.transpose(0, 1).flatten(1) => heads.transpose(0, 1).flatten(0, 1)
 Every position sees every other: the mask is missing.
@@ -101,18 +92,14 @@ The scale is missing: divide the scores by the root of d.
     / math.sqrt(d) =>
 The scale is the root of a *head's* columns, d, not of all heads' together.
     math.sqrt(d) => math.sqrt(H * d)
-Query heads stay H: they share keys and values, they are not averaged.
+All H query heads attend: they share keys and values, and are neither averaged nor left out.
     (H, T, d), K = q.shape, len(k) => q = q.unflatten(0, (len(k), -1)).mean(1)\\n    (H, T, d), K = q.shape, len(k)
-Only the first K query heads are here: all H of them attend.
     heads.transpose => heads[:K].transpose
-    (H, T, d), K = q.shape, len(k) => q = q[: len(k)]\\n    (H, T, d), K = q.shape, len(k)
 The heads are in falling order: head 0 comes first.
     heads.transpose => heads.flip(0).transpose
-The heads are averaged: put them side by side, (T, H * d).
+The heads are added up, or averaged: put them side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads.mean(0)
-The heads are added up: put them side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads.sum(0)
 H query heads have met K key-value heads: each query head needs its own pair of keys and values first.
     k[head] => k
-    v[head] => v
 """)

@@ -34,13 +34,6 @@ def loops(x, gain, eps):
     return torch.tensor(done).reshape(x.shape).to(x.dtype)
 
 
-@rms_norm.right
-def rounded_twice(x, gain, eps):
-    # Llama's order: back to 16 bits before the gain.
-    wide = x.float()
-    return gain * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)).to(x.dtype)
-
-
 @rms_norm.part(6, "x over the root of (the mean of its squares along the last dimension, plus eps), times gain.")
 def in_32_bits(draw: Draw):
     # A square first, which no wrong axis makes raise; one row, where eps counts, a batch, one column, zeros.

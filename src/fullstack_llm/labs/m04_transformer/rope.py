@@ -45,10 +45,10 @@ def matrices(x, start, theta, layout):
     for t in range(len(x)):
         turn = torch.zeros(d, d)
         for i in range(d // 2):
-            j, l = (i, i + d // 2) if layout == "half" else (2 * i, 2 * i + 1)
+            one, two = (i, i + d // 2) if layout == "half" else (2 * i, 2 * i + 1)
             phi = (start + t) / theta ** (2 * i / d)
-            turn[j, j] = turn[l, l] = math.cos(phi)
-            turn[j, l], turn[l, j] = -math.sin(phi), math.sin(phi)
+            turn[one, one] = turn[two, two] = math.cos(phi)
+            turn[one, two], turn[two, one] = -math.sin(phi), math.sin(phi)
         out.append(turn @ x[t].float())
     return torch.stack(out).to(x.dtype)
 
@@ -113,7 +113,7 @@ Positions are counted from 0, so the first row stands at `start` itself, not at 
     torch.arange(start, start + T) => torch.arange(1, 1 + T)
 Turned the wrong way: (a, b) becomes (a cos - b sin, a sin + b cos).
     cos, sin = angle.cos(), angle.sin() => cos, sin = angle.cos(), -angle.sin()
-One sign is wrong: (a, b) becomes (a cos - b sin, a sin + b cos), so of the four products b sin alone is taken off.
+One sign is wrong: (a, b) becomes (a cos - b sin, a sin + b cos), and b sin alone is taken off.
     a * cos - b * sin => a * cos + b * sin
     a * sin + b * cos => b * cos - a * sin
     a * sin + b * cos => a * sin - b * cos
@@ -133,12 +133,9 @@ The exponent is negative: later pairs turn more slowly.
     -2 * pair / d => 2 * pair / d
 Each pair has a frequency of its own, theta^(-2i/d).
     theta ** (-2 * pair / d) => torch.ones(d // 2)
-    theta ** (-2 * pair / d) => torch.full((d // 2,), 1 / theta)
 The base is `theta`, not always 10,000.
     theta ** => 10_000.0 **
-Angles are in radians.
-    angle = position => angle = math.pi / 180 * position
-Positions or angles were rounded to 16 bits: there 257 is no number, so neighbours get the same angle. Compute both in 32 bits.
+Positions or angles were rounded to 16 bits, where 257 is no number: neighbours get one angle. Use 32 bits.
     start + T).double() => start + T).to(x.dtype).double()
     angle.cos(), angle.sin() => angle.to(x.dtype).double().cos(), angle.to(x.dtype).double().sin()
     start + T).double() => start + T).to(x.dtype) && torch.arange(d // 2).double() => torch.arange(d // 2).to(x.dtype)

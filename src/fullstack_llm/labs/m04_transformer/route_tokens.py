@@ -1,7 +1,5 @@
 """Exercise 6 of lab 04: a mixture's router and its balance loss."""
 
-import math
-
 import torch
 
 from fullstack_llm.checks import Draw
@@ -23,24 +21,9 @@ def route_tokens(logits, k):
 
 
 @route_tokens.right
-def loops(logits, k):
-    N, E = logits.shape
-    shares, experts, counts, means = [], [], [0] * E, [0.0] * E
-    for row in logits.tolist():
-        e = [math.exp(z - max(row)) for z in row]
-        best = sorted(range(E), key=lambda j: (-row[j], j))[:k]
-        shares.append([e[j] / sum(e[one] for one in best) for j in best])
-        experts.append(best)
-        for j in range(E):
-            means[j] += e[j] / sum(e) / N
-            counts[j] += j in best
-    return torch.tensor(shares), torch.tensor(experts), E * sum(c * m for c, m in zip(counts, means)) / (N * k)
-
-
-@route_tokens.right
 def counted(logits, k):
     # Each expert's rank: how many are larger, or as large and before it.
-    N, E = logits.shape
+    E = logits.shape[1]
     larger = logits[:, None, :] > logits[:, :, None]
     before = (logits[:, None, :] == logits[:, :, None]) & torch.ones(E, E, dtype=torch.bool).tril(-1)
     rank = (larger | before).sum(2)
@@ -109,24 +92,21 @@ The shares of the chosen experts must add up to one: divide by their sum.
     chosen / chosen.sum(1, keepdim=True) => chosen
 The best expert comes first.
     shares.to(logits.dtype), experts, loss => shares.flip(1).to(logits.dtype), experts.flip(1), loss
+    [:, :k] => [:, :k].sort(1).values
 Shares and experts are in different orders.
     experts, loss.item() => experts.flip(1), loss.item()
-Of experts with equal logits the one with the smaller index goes first: torch.topk promises no order, nor do sort and argsort unless they are asked to be stable.
-    logits.sort(dim=-1, descending=True, stable=True).indices => logits.topk(E).indices
+Of equal logits the smaller index goes first: topk promises no order, nor do sort and argsort unless they are stable.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.topk(k).indices
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1, descending=True)
     logits.sort(dim=-1, descending=True, stable=True).indices => E - 1 - logits.flip(1).sort(dim=-1, descending=True, stable=True).indices
-A small step for each index decides ties and more: beside large logits it is rounded away, and close ones it turns round. Sort stably.
+A small step for each index is rounded away beside large logits, and turns close ones round. Sort stably.
     logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-6 * torch.arange(E)).topk(k).indices
     logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-6 * torch.arange(E)).argsort(-1, descending=True)
-    logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-4 * torch.arange(E)).sort(dim=-1, descending=True, stable=True).indices
-    logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-3 * torch.arange(E)).sort(dim=-1, descending=True, stable=True).indices
+    logits.sort(dim => (logits - 1e-4 * torch.arange(E)).sort(dim
 Sorted by probability: in 32 bits different logits may have the same one, zero for instance. Sort the logits.
     logits.sort => p.float().sort
 These are the experts with the smallest logits.
     descending=True => descending=False
-Best first: the experts are in the order of their numbers here.
-    [:, :k] => [:, :k].sort(1).values
 The probabilities are a softmax over the experts, not sigmoids.
     softmax(-1) => sigmoid()
 Shares are made of probabilities, not of logits: softmax first.
@@ -147,35 +127,25 @@ The experts are integers of 64 bits, as topk and sort return them.
 The softmax runs over the experts of one token, along the last dimension.
     softmax(-1) => softmax(0)
     softmax(-1) => softmax(0) && logits.sort => p.sort
-    softmax(-1) => softmax(0) && chosen / chosen.sum(1, keepdim=True) => chosen
-Shares first, then experts.
-    shares.to(logits.dtype), experts, loss => experts, shares.to(logits.dtype), loss
 exp overflows: subtract the largest logit first, or use torch.softmax.
     logits.double().softmax(-1) => logits.exp() / logits.exp().sum(1, keepdim=True)
-f is a share of all N * k choices, so that its entries add up to one; this is k times as large, as in transformers' own loss.
+f is a share of all N * k choices, and its entries add up to one; this is k times as large, as in transformers' own loss.
     / (N * k) => / N
 The factor E is missing, or undone by a mean over the experts: perfect balance costs 1.
     E * (f => (f
-Two f were multiplied: the second factor is the mean probability, which has a gradient.
+f times P: here one of the two stands twice. f is an expert's share of the choices, P its mean probability.
     f * P => f * f
-Two P were multiplied: one factor is the share of choices.
     f * P => P * P
-P is the mean of the probabilities of *all* experts, before the choice.
+P is the mean of the probabilities of *all* experts, before the choice: here those not chosen are zero, or shares are meant.
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, shares).mean(0)
-P is the mean of all probabilities: here those that were not chosen are taken as zero.
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, chosen).mean(0)
 The factor is E, the number of experts, not k.
     E * (f => k * (f
 All k choices of a token count for f, not the first alone.
     experts.flatten(), minlength=E) / (N * k) => experts[:, 0], minlength=E) / N
-Perfect balance costs 1 here, not 0.
-    (f * P).sum() => (f * P).sum() - 1
-P is a mean over the tokens, not a sum.
+f is a share of the choices, and P a mean over the tokens: here one of the two is a number, or a sum.
     p.mean(0) => p.sum(0)
-f is a share of the choices, not their number.
     / (N * k) =>
-The sign: imbalance costs more, so the loss is positive.
-    E * (f => -E * (f
 The loss is a plain float: .item().
     loss.item() => loss
 Have f and P one number for each of the E experts? One that nobody has chosen counts too, with 0.
@@ -191,6 +161,6 @@ A tensor is not sliced backwards: flip it, or sort the other way.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1)[:, ::-1]
 Where sort or argsort is to be stable, it wants its dimension by name: dim=-1.
     logits.sort(dim=-1, => logits.sort(-1,
-    logits.sort(dim=-1, descending=True, stable=True) => torch.sort(logits, -1, descending=True, stable=True)
+    logits.sort(dim=-1, => torch.sort(logits, -1,
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1, descending=True, stable=True)
 """)

@@ -34,12 +34,6 @@ def loops(x, gate, up, down):
     return out.float()
 
 
-@swiglu.right
-def by_tanh(x, gate, up, down):
-    g = torch.einsum("td,id->ti", x, gate)
-    return torch.einsum("ti,ti,ti,di->td", g, 0.5 * (1 + torch.tanh(g / 2)), torch.einsum("td,id->ti", x, up), down)
-
-
 def drawn(draw: Draw, T: int, D: int, inner: int):
     """Draw tokens and the three matrices."""
     return normal(draw, T, D), normal(draw, inner, D), normal(draw, inner, D), normal(draw, D, inner)
