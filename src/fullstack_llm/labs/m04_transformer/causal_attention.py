@@ -102,10 +102,11 @@ Nothing is left to divide by: the future, or another row, took all of the expone
 exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
     .softmax(-1) => .exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.exp() * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
+A score can be 0 by itself: hide what comes after the query by its place, not where a triangle of scores holds zeros.
+    ~seen => scores.tril(S - T) == 0
 All of it is nan: -inf times 0 is nan, and so is the softmax of a row that is -inf throughout.
     scores.masked_fill(~seen, -math.inf) => (scores + -math.inf * (~seen).float())
 The mask is a large negative number here, and scores can be lower: use -inf.
-    -math.inf => -10.0
     -math.inf => -100.0
     -math.inf => -1e3
     -math.inf => -1e4

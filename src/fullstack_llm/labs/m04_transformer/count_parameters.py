@@ -147,30 +147,22 @@ This is one layer's: all L have attention, and MLPs.
     L * every * expert => every * expert && idle = L * => idle =
 There are no biases here.
     2 * wide + 2 * narrow => 2 * wide + 2 * narrow + 2 * D + 2 * K * d
-A gated MLP has three matrices: gate, up, down.
+A gated MLP has three matrices, gate, up and down; one without a gate has two.
     (3 if sizes["gated"] else 2) => 2
-Without a gate the MLP has two matrices: up and down.
     (3 if sizes["gated"] else 2) => 3
 Where there is no mixture num_experts is 0, and each layer has an MLP all the same.
     every = E if E else 1 => every = E
 Where there is no mixture num_active is 0, and a token uses the one MLP of each layer.
     (E - A) => (every - A)
-There is one more norm, after the last layer.
+Each layer has two norms, however many experts it has, and there is one after the last layer: a gain each, no bias.
     (2 * L + 1) => (2 * L)
-Each layer has two norms, before attention and before the MLP, and there is one more after the last layer.
     (2 * L + 1) => (L + 1)
-    (2 * L + 1) => L
-An RMSNorm has a gain for each column and no bias.
     (2 * L + 1) * D => 2 * (2 * L + 1) * D
-A layer has two norms, however many experts it has.
-    (2 * L + 1) => ((1 + every) * L + 1)
     (2 * L + 1) => (2 * L * every + 1)
-Tied: the output matrix is the embedding, and counted once.
+Tied: the output matrix is the embedding, and counted once. Not tied: it is one of its own.
     0 if sizes["tied"] else V * D => V * D
-Not tied: the output matrix is one of its own.
     0 if sizes["tied"] else V * D => 0
-The embedding, one row for each token of the vocabulary, has parameters, and the total includes it.
-    "embedding": V * D => "embedding": 0
+The total is the sum of all six places, the embedding and an untied output among them.
     total = sum(count.values()) => total = sum(count.values()) - V * D
 Each layer has a router of its own: one row of hidden_size for each expert, chosen or not.
     L * E * D => 0
@@ -189,17 +181,14 @@ One token uses num_active experts of each layer, and everything else: attention,
     total - idle => total * A // every
     total - idle => total - L * (E - 1) * expert
     idle = L * => idle =
-Keys *and* values, at two bytes a number.
-    2 * L * 2 * K * d => L * 2 * K * d
-    2 * L * 2 * K * d => L * K * d
-Two bytes a number: not four, nor sixteen, which are bits.
-    2 * L * 2 * K * d => 2 * L * 16 * K * d
-    2 * L * 2 * K * d => 2 * L * 4 * K * d
 The cache holds key-value heads, K of them, not one for each query head.
     2 * L * 2 * K * d => 2 * L * 2 * H * d
-Every layer has its own keys and values.
+One factor is missing, or larger: keys *and* values, in each layer, K heads, d = D / H columns, two bytes (not bits).
+    2 * L * 2 * K * d => L * 2 * K * d
+    2 * L * 2 * K * d => L * K * d
+    2 * L * 2 * K * d => 2 * L * 16 * K * d
+    2 * L * 2 * K * d => 2 * L * 4 * K * d
     2 * L * 2 * K * d => 2 * 2 * K * d
-A head has d = hidden_size / num_heads numbers for each token.
     2 * L * 2 * K * d => 2 * L * 2 * K
 Counts are ints: divide with //.
     D // H => D / H

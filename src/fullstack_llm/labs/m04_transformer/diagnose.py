@@ -164,9 +164,11 @@ q and k: they are turned by their positions before they meet.
     turn(cut(s["norm1"] @ w["q_proj"].T)) => cut(s["norm1"] @ w["q_proj"].T) && turn(cut(s["norm1"] @ w["k_proj"].T)) => cut(s["norm1"] @ w["k_proj"].T)
 q and k: pair i turns by position times theta^(-2i/d).
     -2 * pair => -pair
+    config["theta"] => 10_000.0
 q and k: cut into heads first, then turn each head. Here all columns were turned as one head.
     turn(cut(s["norm1"] @ w["q_proj"].T)) => cut(turn(s["norm1"] @ w["q_proj"].T)) && turn(cut(s["norm1"] @ w["k_proj"].T)) => cut(turn(s["norm1"] @ w["k_proj"].T))
-k: keys are turned as queries are.
+q and k: both are turned, and here one of them is not.
+    turn(cut(s["norm1"] @ w["q_proj"].T)) => cut(s["norm1"] @ w["q_proj"].T)
     turn(cut(s["norm1"] @ w["k_proj"].T)) => cut(s["norm1"] @ w["k_proj"].T)
 q, k and v: a head is a range of columns. A reshape alone mixes tokens: view as (T, heads, d), then heads to the front.
     y.view(T, -1, d).transpose(0, 1) => y.reshape(-1, T, d)
@@ -201,6 +203,7 @@ norm2: it normalises middle, the stream after attention, and has a gain of its o
     w["norm2"]) => w["norm1"])
 hidden: SiLU, which is z times sigmoid(z), is for the gate.
     F.silu(g) * u => F.silu(u) * g
+    F.silu(g) * u => F.silu(g * u)
     F.silu(g) => g.sigmoid()
     F.silu(g) => F.gelu(g)
 out: this is middle, neither x nor a norm, plus hidden through down_proj.

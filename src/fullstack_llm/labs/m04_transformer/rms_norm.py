@@ -9,7 +9,6 @@ from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.labs.m04_transformer.inputs import LIBRARIES, normal
 
-
 NORMS = ("torch.nn.functional.rms_norm", "torch.rms_norm", "torch.nn.RMSNorm")
 
 
@@ -62,38 +61,35 @@ def in_16_bits(draw: Draw):
 
 
 rms_norm.mistakes("""
-This is LayerNorm: RMSNorm does not take the mean off.
+RMSNorm takes no mean off, neither from x nor, as a standard deviation does, from what is squared.
     x.double() => x.double() - x.double().mean(-1, keepdim=True)
-The mean is taken off x, not off its squares: RMSNorm leaves it where it is.
     (wide / => ((wide - wide.mean(-1, keepdim=True)) /
-eps stands inside the root, beside the mean of the squares.
+    (mean + eps).sqrt() => (wide.std(-1, keepdim=True) + eps)
+    (mean + eps).sqrt() => (wide.std(-1, correction=0, keepdim=True) + eps)
+    (mean + eps) => (wide.var(-1, keepdim=True) + eps)
+eps stands inside the root, beside the mean of the squares, as it is: here it is outside, or squared.
     (mean + eps).sqrt() => (mean.sqrt() + eps)
+    + eps => + eps**2
 eps is missing, or too small to count here: a row of zeros, or of tiny numbers, needs it.
     + eps =>
-eps is squared here: add it to the mean of the squares, under the root.
-    + eps => + eps**2
 eps is the argument, not always the same number.
     + eps => + 1e-6
     + eps => + 1e-5
 The gain is missing.
     * gain =>
-The gain is multiplied, not added.
+The gain is the factor itself: not added, not divided by, and not 1 + gain, as Gemma has it.
     * gain => + gain
-This multiplies by 1 + gain, as Gemma does: here the gain is the factor.
     * gain => * (1 + gain)
-The gain is divided by as well: normalise, then multiply by it.
     * gain => / gain
 The gain comes after the norm: here it has changed the root mean square.
     x.double() => x.double() * gain && * gain) => )
 This is the root of the sum of squares: take their mean.
     .mean(-1 => .sum(-1
-The root is missing: divide by the root of the mean square.
+Divide by the *root* of the mean square: here the root is missing, or has multiplied.
     .sqrt() =>
-Multiplied by the root: divide.
     wide / => wide *
-The mean runs over all rows together: each row, along the last dimension, has its own.
+Each row has a mean of its own, along the last dimension: not one for all rows, nor along the first.
     mean(-1, keepdim=True) => mean()
-The mean runs along the first dimension: it is the last, the columns of a vector.
     mean(-1 => mean(0
 Column j is divided by the size of row j: the mean has lost its dimension.
     keepdim=True => keepdim=False
@@ -101,8 +97,4 @@ This divides by the mean of the absolute values: it is the root of the mean squa
     square() => abs()
 The squares are computed in 16 bits, where they overflow or vanish: go to 32 bits first, and back after.
     x.double() => x
-This divides by the standard deviation, which takes the mean off: take the mean of the squares of x.
-    (mean + eps).sqrt() => (wide.std(-1, keepdim=True) + eps)
-    (mean + eps).sqrt() => (wide.std(-1, correction=0, keepdim=True) + eps)
-    (mean + eps) => (wide.var(-1, keepdim=True) + eps)
 """)

@@ -115,8 +115,6 @@ Shares are made of probabilities, not of logits: softmax first.
 One softmax is enough: divide the chosen probabilities by their sum.
     chosen / chosen.sum(1, keepdim=True) => (chosen / chosen.sum(1, keepdim=True)).softmax(-1)
     chosen / chosen.sum(1, keepdim=True) => chosen.softmax(-1)
-The chosen experts do not share equally.
-    chosen / chosen.sum(1, keepdim=True) => torch.full_like(chosen, 1 / k)
 Only the k chosen experts have a share.
     chosen / chosen.sum(1, keepdim=True) => p
 The experts are right, their shares are not: look each chosen expert up in its own row.
@@ -151,6 +149,7 @@ The loss is a plain float: .item().
 Have f and P one number for each of the E experts? One that nobody has chosen counts too, with 0.
     , minlength=E =>
     torch.bincount(experts.flatten(), minlength=E) => experts.unique(return_counts=True)[1]
+    p.mean(0) => p.mean(1)
 The choices are a table, and bincount counts one row of numbers.
     experts.flatten() => experts
 Were tokens and experts mixed up? Each row is sorted by itself, and a choice is looked up in its own row.

@@ -70,28 +70,19 @@ This is GELU, or its approximation with 1.702, which makes it GeGLU: SiLU is z t
     g * torch.sigmoid(g) => F.gelu(g)
     g * torch.sigmoid(g) => F.gelu(g, approximate="tanh")
     torch.sigmoid(g) => torch.sigmoid(1.702 * g)
-This is tanh: SiLU is z times sigmoid(z).
-    g * torch.sigmoid(g) => torch.tanh(g)
-This is a softmax over the inner numbers: SiLU looks at each number alone, and is z times sigmoid(z).
-    g * torch.sigmoid(g) => torch.softmax(g, -1)
 There is no activation: SiLU is for the gate, before the product.
     g * torch.sigmoid(g) * u => g * u
-SiLU is for the gate alone, before the product.
+SiLU is for g alone, the gate behind its matrix: not for x, nor for the product, the result, or up as well.
+    g * torch.sigmoid(g) * u => (F.silu(x) @ gate.T) * u
     g * torch.sigmoid(g) * u => F.silu(g * u)
-Only the gate goes through SiLU.
     g * torch.sigmoid(g) * u => F.silu(g) * F.silu(u)
+    g * torch.sigmoid(g) * u => g * u && (hidden @ down.T) => F.silu(hidden @ down.T)
 Gate and up are multiplied, number by number, not added.
     torch.sigmoid(g) * u => torch.sigmoid(g) + u
-Where is up? The gate is multiplied with it.
+One of the three matrices is not used: SiLU of the gate, times up, then through down.
     torch.sigmoid(g) * u => torch.sigmoid(g)
-Where is the gate? SiLU of it is multiplied with up.
     g * torch.sigmoid(g) * u => F.silu(u)
-Where is down? It brings I numbers back to D.
     hidden @ down.T => hidden
-SiLU is for the gate, not for the result.
-    g * torch.sigmoid(g) * u => g * u && (hidden @ down.T) => F.silu(hidden @ down.T)
-SiLU is for g, behind the gate's matrix, not for x.
-    g * torch.sigmoid(g) * u => (F.silu(x) @ gate.T) * u
 The residual is the block's affair: return the MLP alone.
     (hidden @ down.T) => (x + hidden @ down.T)
 A weight lies as nn.Linear stores it, outputs first: x @ W.T.
@@ -99,7 +90,6 @@ A weight lies as nn.Linear stores it, outputs first: x @ W.T.
     x @ gate.T => x @ gate && x @ up.T => x @ up
     hidden @ down.T => hidden @ down
     x @ gate.T => x @ gate
-    x @ up.T => x @ up
 exp overflows for large gates: 1 / (1 + exp(-z)) does not, nor does torch.sigmoid.
     torch.sigmoid(g) => (g.float().exp() / (1 + g.float().exp()))
 """)
