@@ -63,11 +63,11 @@ def as_many_keys(draw: Draw):
 
 
 @causal_attention.part(
-    3, "These scores lie between -30,000 and 30,000. What are your weights for the first rows?", "large scores"
+    3, "These scores are large, of both signs. What are your weights for the first rows?", "large scores"
 )
 def large(draw: Draw):
     # Products of whole numbers, and roots of 1, 4 and 16: all scores are exact. A first row that no exponential spoils.
-    yield torch.tensor([[2**-6], [1.0], [1.0]]), torch.tensor([[0.0], [200.0], [100.0]]), normal(draw, 3, 3)
+    yield torch.tensor([[2**-6], [1.0], [1.0]]), torch.tensor([[1.0], [200.0], [100.0]]), normal(draw, 3, 3)
     # Where the past scores just above a finite mask, its future still gets a share.
     for size in (1e2, 1e3, 1e4):
         yield torch.ones(2, 1), torch.tensor([[1.0 - size], [0.0]]), normal(draw, 2, 3)
@@ -78,9 +78,7 @@ def large(draw: Draw):
 
 
 @causal_attention.part(
-    5,
-    "Query t stands at position S - T + t and sees that many keys and one more: with one query, all of them.",
-    "more keys than queries",
+    5, "With one query, which stands last, all keys are seen. How many by others?", "more keys than queries"
 )
 def more_keys(draw: Draw):
     yield attended(draw, 3, 5, 3, 2)
@@ -101,7 +99,6 @@ Nothing is left to divide by: the future, or another row, took all of the expone
     .softmax(-1) => .sub(scores[seen].max()).exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
 exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
     .softmax(-1) => .exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-    scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.exp() * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
 A score can be 0 by itself: hide what comes after the query by its place, not where a triangle of scores holds zeros.
     ~seen => scores.tril(S - T) == 0
 All of it is nan: -inf times 0 is nan, and so is the softmax of a row that is -inf throughout.
@@ -117,7 +114,6 @@ Only the last T keys are read: the queries see all that came before them, too.
 The scores have a row for each of the T queries and a column for each of the S keys, and so has the mask.
     torch.ones(T, S => torch.ones(T, T
     torch.ones(T, S => torch.ones(T, T && .tril(S - T) => .tril()
-    torch.ones(T, S => torch.ones(S, S && .tril(S - T) => .tril()
 The mask is turned round: a query sees itself and what came before it, and -inf goes where it may not look.
     ~seen => seen
     .tril(S - T) => .triu(S - T)

@@ -92,39 +92,26 @@ def parameters(value, sizes):
     return {key: count for key, count in value.items() if key != "kv_bytes"}
 
 
-@count_parameters.part(
-    6,
-    "The first place that differs is named beside the numbers: write down the shape of each of its matrices.",
-    "dense",
-    view=parameters,
-)
+@count_parameters.part(6, "What shapes have the matrices of the place that is named?", "dense", view=parameters)
 def dense(draw: Draw):
     # Each switch once. K, H / K, d and the layers are such that no factor of a mistake is that of another one.
     for gated in (True, False):
         for tied in (True, False):
-            yield (shape(307, 63, 101, 5, 9, 3, gated=gated, tied=tied),)
+            yield (shape(307, 72, 101, 5, 9, 3, gated=gated, tied=tied),)
     yield from ((BASE,), (LLAMA_2_7B,), (LLAMA_3_8B,), (shape(5, 6, 7, 1, 3, 3),), (shape(211, 30, 103, 2, 5, 1),))
     yield from ((drawn(draw, mixture=False),) for _ in range(3))
 
 
-@count_parameters.part(
-    4,
-    "The first place that differs is named beside the numbers: all experts have weights, a token uses num_active.",
-    "mixtures",
-    view=parameters,
-)
+@count_parameters.part(4, "All experts have weights, and a token uses num_active.", "mixtures", view=parameters)
 def mixtures(draw: Draw):
-    yield (shape(307, 63, 101, 5, 9, 3, experts=11, active=4),)
+    yield (shape(307, 72, 101, 5, 9, 3, experts=11, active=4),)
     yield (MIXTRAL,)
     yield (shape(307, 24, 101, 3, 6, 2, experts=3, active=3),)
     yield from ((drawn(draw, mixture=True),) for _ in range(4))
 
 
 @count_parameters.part(
-    2,
-    "Keys and values: two, of K heads with d columns, in each layer, at two bytes a number.",
-    "cache",
-    items=("kv_bytes",),
+    2, "How many numbers does a token keep in a layer, and of how many bytes?", "cache", items=("kv_bytes",)
 )
 def cache(draw: Draw):
     yield from dense(draw)
@@ -139,12 +126,10 @@ Attention has four matrices: q, k, v, and o, which brings the heads back.
     2 * wide + 2 * narrow => 3 * wide
 Keys have a matrix, and values have another one, each of D by K * d numbers, where d = hidden_size / num_heads.
     2 * wide + 2 * narrow => 2 * wide + narrow
-    D * K * d => D * d
     D * K * d => D * K
 This is one layer's: all L have attention, and MLPs.
     L * (2 * wide => (2 * wide
     L * every * expert => every * expert
-    L * every * expert => every * expert && idle = L * => idle =
 There are no biases here.
     2 * wide + 2 * narrow => 2 * wide + 2 * narrow + 2 * D + 2 * K * d
 A gated MLP has three matrices, gate, up and down; one without a gate has two.
@@ -171,7 +156,6 @@ Each layer has a router of its own: one row of hidden_size for each expert, chos
 All experts have weights, whether a token uses them or not: count every one in `mlp` and `total`.
     every = E if E else 1 => every = 1
     every = E if E else 1 => every = 1 && L * (E - A) => 0 * (E - A)
-    every = E if E else 1 => every = 1 && L * (E - A) => L * (1 - A if E else 0)
     every = E if E else 1 => every = A if E else 1 && L * (E - A) => 0 * (E - A)
 One token uses num_active experts of each layer, and everything else: attention, norms, router, embedding.
     total - idle => total
@@ -179,7 +163,6 @@ One token uses num_active experts of each layer, and everything else: attention,
     total - idle => total - idle - L * E * D
     total - idle => L * A * expert
     total - idle => total * A // every
-    total - idle => total - L * (E - 1) * expert
     idle = L * => idle =
 The cache holds key-value heads, K of them, not one for each query head.
     2 * L * 2 * K * d => 2 * L * 2 * H * d

@@ -106,29 +106,20 @@ def library(x, weights, config, reported):
     return s, next((name for name, how in zip(ORDER, far, strict=True) if how > 1e-3), "")
 
 
-@diagnose.part(
-    8,
-    "If a stage is named in brackets, it is the first one in the table's order where yours is not right: those before "
-    "it are. Its row in the table says what it is made of.",
-    "stages",
-    items=(0,),
-    atol=1e-4,
+STAGES = "If a stage is named in brackets, it is the first, in the table's order, where yours is not right: see its row there."
+CULPRIT = (
+    "The first name whose reported stage is not yours, or an empty string. If your own are not right, mend them first."
 )
+
+
+@diagnose.part(8, STAGES, "stages", items=(0,), atol=1e-4)
 def stages(draw: Draw):
     # Distinct sizes with H / K unlike K; one token, heads that are not shared, one head for all, repeated sizes.
     for sizes in ((5, 6, 2, 4, 11), (7, 6, 3, 2, 5), (1, 4, 2, 6, 7), (3, 3, 3, 2, 3), (4, 2, 1, 4, 8)):
         yield next(faulty(diagnose, draw, sizes))
 
 
-@diagnose.part(
-    8,
-    "The first name, in the table's order, whose reported stage is not yours within a thousandth of your largest "
-    "entry, or an empty string. If your stages are not right yet, mend them first.",
-    "culprit",
-    items=(1,),
-    atol=1e-4,
-    whole=True,
-)
+@diagnose.part(8, CULPRIT, "culprit", items=(1,), atol=1e-4, whole=True)
 def culprit(draw: Draw):
     sizes = (5, 6, 2, 4, 11)
     nothing, faults = dict.fromkeys(ORDER, torch.tensor(0.0)), faulty(diagnose, draw, sizes)

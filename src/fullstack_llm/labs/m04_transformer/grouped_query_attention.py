@@ -47,17 +47,13 @@ def drawn(draw: Draw, *sizes: tuple[int, int, int, int]):
 
 
 @grouped_query_attention.part(
-    4, "Causal attention for each head; row t holds token t's heads side by side, head 0 first.", "as many heads"
+    4, "Row t holds token t's heads side by side, head 0 first, each causal.", "as many heads"
 )
 def as_many_heads(draw: Draw):
     yield from drawn(draw, (3, 3, 5, 2), (2, 2, 3, 2), (3, 3, 3, 3), (1, 1, 4, 3), (5, 5, 1, 3))
 
 
-@grouped_query_attention.part(
-    8,
-    "Query head h reads key-value head h // (H / K): with H = 6 and K = 2 that is 0, 0, 0, 1, 1, 1.",
-    "shared heads",
-)
+@grouped_query_attention.part(8, "With H = 6 and K = 2, query heads read heads 0, 0, 0, 1, 1, 1.", "shared heads")
 def shared_heads(draw: Draw):
     # With H = 4 and K = 2, H / K is K, and some mistakes do not show.
     yield from drawn(draw, (6, 3, 5, 2), (6, 2, 7, 3), (4, 2, 5, 3), (5, 1, 3, 2), (4, 2, 1, 3))
@@ -73,7 +69,6 @@ Values are right, keys are not: query head h reads key head h % K here. Neighbou
 All query heads read head 0 here, or each reads h // K, the same where K is H. Neighbours share: h // (H / K).
     torch.arange(H) // (H // K) => torch.zeros(H, dtype=torch.long)
     torch.arange(H) // (H // K) => torch.arange(H) // K
-    torch.arange(H) // (H // K) => (torch.arange(H) // K).clamp(max=K - 1)
 The heads must lie side by side: bring the tokens to the front, then reshape. A reshape alone mixes tokens.
     heads.transpose(0, 1).flatten(1) => heads.reshape(T, H * d)
     heads.transpose(0, 1).flatten(1) => heads.reshape(T, H * d) && torch.arange(H) // (H // K) => torch.arange(H) % K
@@ -83,7 +78,6 @@ The heads come back apart, or as rows: put them side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads
     heads.transpose(0, 1).flatten(1) => heads.transpose(0, 1)
     heads.transpose(0, 1).flatten(1) => heads.flatten(0, 1)
-    heads.transpose(0, 1).flatten(1) => heads.transpose(0, 1).flatten(0, 1)
 Every position sees every other: the mask is missing.
     scores.masked_fill(~seen, -math.inf) => scores
 The mask is turned round: a query sees itself and what came before it.

@@ -48,11 +48,7 @@ def in_32_bits(draw: Draw):
 
 
 @rms_norm.part(
-    4,
-    "What are your squares, and their mean, before anything is divided? Compare with those of x.float().",
-    "16 bits",
-    rtol=0.02,
-    atol=1e-3,
+    4, "What are your squares and their mean? Compare with those of x.float().", "16 bits", rtol=0.02, atol=1e-3
 )
 def in_16_bits(draw: Draw):
     # What rounds to eight bits, where each place for eps gives other numbers; squares that overflow, and that vanish.

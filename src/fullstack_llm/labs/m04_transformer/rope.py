@@ -60,23 +60,19 @@ def from_zero(draw: Draw, layout: str):
 
 
 # Angles of a few hundred keep four digits behind the point in 32 bits.
-@rope.part(
-    5, "Pair i is columns i and i + d/2; row t turns it by (start + t) * theta ** (-2 * i / d).", "half",
-    rtol=1e-3, atol=1e-4,
-)  # fmt: skip
+@rope.part(5, "Pair i is columns i and i + d/2. By which angle does row t turn it?", "half", rtol=1e-3, atol=1e-4)
 def half(draw: Draw):
     yield from from_zero(draw, "half")
 
 
 @rope.part(
-    4, "Pair i is columns 2i and 2i + 1; row t turns it by (start + t) * theta ** (-2 * i / d).", "interleaved",
-    rtol=1e-3, atol=1e-4,
-)  # fmt: skip
+    4, "Pair i is columns 2i and 2i + 1. By which angle does row t turn it?", "interleaved", rtol=1e-3, atol=1e-4
+)
 def interleaved(draw: Draw):
     yield from from_zero(draw, "interleaved")
 
 
-@rope.part(3, "The first row stands at `start`, the next one at start + 1.", "later positions", rtol=1e-3, atol=1e-4)
+@rope.part(3, "The first row stands at `start`, the next at start + 1.", "later positions", rtol=1e-3, atol=1e-4)
 def later(draw: Draw):
     for layout in ("half", "interleaved"):
         yield normal(draw, 5, 6), draw.randint(3, 60), 50.0, layout
@@ -85,10 +81,7 @@ def later(draw: Draw):
 
 
 # An answer in 16 bits has two digits in all.
-@rope.part(
-    2, "The values are those of 32 bits, rounded once: x has 16 bits, its angles have not.", "16 bits",
-    rtol=0.02, atol=0.05,
-)  # fmt: skip
+@rope.part(2, "The values are those of 32 bits, rounded to the dtype of x.", "16 bits", rtol=0.02, atol=0.05)
 def in_16_bits(draw: Draw):
     # Odd positions above 256, which bfloat16 cannot write down.
     for layout in ("half", "interleaved"):
@@ -117,8 +110,6 @@ One sign is wrong: (a, b) becomes (a cos - b sin, a sin + b cos), and b sin alon
     a * cos - b * sin => a * cos + b * sin
     a * sin + b * cos => b * cos - a * sin
     a * sin + b * cos => a * sin - b * cos
-Sine and cosine have changed places: at position 0 nothing turns, and cos 0 is 1.
-    cos, sin = angle.cos(), angle.sin() => sin, cos = angle.cos(), angle.sin()
 b was turned with the new a: both sums are made of the old a and b.
     new_b = a * sin => new_b = new_a * sin
 a was turned with the new b: use the old one.

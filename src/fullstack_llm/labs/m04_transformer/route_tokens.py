@@ -46,16 +46,10 @@ def library(logits, k):
 
 
 @route_tokens.part(
-    6,
-    "E times the sum over experts of f * P: its share of all N * k choices, times its mean probability.",
-    "balance loss",
-    items=(2,),
+    6, "E times the sum over experts of f * P. Print f, which adds up to 1, and P.", "balance loss", items=(2,)
 )
 @route_tokens.part(
-    6,
-    "Softmax over the experts; those with the k largest logits, best first; divide by their sum.",
-    "choices",
-    items=(0, 1),
+    6, "The k largest logits, best first; their probabilities, divided by their sum.", "choices", items=(0, 1)
 )
 def without_ties(draw: Draw):
     # Many tokens first, where mistakes differ most; few, one expert, all of them, large logits.
@@ -66,12 +60,7 @@ def without_ties(draw: Draw):
     yield normal(draw, 5, 4) + 1000, 2
 
 
-@route_tokens.part(
-    2,
-    "Which experts have equal logits here? The smaller index goes first, and nothing else may decide.",
-    "ties",
-    items=(0, 1),
-)
+@route_tokens.part(2, "Which experts have equal logits here? The smaller index goes first.", "ties", items=(0, 1))
 def with_ties(draw: Draw):
     # The first shows in which order shares and experts are: not all that are chosen are equal.
     for k in (4, 2):
@@ -98,10 +87,9 @@ Shares and experts are in different orders.
 Of equal logits the smaller index goes first: topk promises no order, nor do sort and argsort unless they are stable.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.topk(k).indices
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1, descending=True)
-    logits.sort(dim=-1, descending=True, stable=True).indices => E - 1 - logits.flip(1).sort(dim=-1, descending=True, stable=True).indices
+    logits.sort(dim=-1, descending=True, stable=True).indices => (E - 1 - logits.flip(1).argsort(-1, descending=True))
 A small step for each index is rounded away beside large logits, and turns close ones round. Sort stably.
     logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-6 * torch.arange(E)).topk(k).indices
-    logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-6 * torch.arange(E)).argsort(-1, descending=True)
     logits.sort(dim => (logits - 1e-4 * torch.arange(E)).sort(dim
 Sorted by probability: in 32 bits different logits may have the same one, zero for instance. Sort the logits.
     logits.sort => p.float().sort
@@ -115,13 +103,8 @@ Shares are made of probabilities, not of logits: softmax first.
 One softmax is enough: divide the chosen probabilities by their sum.
     chosen / chosen.sum(1, keepdim=True) => (chosen / chosen.sum(1, keepdim=True)).softmax(-1)
     chosen / chosen.sum(1, keepdim=True) => chosen.softmax(-1)
-Only the k chosen experts have a share.
-    chosen / chosen.sum(1, keepdim=True) => p
-The experts are right, their shares are not: look each chosen expert up in its own row.
-    p.gather(1, experts) => p[experts % N]
 The experts are integers of 64 bits, as topk and sort return them.
     experts, loss.item() => experts.int(), loss.item()
-    experts, loss.item() => experts.float(), loss.item()
 The softmax runs over the experts of one token, along the last dimension.
     softmax(-1) => softmax(0)
     softmax(-1) => softmax(0) && logits.sort => p.sort
