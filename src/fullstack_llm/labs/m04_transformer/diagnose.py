@@ -13,7 +13,7 @@ from fullstack_llm.labs.m04_transformer.reports import drawn, entries, faulty, r
 ORDER = ("norm1", "q", "k", "v", "weights", "mixed", "middle", "norm2", "hidden", "out")
 
 
-@exercise(minutes=30, difficulty=3, review=LIBRARIES)
+@exercise(minutes=25, difficulty=3, review=LIBRARIES)
 def diagnose(x, weights, config, reported):
     w = {name: value.double() for name, value in weights.items()}
     T, H, K = len(x), config["num_heads"], config["num_kv_heads"]

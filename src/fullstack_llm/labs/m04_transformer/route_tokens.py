@@ -73,7 +73,7 @@ def with_ties(draw: Draw):
     yield torch.tensor([[*map(float, low), 0.0], [0.0, *map(float, sorted(low))]]), 4
     # Ties so large, and logits so close, that no small step for each index is right for both.
     yield torch.tensor([[float(draw.choice((-100, 100))) for _ in range(64)] for _ in range(3)]), 5
-    yield torch.tensor([[1 + e * 2.0**-22 for e in draw.sample(range(64), 11)] for _ in range(3)]), 3
+    yield normal(draw, 3, 11, scale=1e-30), 3
 
 
 route_tokens.mistakes("""
