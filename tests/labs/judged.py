@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import calling, cases, codec, declared, draws, kinds
+from fullstack_llm.checks import cases, codec, declared, draws, kinds
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.exercise import Answer, Exercise
-from fullstack_llm.checks.judge import judge_check, judge_exercise
-from fullstack_llm.checks.limits import limit
+from fullstack_llm.checks.judge import NoValue, judge_check, judge_exercise
+from fullstack_llm.checks.limits import WALL
 from fullstack_llm.checks.notebook import _InProcess
 from fullstack_llm.checks.verdict import Outcome, Verdict
 from fullstack_llm.grading.cells import run
@@ -105,16 +105,18 @@ def first_failure(lab: LabUnderTest, exercise: str, answer: Answer) -> Outcome |
 
 def earned(lab: LabUnderTest, exercise: str, answer: Answer, seconds: float = 1.0) -> int:
     """Return the points of a function without a hint; one that takes more CPU seconds in all earns nothing more."""
-    points = 0
-    with quiet(), limit(seconds, 6 * seconds):
+    points, transport = 0, _InProcess(answer)
+    transport.seconds = transport.left = seconds
+    transport.wall = seconds * WALL
+    with quiet(), contextlib.suppress(NoValue):
         for check in lab.checks.of(exercise):
-            if all(_right(check, case, answer) for case in cases.KEPT.of(check, seeds(lab)[check.label])):
+            if all(_right(check, case, transport) for case in cases.KEPT.of(check, seeds(lab)[check.label])):
                 points += check.points
     return points
 
 
-def _right(check: declared.Check, case: cases.Case, answer: Answer) -> bool:
-    frame = calling.call(answer, case.request)
+def _right(check: declared.Check, case: cases.Case, transport: _InProcess) -> bool:
+    frame = transport.call(check.exercise, case.request)
     if frame == case.reply:
         return True
     reply = codec.decode(frame)
@@ -125,7 +127,8 @@ def _right(check: declared.Check, case: cases.Case, answer: Answer) -> bool:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep what answers print and warn of from the tests' output."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    shut = io.StringIO()
+    with contextlib.redirect_stdout(shut), contextlib.redirect_stderr(shut), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

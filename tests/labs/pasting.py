@@ -39,8 +39,9 @@ def of_notebooks(paths: list[Path]) -> Pastes:
         sources = [cell["source"] for cell in generate.read(path) if cell["cell_type"] == "code"]
         names: dict[str, Any] = {"__name__": path.stem}
         for node in needed(sources):
-            # What takes over a second of CPU time, or raises, is not there for those that need it.
-            with quiet(), limit(1.0, 6.0):
+            # What takes over a second of CPU time, or raises, is not there for those that need it; imports take longer.
+            seconds = 60.0 if isinstance(node, (ast.Import, ast.ImportFrom)) else 1.0
+            with quiet(), limit(seconds, 6 * seconds):
                 try:
                     exec(compile(ast.Module([node], []), f"<{path.name}>", "exec"), names)
                 except Exception:
