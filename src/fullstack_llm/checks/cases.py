@@ -10,7 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import codec, draws
+from fullstack_llm.worker import codec
+
+from . import draws
 from .declared import Check
 
 # All cases of a lab of today take about one megabyte.

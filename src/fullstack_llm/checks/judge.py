@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from . import cases, codec, draws, generic, kinds, naming
+from fullstack_llm.worker import codec
+
+from . import cases, draws, generic, kinds, naming
 from .cases import Case
 from .declared import Check, LabChecks
 from .show import plain, show

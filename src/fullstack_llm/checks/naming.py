@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import calling, codec, kinds
+from fullstack_llm.worker import calling, codec
+
+from . import kinds
 from .cases import Case
 from .compare import same
 from .declared import Check

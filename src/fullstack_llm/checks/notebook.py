@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from . import calling, declared
+from fullstack_llm.worker import calling
+
+from . import declared
 from .declared import Check, LabChecks
 from .judge import judge_exercise, too_long
 from .limits import WALL, limit

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from . import codec
+from fullstack_llm.worker import codec
 
 KINDS = ("right", "wrong", "not written", "missing", "raised", "refused", "timeout", "died", "check failed")
 HEADINGS = {

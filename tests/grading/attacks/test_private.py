@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from submissions import RIGHT, TOY, save
 
-from fullstack_llm.checks import codec, declared, draws
-from fullstack_llm.grading import levels, usage, world
-from fullstack_llm.grading.batch import Batch, Grader
-from fullstack_llm.grading.errors import GraderError
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.grading.isolation import world
+from fullstack_llm.grading.judge.batch import Batch, Grader
+from fullstack_llm.grading.machine import usage
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.probing import levels
+from fullstack_llm.worker import codec
 
 READ = """
 def f(paths):
@@ -45,7 +48,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-def reads(workers: Workers, *paths: Path) -> list[str]:
+def reads(workers: Pool, *paths: Path) -> list[str]:
     worker = workers.take()
     try:
         worker.ask(("define", "cell 1", READ, ["f"]), 60)
@@ -59,7 +62,7 @@ def reads(workers: Workers, *paths: Path) -> list[str]:
 @pytest.mark.parametrize("hidden", [True, False])
 def test_checks_in_the_tree_are_hidden(grader: Grader, shared: Path, hidden: bool) -> None:
     checks, data = shared / "checks", shared / "data.txt"
-    workers = Workers(grader.batch.sandbox, private=(checks,) if hidden else ())
+    workers = Pool(grader.batch.sandbox, private=(checks,) if hidden else ())
     try:
         found = reads(workers, checks / "m00_toy" / "double.py", data)
     finally:
@@ -80,7 +83,7 @@ def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> N
 
 
 def test_the_packages_own_checks_need_no_proof(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, private=(declared.FOLDER,))
+    workers = Pool(grader.batch.sandbox, private=(declared.FOLDER,))
     try:
         levels.prove_private(workers)
     finally:
@@ -118,7 +121,7 @@ def test_a_user_of_its_own_needs_closed_checks_and_submissions(shared: Path, lab
 
 @pytest.mark.attack(76)
 def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, ahead=0)
+    workers = Pool(grader.batch.sandbox, ahead=0)
     worker = workers.take()
     closed = "import os\nos.mkdir('a')\nos.mkdir('a/b', 0)\nos.umask(0o777)\nos.mkdir('c')\nopen('d', 'w')"
     worker.ask(("define", "cell 1", closed, []), 10)
@@ -133,7 +136,7 @@ def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
 
 def test_a_class_may_be_graded_where_python_lies(grader: Grader, shared: Path) -> None:
     # The tree of every worker is within the folder then, and the rest of the folder is not.
-    workers = Workers(grader.batch.sandbox, private=(shared.parent,))
+    workers = Pool(grader.batch.sandbox, private=(shared.parent,))
     try:
         levels.prove_private(workers)
     finally:

@@ -13,14 +13,15 @@ import pytest
 from IPython.core import inputtransformer2
 from submissions import COUNT, TOY, TWICE
 
-from fullstack_llm.checks import calling, cases, codec, declared, draws, verdict
+from fullstack_llm.checks import cases, declared, draws, verdict
 from fullstack_llm.checks import judge as judging
 from fullstack_llm.checks.compare import same
 from fullstack_llm.checks.declared import Check
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.grading import names
-from fullstack_llm.grading.cells import without_magics
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.intake import names
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.worker import calling, codec
+from fullstack_llm.worker.cells import without_magics
 
 Graded = Callable[..., Result]
 LAB = declared.find("00_toy", TOY)

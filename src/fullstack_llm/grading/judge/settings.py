@@ -1,0 +1,39 @@
+"""What decides a score besides the submission: a run's reports carry it, and two runs can be compared by it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fullstack_llm.checks import declared
+from fullstack_llm.checks.declared import LabChecks
+from fullstack_llm.grading.intake.submissions import digest
+
+
+def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mapping[str, str]) -> dict[str, Any]:
+    """All that decides a score, besides the submission; `draws` are seeds, never the key."""
+    own = labs / f"{lab.slug}.ipynb"
+    return {
+        "lab": lab.slug,
+        "checks": _digest(sources(declared.labs(checks)[lab.slug])),
+        "own_cells": _digest([own] if own.is_file() else []),
+        "version": version("fullstack_llm"),
+        "isolation": level,
+        "draws": dict(seeds),
+    }
+
+
+def sources(package: Path) -> list[Path]:
+    """Return the files that decide a score: a lab's package, the checks, and what a worker runs."""
+    checks = Path(declared.__file__).parent
+    return sorted(path for folder in (package, checks, checks.parent / "worker") for path in folder.rglob("*.py"))
+
+
+def _digest(paths: list[Path]) -> str:
+    hashed = hashlib.sha256()
+    for path in paths:
+        hashed.update(f"{path.name} {digest(path)}\n".encode())
+    return hashed.hexdigest()
