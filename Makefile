@@ -73,8 +73,7 @@ nbgrader-env: $(NBGRADER)/.ready
 
 # ---- the site
 
-# The mutants are only counted, on the verification page.
-INPUTS := _config.yml _toc.yml book notebooks solutions labs src tests/mutants requirements.lock
+INPUTS := _config.yml _toc.yml book notebooks solutions labs src requirements.lock
 # Sphinx warns about a page when it reads it, and only then: after a failure it has to read all of them again.
 FORGET = rm -rf _build/.doctrees _build/html/index.html
 DIGEST = @$(PY) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)

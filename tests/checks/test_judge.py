@@ -9,8 +9,9 @@ import pytest
 import torch
 from planted import judged, scaled
 
-from fullstack_llm.checks import cases, codec, declared, draws, naming
+from fullstack_llm.checks import cases, declared, draws, naming
 from fullstack_llm.checks.exercise import exercise
+from fullstack_llm.worker import codec
 
 
 def right(x, factor):

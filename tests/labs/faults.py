@@ -8,9 +8,10 @@ from typing import Any
 
 from judged import KEYS, LabUnderTest, complete, defined, first_failure, judged, quiet, seeds
 
-from fullstack_llm.checks import calling, cases, codec, outline
+from fullstack_llm.checks import cases, outline
 from fullstack_llm.checks.declared import labs
 from fullstack_llm.checks.exercise import Answer, Exercise, source_of
+from fullstack_llm.worker import calling, codec
 
 
 def of_numbers(lab: LabUnderTest) -> Iterator[str]:

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import cases, codec, declared, draws, kinds
+from fullstack_llm.checks import cases, declared, draws, kinds
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.exercise import Answer, Exercise
 from fullstack_llm.checks.judge import NoValue, judge_check, judge_exercise
 from fullstack_llm.checks.limits import WALL
 from fullstack_llm.checks.notebook import _InProcess
 from fullstack_llm.checks.verdict import Outcome, Verdict
-from fullstack_llm.grading.cells import run
-from fullstack_llm.grading.judge import Session
-from fullstack_llm.grading.levels import strongest
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.grading.judge.session import Session
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.probing.levels import strongest
 from fullstack_llm.lessons import generate
+from fullstack_llm.worker import codec
+from fullstack_llm.worker.cells import run
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "grading" / "toy"
@@ -161,7 +162,7 @@ def run_notebook(book: dict[str, Any]) -> dict[str, int]:
 @contextmanager
 def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
     """Yield a function that gives the grader's verdict after some cells; one worker for all, unless it is lost."""
-    workers = Workers(strongest(), ("numpy",))
+    workers = Pool(strongest(), ("numpy",))
     session = Session(workers, [], lab.checks.exercises)
 
     def judge(cells: Cells, exercise: str) -> Verdict:
