@@ -126,7 +126,7 @@ def of_parity(lab: LabUnderTest, grade: Callable[..., Any], full: bool) -> Itera
         mutants = [source for source, _ in one.mutants()]
         trials |= {f"mistake {number}": source for number, source in enumerate(mutants if full else mutants[:1])}
         for label, source in trials.items():
-            theirs = grade((*lab.given, (one.name, source)), one.name)
+            theirs = grade((*lab.cells, (one.name, source)), one.name)
             ours = judged(lab, one.name, defined(lab, one.name, source))
             if seen(theirs) != seen(ours):
                 yield f"{one.name}, {label}: the grader says\n{theirs}\nand the notebook\n{ours}"

@@ -44,6 +44,11 @@ class LabUnderTest:
     reference: dict[str, str]
 
     @property
+    def cells(self) -> Cells:
+        """The lab's own cells, then the solution's answers, which a later answer may call."""
+        return self.given + tuple(self.reference.items())
+
+    @property
     def folder(self) -> Path:
         """Where the lab's package lies."""
         return TOY if self.solution.parent == TOY else declared.FOLDER
@@ -72,16 +77,16 @@ def seeds(lab: LabUnderTest, key: bytes = KEYS[0]) -> dict[str, str]:
 
 
 @functools.cache
-def _given(lab: LabUnderTest) -> dict[str, Any]:
+def _namespace(lab: LabUnderTest) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for label, source in lab.given:
+    for label, source in lab.cells:
         run(source, label, namespace)
     return namespace
 
 
 def defined(lab: LabUnderTest, exercise: str, source: str) -> Answer:
-    """Return the function that a source defines below the lab's own cells."""
-    namespace = dict(_given(lab))
+    """Return the function that a source defines below the lab's own cells and the other answers."""
+    namespace = dict(_namespace(lab))
     run(source, exercise, namespace)
     answer: Answer = namespace[exercise]
     return answer
