@@ -13,6 +13,9 @@ from fullstack_llm.checks.declared import labs
 from fullstack_llm.checks.exercise import Answer, Exercise, source_of
 from fullstack_llm.worker import calling, codec
 
+# An edit that names nothing, or imports nothing, would be recognised by its own error.
+SLIPS = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError")
+
 
 def of_numbers(lab: LabUnderTest) -> Iterator[str]:
     """Yield what is wrong with points, minutes and the number of exercises."""
@@ -58,7 +61,10 @@ def body(source: str) -> str:
 
 
 def of_mistakes(lab: LabUnderTest) -> Iterator[str]:
-    """Yield mistakes that keep all points, never return a value, or are shown another hint than their own."""
+    """Yield mistakes that keep all points, raise for a slip of the edit, or are shown another hint than their own.
+
+    What a student's own mistake raises is as good as a value: its hint stands beside the error.
+    """
     for one in lab.checks.declarations:
         for number, (answer, hint) in enumerate(one.mistaken):
             label = f"{one.name}, mistake {number} ({hint})"
@@ -67,16 +73,15 @@ def of_mistakes(lab: LabUnderTest) -> Iterator[str]:
                 yield f"{label}: loses no points where mistakes are named"
             elif hint not in (outcome.hint, outcome.advice):
                 yield f"{label}: is shown {outcome.advice or outcome.hint!r} in part {outcome.part!r}"
-            if not any(returns(lab, one, answer)):
-                yield f"{label}: returns no value in any case"
+            if slips := [reply[1] for reply in replies(lab, one, answer) if str(reply[1]).startswith(SLIPS)]:
+                yield f"{label}: is a slip of the edit, and no student's ({slips[0]})"
 
 
-def returns(lab: LabUnderTest, one: Exercise, answer: Answer) -> Iterator[bool]:
-    """Yield for each case whether a value is returned."""
+def replies(lab: LabUnderTest, one: Exercise, answer: Answer) -> Iterator[tuple[Any, ...]]:
+    """Yield the reply to the first case of each part."""
     for check in lab.checks.of(one.name):
-        for case in cases.KEPT.of(check, seeds(lab)[check.label]):
-            with quiet():
-                yield codec.decode(calling.call(answer, case.request))[0] == "value"
+        with quiet():
+            yield codec.decode(calling.call(answer, cases.KEPT.of(check, seeds(lab)[check.label])[0].request))
 
 
 def zeros(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import inspect
 import pkgutil
@@ -17,6 +18,7 @@ from fullstack_llm.checks.limits import limit
 from fullstack_llm.lessons import generate
 
 Pastes = dict[str, Any]
+CHEAP = {*dir(builtins), "math", "random", "re", "string", "np", "numpy", "torch", "nn", "F", "Counter"}
 
 
 def of_package(answers: tuple[str, ...]) -> Pastes:
@@ -39,9 +41,8 @@ def of_notebooks(paths: list[Path]) -> Pastes:
         sources = [cell["source"] for cell in generate.read(path) if cell["cell_type"] == "code"]
         names: dict[str, Any] = {"__name__": path.stem}
         for node in needed(sources):
-            # What takes over a second of CPU time, or raises, is not there for those that need it; imports take longer.
-            seconds = 60.0 if isinstance(node, (ast.Import, ast.ImportFrom)) else 1.0
-            with quiet(), limit(seconds, 6 * seconds):
+            # What raises, or takes long, is not there for those that need it.
+            with quiet(), limit(60.0, 360.0):
                 try:
                     exec(compile(ast.Module([node], []), f"<{path.name}>", "exec"), names)
                 except Exception:
@@ -66,12 +67,24 @@ def needed(sources: list[str]) -> Iterator[ast.stmt]:
     for node in reversed(nodes):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
             kept.append(node)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and is_cheap(node):
             found = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
             if any(isinstance(name.ctx, ast.Store) and name.id in reads for name in found):
                 reads |= {name.id for name in found}
                 kept.append(node)
     yield from reversed(kept)
+
+
+def is_cheap(node: ast.stmt) -> bool:
+    """Say whether an assignment calls nothing but builtins and plain libraries: no model is loaded or trained."""
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call):
+            root: ast.AST = call.func
+            while isinstance(root, (ast.Attribute, ast.Call, ast.Subscript)):
+                root = root.func if isinstance(root, ast.Call) else root.value
+            if isinstance(root, ast.Name) and root.id not in CHEAP:
+                return False
+    return True
 
 
 def _parsed(source: str) -> list[ast.stmt]:

@@ -55,7 +55,7 @@ def test_a_sound_lab_has_no_faults() -> None:
     [
         (LAST + "It is shadowed.\n    in xs => in list(xs)[:-1]\n", "It is shadowed.): is shown 'The last one"),
         ("It is none.\n    in xs => in list(xs)\n", "loses no points"),
-        ("It raises.\n    result += x => result += x.y\n", "returns no value in any case"),
+        ("It raises.\n    result += x => result += y\n", "is a slip of the edit"),
     ],
 )
 def test_a_mistake_with_a_fault_is_found(mistakes: str, said: str) -> None:
