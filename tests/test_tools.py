@@ -149,9 +149,8 @@ def copy(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(root / name, copy / name, ignore=ignore)
     for name in ("_config.yml", "pyproject.toml"):
         shutil.copy(root / name, copy)
-    for path in (copy / "src/fullstack_llm/checks").glob("*.py"):
-        if path.read_text(encoding="utf-8").find("\nLAB = ") >= 0:
-            path.unlink()
+    for package in (copy / "src/fullstack_llm/labs").glob("m*"):
+        shutil.rmtree(package)
     for path in (copy / "book").glob("*.md"):
         path.unlink()
     (copy / "book/intro.md").write_text("# Introduction\n", encoding="utf-8")
@@ -177,14 +176,13 @@ def test_a_new_module_passes_the_rules(copy: Path) -> None:
 
 
 def test_a_new_module_has_a_lab_that_works(copy: Path) -> None:
-    result = run_tests(copy, "tests/test_labs.py", "tests/test_mutants.py", "-k", "77_new_thing")
+    result = run_tests(copy, "tests/labs/test_labs.py", "-k", "77_new_thing")
     assert result.returncode == 0, result.stdout[-4000:]
 
 
 def test_a_new_module_is_formatted(copy: Path) -> None:
-    files = [
-        str(path) for path in (copy / "src/fullstack_llm/checks/new_thing.py", copy / "tests/mutants/77_new_thing.py")
-    ]
+    files = [str(path) for path in (copy / "src/fullstack_llm/labs/m77_new_thing").glob("*.py")]
+    assert len(files) == 2
     assert subprocess.run([sys.executable, "-m", "ruff", "check", "-q", *files], cwd=copy, check=False).returncode == 0
     assert (
         subprocess.run(

@@ -49,11 +49,13 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
 
 
 def prepare(class_: dict[str, list[str]]) -> Path:
-    """The folder of the class; beside it the check module, the lab, and the lab with torch in its set-up."""
+    """The folder of the class; beside it the lab's package, the lab, and the lab with torch in its set-up."""
     shutil.rmtree(HOME, ignore_errors=True)
     for name in ("checks", "labs", "torch", "class"):
         (HOME / name).mkdir(parents=True)
-    (HOME / "checks" / "five.py").write_text(checks(), "utf-8")
+    (HOME / "checks" / "mfive").mkdir()
+    for name, text in checks().items():
+        (HOME / "checks" / "mfive" / name).write_text(text, "utf-8")
     own = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}}
     for name, setup in (("labs", SETUP), ("torch", TORCH)):
         book = nbformat.from_dict(own | {"cells": [cell(setup, "setup", tags=["setup"])]})

@@ -186,9 +186,7 @@ def test_what_the_grader_stumbles_over_costs_one_and_is_no_zero(
 def spoil(checks: Path) -> None:
     """Checks in which nobody doubles rightly, and everybody counts."""
     path = checks / "m00_toy" / "double.py"
-    path.write_text(
-        path.read_text().replace("    return [x + x for x in xs]", "    return [x + x + 1 for x in xs] or None")
-    )
+    path.write_text(path.read_text().replace("[x + x for x in xs]", "[x + x + 1 for x in xs]"))
 
 
 DIFFERENT: dict[str, tuple[list[str], str]] = {

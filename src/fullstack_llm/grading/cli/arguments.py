@@ -30,7 +30,7 @@ def command(subparsers: Any, name: str, does: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=CODES, formatter_class=Help
     )
-    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of check modules, if not ours")
+    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of labs' packages, if not ours")
     parser.add_argument("--labs", type=Path, default=lab_cells.FOLDER, help="folder of the labs' own notebooks")
     return parser
 
