@@ -23,7 +23,7 @@ def hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
     mount = tmp_path / "cgroup"
     make = cgroup.make
 
-    def furnished(place: Path) -> Path:
+    def with_files(place: Path) -> Path:
         folder = make(place)
         for name in [*place.joinpath("files").read_text().split(), "cgroup.procs"]:
             folder.joinpath(name).touch()
@@ -35,7 +35,7 @@ def hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
 
     monkeypatch.setattr(cgroup, "MOUNT", mount)
     monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "membership")
-    monkeypatch.setattr(cgroup, "make", furnished)
+    monkeypatch.setattr(cgroup, "make", with_files)
     return build
 
 
@@ -143,13 +143,13 @@ def test_a_group_is_named_after_its_grader(tmp_path: Path) -> None:
     assert cgroup.make(tmp_path) != folder
 
 
-def test_a_process_enters_by_a_door(hierarchy: Hierarchy) -> None:
+def test_a_process_enters_a_cgroup_by_its_procs_fd(hierarchy: Hierarchy) -> None:
     mount = hierarchy("4:memory:/\n3:cpu:/\n")
     place(mount / "memory", "memory.limit_in_bytes")
     place(mount / "cpu", "")
     group = cgroup.Group(1, 1)
-    (door,) = group.doors()
-    confine.enter(door)
+    (procs_fd,) = group.doors()
+    confine.enter_cgroup(procs_fd)
     assert (group.folders[0] / "cgroup.procs").read_text() == "0"
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(door)
+        os.fstat(procs_fd)

@@ -31,7 +31,7 @@ def share(jobs: int = 1) -> int:
 # shared with no one, data what a program really asks for; a worker is one process, so this and FILES are its total.
 MEMORY = share()
 THREADS = 256
-FILES = namespaces.SIZES[namespaces.FOLDER]
+FILES = namespaces.TMPFS_SIZES[namespaces.FOLDER]
 LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
 
 
@@ -98,7 +98,7 @@ def command(
     python = [sys.executable, *SAFE]
     line = [*python, str(PACKAGE / "worker" / "main.py"), text, *map(str, fds)]
     if sandbox.namespaces:
-        line = [*namespaces.arguments(mounts(there)), *line]
+        line = [*namespaces.bwrap_arguments(mounts(there)), *line]
     if uid := sandbox.uid():
         paths = dict.fromkeys((sys.base_prefix, sys.prefix, str(PACKAGE), str(Path(folder).parent)))
         line = [*python, str(PACKAGE / "grading" / "isolation" / "launch.py"), str(uid), *paths, "--", *line]

@@ -13,7 +13,9 @@ from fullstack_llm.worker.confine import landlock
 def remedy(name: str) -> str:
     """What to do about a missing level on this machine, as far as can be told."""
     if name == "B":
-        known = f"version {landlock.version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
+        known = (
+            f"version {landlock.abi_version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
+        )
         if os.geteuid():
             return f"Remedy: a kernel with Landlock ({known}), or start the grader as root."
         judges = " ".join(str(one) for one in world().hidden)
