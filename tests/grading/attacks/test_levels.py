@@ -139,6 +139,6 @@ def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
             timeout=600,
         )
     finally:
-        usage.remove(str(home))
+        usage.remove_folder(str(home))
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
     assert "skipped" not in run.stdout

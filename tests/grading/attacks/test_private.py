@@ -131,7 +131,7 @@ def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
         assert not Path(folder).exists()
     finally:
         workers.close()
-        usage.remove(workers.base)
+        usage.remove_folder(workers.base)
 
 
 def test_a_class_may_be_graded_where_python_lies(grader: Grader, shared: Path) -> None:

@@ -20,7 +20,7 @@ from fullstack_llm.grading.intake.choose import choose
 from fullstack_llm.grading.intake.submissions import File, Submission
 from fullstack_llm.grading.isolation.sandbox import Sandbox
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.grading.machine.errors import GraderError, Unfair, enough
+from fullstack_llm.grading.machine.errors import GraderError, RetryableError, require_memory
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import prove_private, strongest
 from fullstack_llm.worker.confine import confine
@@ -62,7 +62,7 @@ def _fairly(action: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
     for _ in range(2):
         try:
             return action()
-        except Unfair as error:
+        except RetryableError as error:
             # It may have been another's doing, which has ended as well.
             why = str(error)
         except GraderError:
@@ -159,7 +159,7 @@ def _grade(one: Submission) -> Graded:
 
 def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[Graded]:
     """Each student's result, as they get ready; with several jobs, in processes of their own."""
-    enough(jobs)
+    require_memory(jobs)
     batch = replace(batch, sandbox=batch.sandbox.shared(jobs))
     if jobs == 1:
         with grader(batch) as one:

@@ -12,7 +12,7 @@ from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.judge import judge_exercise
 from fullstack_llm.checks.show import plain
 from fullstack_llm.checks.verdict import Verdict
-from fullstack_llm.grading.machine.errors import Gone, GraderError
+from fullstack_llm.grading.machine.errors import GraderError, WorkerLost
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy
 from fullstack_llm.worker import codec
@@ -66,7 +66,7 @@ def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, A
             while chunk := file.read(CHUNK):
                 worker.ask(("put", chunk), READ_SECONDS)
         reply = codec.decode(worker.ask(("read", path.suffix.lower()), READ_SECONDS))
-    except Gone as gone:
+    except WorkerLost as gone:
         raise ValueError(f"the file cannot be read: {gone.why}") from None
     except BaseException:
         worker.close()
@@ -84,7 +84,7 @@ def _reviewed(worker: WorkerProxy, book: dict[str, Any], lab: LabChecks) -> list
     table = {exercise: list(names) for exercise, names in lab.review.items()}
     try:
         reply = codec.decode(worker.ask(("review", book["cells"], table), REVIEW_SECONDS))
-    except Gone as gone:
+    except WorkerLost as gone:
         return [f"the code could not be looked through: {gone.why}"]
     return [plain(sentence, 500) for sentence in reply[1]]
 

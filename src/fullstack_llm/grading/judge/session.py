@@ -11,7 +11,7 @@ from fullstack_llm.checks.declared import Check
 from fullstack_llm.checks.judge import NoValue, too_long
 from fullstack_llm.checks.limits import WALL
 from fullstack_llm.checks.show import plain
-from fullstack_llm.grading.machine.errors import Gone, Unfair
+from fullstack_llm.grading.machine.errors import RetryableError, WorkerLost
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy
 from fullstack_llm.worker import codec
@@ -35,7 +35,7 @@ class Session:
         self.in_text: list[str] = []
         # Of a check: its CPU seconds, those that are left of them, and of the time by the clock.
         self.seconds = self.cpu = self.left = 0.0
-        self.unfair: Unfair | None = None
+        self.unfair: RetryableError | None = None
         self.end = time.monotonic() + SUBMISSION_SECONDS
 
     def define(self) -> None:
@@ -51,7 +51,7 @@ class Session:
                 continue
             try:
                 reply = self._decoded(self._ask(("define", label, source, list(self.exercises)), left))
-            except Gone as gone:
+            except WorkerLost as gone:
                 self.lost[number] = f"it was left out: {gone.why}"
                 return self.start_again()
             match reply:
@@ -67,10 +67,10 @@ class Session:
         assert self.worker
         try:
             return self.worker.ask(request, seconds, cpu)
-        except Unfair as unfair:
+        except RetryableError as unfair:
             # A check takes what is raised in it for its own fault, so this is kept for the end.
             self.unfair = unfair
-            raise Gone("died", str(unfair)) from None
+            raise WorkerLost("died", str(unfair)) from None
 
     def _decoded(self, frame: bytes) -> Any:
         try:
@@ -105,7 +105,7 @@ class Session:
         try:
             if self.worker:
                 self._ask(("define", "", "", list(self.exercises)), CELL_SECONDS)
-        except Gone:
+        except WorkerLost:
             self.worker = None
 
     def _missing(self, name: str) -> str:
@@ -129,7 +129,7 @@ class Session:
         begin, worker = time.monotonic(), self.worker
         try:
             return self._ask(("call", name, values), max(self.left, 0.0), max(self.cpu, 0.0))
-        except Gone as gone:
+        except WorkerLost as gone:
             self.worker = None
             if gone.kind == "timeout":
                 raise too_long(name, self.seconds) from None
