@@ -77,8 +77,10 @@ def owner(root: Path, test: str) -> str:
 
     >>> owner(ROOT, "tests/browser/test_pages.py::test_page[book/04a_attention.html]")
     '04'
-    >>> owner(ROOT, "tests/labs/test_labs.py::test_x[03_tokenization]"), owner(ROOT, "tests/rules/test_rule_site.py::test_x")
-    ('03', '')
+    >>> owner(ROOT, "tests/labs/test_labs.py::test_x[03_tokenization]")
+    '03'
+    >>> owner(ROOT, "tests/rules/test_rule_site.py::test_x")
+    ''
     """
     path, _, rest = test.partition("::")
     parameter = re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest)

@@ -78,7 +78,7 @@ def restart() -> None:
     def gone(self: session.Session) -> None:
         raise judging.NoValue("died", "there is no other worker")
 
-    session.Session.start_again = gone  # type: ignore[method-assign]
+    session.Session.restart = gone  # type: ignore[method-assign]
 
 
 def shapes() -> None:

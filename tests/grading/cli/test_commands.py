@@ -17,7 +17,7 @@ from submissions import cell as code_cell
 
 from fullstack_llm.grading.cli.commands import main
 from fullstack_llm.grading.intake.roster import Person
-from fullstack_llm.grading.reports.report import cell
+from fullstack_llm.grading.reports.report import safe_cell
 
 
 def command(*arguments: object, cwd: Path, safe: bool = False) -> list[str]:
@@ -145,11 +145,11 @@ def test_a_page_shows_input_values_hint_and_traceback(done: tuple[subprocess.Com
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", " =1", "\t=1", "%x", "|x"])
 def test_formulas_are_texts(text: str) -> None:
-    assert cell(text).startswith("'")
-    assert cell("ada") == "ada"
+    assert safe_cell(text).startswith("'")
+    assert safe_cell("ada") == "ada"
     # A program that ends cells at semicolons begins another one behind each.
-    assert cell(f"ada;{text}") == f"ada;{text[: len(text) - len(text.lstrip())]}'{text.lstrip()}"
-    assert cell("ada; lab 03") == "ada; lab 03"
+    assert safe_cell(f"ada;{text}") == f"ada;{text[: len(text) - len(text.lstrip())]}'{text.lstrip()}"
+    assert safe_cell("ada; lab 03") == "ada; lab 03"
 
 
 WRONG: dict[str, tuple[list[object], str]] = {

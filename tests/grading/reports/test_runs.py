@@ -287,7 +287,7 @@ def test_old_reports_are_kept_until_the_new_ones_are_complete(
 
 
 def test_one_run_at_a_time(grade: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with runs.alone(tmp_path / "out"):
+    with runs.locked(tmp_path / "out"):
         assert grade() == 2
     assert "another run is writing" in capsys.readouterr().err
     assert grade() == 0
