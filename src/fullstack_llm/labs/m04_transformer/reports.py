@@ -43,7 +43,7 @@ def entries(stages, name, *factors):
 
 
 def faulty(exercise: Exercise, draw: Draw, sizes):
-    """Draw a block for each mistake declared below that gives other stages of the right shapes, and its report."""
+    """Draw a block for each declared mistake that gives other stages of the right shapes, with its report."""
     nothing = dict.fromkeys(ORDER, torch.tensor(0.0))
     for fault in draw.sample([fault for fault, _ in naming.mistaken(exercise)], len(naming.mistaken(exercise))):
         block = drawn(draw, *sizes)
