@@ -94,7 +94,7 @@ The rows do not add up to one: the future was taken out after the softmax, and i
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen
 A score of 0 is no ban: e^0 is 1, so the future keeps a share. Set its scores to -inf.
     -math.inf => 0.0
-Nothing is left to divide by: the future, or another row, took all of the exponential. Hide, then subtract a row's own maximum.
+Nothing is left to divide by: the future, or another row, took it all. Hide first, then subtract a row's own maximum.
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
     .softmax(-1) => .sub(scores[seen].max()).exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
 exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
@@ -107,7 +107,7 @@ The mask is a large negative number here, and scores can be lower: use -inf.
     -math.inf => -100.0
     -math.inf => -1e3
     -math.inf => -1e4
-The queries are the last of the keys' positions, not the first: query t is at S - T + t. (is_causal=True has the same gap.)
+The queries are the last of the keys' positions, not the first, as is_causal=True has it: query t is at S - T + t.
     .tril(S - T) => .tril()
 Only the last T keys are read: the queries see all that came before them, too.
     (T, d), S = q.shape, len(k) => k, v = k[-len(q) :], v[-len(q) :]\\n    (T, d), S = q.shape, len(k)

@@ -106,7 +106,7 @@ def library(x, weights, config, reported):
     return s, next((name for name, how in zip(ORDER, far, strict=True) if how > 1e-3), "")
 
 
-STAGES = "If a stage is named in brackets, it is the first, in the table's order, where yours is not right: see its row there."
+STAGES = "If a stage is named in brackets, it is the first in the table's order where yours is not right: see its row."
 CULPRIT = (
     "The first name whose reported stage is not yours, or an empty string. If your own are not right, mend them first."
 )
@@ -211,7 +211,7 @@ The named stage is wrong because something before it is: name the first, in the 
     wrong[0] => wrong[-1]
 If all stages are right, the name is an empty string, not None.
     wrong[0] if wrong else "" => wrong[0] if wrong else None
-The named stage differs by rounding alone: allow in every entry a thousandth of the largest, by absolute value, of yours.
+The named stage differs by rounding alone: allow, in every entry, a thousandth of your largest, by absolute value.
     <= bound[name] => <= 0
     1e-3 * s[name].abs().max() => 1e-3 * s[name].abs()
     1e-3 * s[name].abs().max() => 1e-3 * s[name].max()
@@ -226,7 +226,7 @@ A few entries are off here, by two thousandths: take the largest difference, no 
     1e-3 * s[name].abs().max() => 1e-2 * s[name].abs().max()
     (off[name] <= bound[name]).all() => off[name].mean() <= 1e-3 * s[name].abs().mean()
     (off[name] <= bound[name]).all() => off[name].norm() <= 1e-3 * s[name].norm()
-nan is neither larger nor smaller than anything, so no comparison by > finds it: ask whether all entries are near enough.
+nan is neither larger nor smaller than anything, so no comparison by > finds it: ask whether all are near enough.
     not (off[name] <= bound[name]).all() => (off[name] > bound[name]).any()
 The report is wrong here, and the answer says nothing: compare each reported stage with yours, beginning with norm1.
     wrong[0] if wrong else "" => ""

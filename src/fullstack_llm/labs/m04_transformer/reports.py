@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from fullstack_llm.checks import Draw, naming
+from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import Exercise
 from fullstack_llm.labs.m04_transformer.inputs import normal
 
@@ -43,9 +43,9 @@ def entries(stages, name, *factors):
 
 
 def faulty(exercise: Exercise, draw: Draw, sizes):
-    """Draw a block for each mistake declared below that gives other stages of the right shapes, and its report."""
+    """Draw a block for each declared mistake that gives other stages of the right shapes, with its report."""
     nothing = dict.fromkeys(ORDER, torch.tensor(0.0))
-    for fault in draw.sample([fault for fault, _ in naming.mistaken(exercise)], len(naming.mistaken(exercise))):
+    for fault in draw.sample([fault for fault, _ in exercise.mistaken], len(exercise.mistaken)):
         block = drawn(draw, *sizes)
         right, wrong = exercise(*block, nothing)[0], fault(*block, nothing)[0]
         if isinstance(wrong, dict) and all(wrong[name].shape == right[name].shape for name in ORDER):

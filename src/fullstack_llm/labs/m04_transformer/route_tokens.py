@@ -110,14 +110,14 @@ The softmax runs over the experts of one token, along the last dimension.
     softmax(-1) => softmax(0) && logits.sort => p.sort
 exp overflows: subtract the largest logit first, or use torch.softmax.
     logits.double().softmax(-1) => logits.exp() / logits.exp().sum(1, keepdim=True)
-f is a share of all N * k choices, and its entries add up to one; this is k times as large, as in transformers' own loss.
+f is a share of all N * k choices, and adds up to one; this is k times as large, as in transformers' own loss.
     / (N * k) => / N
 The factor E is missing, or undone by a mean over the experts: perfect balance costs 1.
     E * (f => (f
 f times P: here one of the two stands twice. f is an expert's share of the choices, P its mean probability.
     f * P => f * f
     f * P => P * P
-P is the mean of the probabilities of *all* experts, before the choice: here those not chosen are zero, or shares are meant.
+P is the mean of the probabilities of *all* experts, before the choice: here those not chosen are zero.
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, shares).mean(0)
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, chosen).mean(0)
 The factor is E, the number of experts, not k.
