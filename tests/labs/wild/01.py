@@ -21,7 +21,7 @@ def backward_order(parents, output):
     return order
 """
 GRADIENT = """
-def gradient(program, inputs):
+def reverse_mode(program, inputs):
     values, grads, result = evaluate(program, inputs), {len(program) - 1: 1.0}, [0.0] * len(inputs)
     def give(i, g):
         grads[i] = grads.get(i, 0.0) + g
@@ -83,7 +83,7 @@ def gradient_check(program, inputs, claimed, eps, tolerance):
 """
 RIGHT = [
     ("backward_order", ORDER),
-    ("gradient", GRADIENT),
+    ("reverse_mode", GRADIENT),
     ("unbroadcast", FRONT + """    for i, n in enumerate(shape):
         if grad.shape[i] != n:
             grad = np.stack([part.sum(i) for part in np.split(grad, n, axis=i)], axis=i)
@@ -111,10 +111,10 @@ WRONG = [
     ("backward_order", edited(ORDER, "in seen for p in parents[n]", "in seen for p in set(parents[n])"), "too early"),
     ("backward_order", edited(ORDER, "if not waiting[p]", "if p not in order + heap"), "before one of its users"),
     ("backward_order", edited(ORDER, "for n in seen for p", "for n in range(len(parents)) for p"), "Those never come"),
-    ("gradient", edited(GRADIENT, "grads.get(i, 0.0) + g", "g"), "do not overwrite"),
-    ("gradient", edited(GRADIENT, "== values[k]]", "== values[k]][:1]"), "each gets half"),
-    ("gradient", edited(GRADIENT, 'case ("max", i, j)', 'case ("maximum", i, j)'), "max hands on nothing"),
-    ("gradient", edited(GRADIENT, "g / values[i]", "g * values[k]"), ""),
+    ("reverse_mode", edited(GRADIENT, "grads.get(i, 0.0) + g", "g"), "do not overwrite"),
+    ("reverse_mode", edited(GRADIENT, "== values[k]]", "== values[k]][:1]"), "each gets half"),
+    ("reverse_mode", edited(GRADIENT, 'case ("max", i, j)', 'case ("maximum", i, j)'), "max hands on nothing"),
+    ("reverse_mode", edited(GRADIENT, "g / values[i]", "g * values[k]"), ""),
     ("unbroadcast", FRONT + "    return grad\n", "were stretched too"),
     ("unbroadcast", FRONT + """    for i, n in enumerate(shape):
         if grad.shape[i] != n:

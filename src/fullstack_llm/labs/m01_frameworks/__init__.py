@@ -3,6 +3,6 @@
 ANSWERS: tuple[str, ...] = ()
 # fmt: off
 EXERCISES = (
-    "backward_order", "gradient", "unbroadcast", "matmul_backward",
+    "backward_order", "reverse_mode", "unbroadcast", "matmul_backward",
     "cross_entropy_with_z_loss", "gradient_check", "optimizer_step", "diagnose",
 )

@@ -8,7 +8,7 @@ from fullstack_llm.labs.m01_frameworks.inputs import BO, FRAMEWORKS, draw_progra
 
 
 @exercise(minutes=25, difficulty=3, review=FRAMEWORKS, uses=(evaluate,))
-def gradient(program, inputs):
+def reverse_mode(program, inputs):
     values = evaluate(program, inputs)
     grads, result = [0.0] * len(program), [0.0] * len(inputs)
     grads[-1] = 1.0
@@ -32,7 +32,7 @@ def gradient(program, inputs):
     return result
 
 
-@gradient.right
+@reverse_mode.right
 def library(program, inputs):
     import torch
 
@@ -45,7 +45,7 @@ def library(program, inputs):
     return [0.0 if grad is None else grad.item() for grad in grads]
 
 
-@gradient.right
+@reverse_mode.right
 def forwards(program, inputs):
     # One row of the Jacobian a step: the derivatives of its value with respect to all inputs.
     import numpy as np
@@ -66,7 +66,7 @@ def forwards(program, inputs):
     return rows[-1].tolist()
 
 
-@gradient.part(8, "Each step hands to each argument its own gradient times its exact derivative there.")
+@reverse_mode.part(8, "Each step hands to each argument its own gradient times its exact derivative there.")
 def each_value_used_once(draw: Draw):
     # Corners first, where a difference quotient gives what no rule does; near a pole it is far off.
     yield from (([("input", 0), ("relu", 0)], [x]) for x in (-2.0, 0.0, 2.0))
@@ -79,7 +79,9 @@ def each_value_used_once(draw: Draw):
     yield from (draw_program(draw, num, num, shared=False) for num in (2, 3, 5, 7))
 
 
-@gradient.part(8, "When a step has its turn, all its users have had theirs: add up what they hand on.", "used again")
+@reverse_mode.part(
+    8, "When a step has its turn, all its users have had theirs: add up what they hand on.", "used again"
+)
 def values_used_again(draw: Draw):
     yield [("input", 0), ("exp", 0), ("add", 1, 0)], [0.5]
     yield [("input", 1), ("input", 1), ("mul", 0, 1)], [3.0, 5.0]
@@ -91,7 +93,7 @@ def values_used_again(draw: Draw):
     yield [("input", 0), ("input", 1), *(("add", i, 0) for i in range(1, 3001)), ("max", 3001, 0)], [0.5, 0.25]
 
 
-gradient.mistakes("""
+reverse_mode.mistakes("""
 max hands on nothing here: the larger argument gets the gradient, and of two equal ones each gets half.
     [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]), (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => []
     (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] > x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] > x[1])
@@ -136,4 +138,4 @@ These are the values in an array: return a list of floats.
 These are the gradients of the first steps: an input's gradient is found at the steps that read it.
     return result => return grads[: len(inputs)]
 """)
-EXERCISE = gradient
+EXERCISE = reverse_mode
