@@ -173,9 +173,9 @@ def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
     def judge(cells: Cells, exercise: str) -> Verdict:
         session.cells, session.lost = list(cells), {}
         if session.worker is None:
-            session.start_again()
+            session.restart()
         else:
-            session.define()
+            session.run_cells()
         assert not session.problems, session.problems
         return judge_exercise(lab.checks, exercise, session, seeds(lab))
 

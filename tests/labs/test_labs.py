@@ -15,7 +15,7 @@ from pasting import module_of, of_notebooks, of_package, pasted
 
 from fullstack_llm.checks.declared import labs
 from fullstack_llm.grading.judge import lab_cells
-from fullstack_llm.grading.judge.batch import Batch, grader
+from fullstack_llm.grading.judge.batch import Batch, open_grader
 from fullstack_llm.worker import review
 
 FULL = os.environ.get("FULLSTACK_LLM_FULL") == "1"
@@ -73,7 +73,7 @@ def test_a_lab_runs_from_top_to_bottom(slug: str, monkeypatch: pytest.MonkeyPatc
 def test_the_grader_agrees_on_whole_files(slug: str, tmp_path: Path) -> None:
     lab = load(slug)
     (tmp_path / f"{slug}.ipynb").write_text(json.dumps(notebook(lab, written=False)), "utf-8")
-    with grader(Batch(slug, seeds(lab), lab.folder, lab_cells.FOLDER if slug != "00_toy" else tmp_path)) as one:
+    with open_grader(Batch(slug, seeds(lab), lab.folder, lab_cells.FOLDER if slug != "00_toy" else tmp_path)) as one:
         for written, points in ((True, 100), (False, 0)):
             path = tmp_path / f"{written}.ipynb"
             path.write_text(json.dumps(notebook(lab, written)), "utf-8")
