@@ -171,7 +171,7 @@ def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
     session = Session(workers, [], lab.checks.exercises)
 
     def judge(cells: Cells, exercise: str) -> Verdict:
-        session.cells, session.lost = list(cells), {}
+        session.cells, session.skipped = list(cells), {}
         if session.worker is None:
             session.restart()
         else:
