@@ -78,7 +78,9 @@ def large(draw: Draw):
 
 
 @causal_attention.part(
-    5, "With one query, which stands last, all keys are seen. How many by others?", "more keys than queries"
+    5,
+    "With one query, which stands last, all keys are seen. How many does each of several see?",
+    "more keys than queries",
 )
 def more_keys(draw: Draw):
     yield attended(draw, 3, 5, 3, 2)
