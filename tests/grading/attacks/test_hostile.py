@@ -141,7 +141,7 @@ def test_a_reply_that_is_taken_back_is_waited_for(graded: Graded, monkeypatch: p
     read, times = os.read, itertools.count()
 
     def sometimes(fd: int, size: int) -> bytes:
-        if size == proxy.PIECE and next(times) % 2 == 0:
+        if size == proxy.READ_BYTES and next(times) % 2 == 0:
             raise BlockingIOError
         return read(fd, size)
 
