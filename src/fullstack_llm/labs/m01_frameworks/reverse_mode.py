@@ -79,7 +79,9 @@ def each_value_used_once(draw: Draw):
     yield from (draw_program(draw, num, num, shared=False) for num in (2, 3, 5, 7))
 
 
-@reverse_mode.part(8, "Add up what all users of a step hand on, before that step has its turn.", "used again")
+@reverse_mode.part(
+    8, "When a step has its turn, all its users have had theirs: add up what they hand on.", "used again"
+)
 def values_used_again(draw: Draw):
     yield [("input", 0), ("exp", 0), ("add", 1, 0)], [0.5]
     yield [("input", 1), ("input", 1), ("mul", 0, 1)], [3.0, 5.0]
