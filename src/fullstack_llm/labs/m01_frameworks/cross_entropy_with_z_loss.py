@@ -102,6 +102,7 @@ The derivative of a square has a factor 2.
     {GRAD} => {GRAD[4:]}
 log Z has a gradient: it is p, the softmax.
     {GRAD} => {GRAD[:-4]}
+    {GRAD} => {GRAD[:-1]}(p - one_hot)
 log Z belongs to the logits as they came: add the largest, which was subtracted, again.
     {Z} => z_weight * (log_z - top)[:, 0] ** 2 && {GRAD} => 2 * z_weight * (log_z - top) * p
     {Z} => z_weight * (log_z - top)[:, 0] ** 2 - top[:, 0] && {GRAD} => 2 * z_weight * (log_z - top) * p

@@ -142,6 +142,8 @@ dW3: the input of W3 is r, the sum of both paths.
     r.T @ g["dz"] => h.T @ g["dz"]
 dW2: the input of W2 is h, after the ReLU, not a.
     h.T @ g["dr"] => a.T @ g["dr"]
+da: the mask is where a is positive, not where the gradient is.
+    (a > 0) => (g["dh"] > 0)
 da: the ReLU passes nothing back where a was negative.
     g["dh"] * (a > 0) => g["dh"]
 db1: the bias was added to every row, so its gradient is the sum over rows, not the mean.

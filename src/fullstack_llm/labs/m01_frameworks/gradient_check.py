@@ -145,7 +145,8 @@ The tolerance is an argument: another one was used here.
 {OTHER_TOLERANCE}
 These are the positions of the right claims: list the wrong ones.
     if not (math => if (math
-List the positions of the wrong claims, not the claims.
+List the positions of the wrong claims: not the claims, and no verdict for each.
+    return found, wrong => return found, [i in wrong for i in range(len(found))]
     wrong.append(i) => wrong.append(c)
 List the positions in rising order.
     return found, wrong => return found, wrong[::-1]

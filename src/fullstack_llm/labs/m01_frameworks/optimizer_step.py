@@ -112,14 +112,17 @@ This is Nesterov's step, which looks ahead: here it is p - lr * u.
     p - lr * u => p - lr * (g + settings["momentum"] * u)
 lr belongs to the step, not into u: the state is {{'u': momentum * u + g}}.
     {U} => settings["momentum"] * state["u"] + lr * g if state else lr * g && p - lr * u => p - u
-The bias correction is missing: m and v start at zero, so they are divided by 1 - beta**t.
+A bias correction is missing: m and v start at zero, so both are divided, each by its 1 - beta**t.
     m / (1 - beta1**t), v / (1 - beta2**t) => m, v
+    v / (1 - beta2**t) => v
+    m / (1 - beta1**t), v / => m, v /
 The first step is number 1: count before you correct.
     beta1**t), v / (1 - beta2**t) => beta1 ** (t - 1)), v / (1 - beta2 ** (t - 1))
 eps stands outside the square root.
     (np.sqrt(v_hat) + eps) => np.sqrt(v_hat + eps)
 The step is divided by the *root* of the corrected v.
     np.sqrt(v_hat) => v_hat
+    np.sqrt(v_hat) => np.sqrt(v) / (1 - beta2**t)
 eps is added here before v is corrected: correct v, take its root, then add eps.
     (np.sqrt(v_hat) + eps) => ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))
 This is Adam with the decay inside the gradient: AdamW shrinks the weights apart from it.

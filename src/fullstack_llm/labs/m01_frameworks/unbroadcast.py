@@ -89,6 +89,8 @@ A repeated dimension is summed to size 1: each run of k is a sum of its own.
     (i * size // big for => (0 if size < big else i for && return total => return total[tuple(slice(1 if 1 < n < m else None) for n, m in zip(shape, grad.shape[missing:]))]
 These are sums over every n-th entry, as for np.tile: an entry's copies stand side by side, as np.repeat puts them.
     i * size // big => i % size
+All that was summed is summed as if it had stood in front: each dimension is summed in its own place.
+    return total => return grad.reshape(-1, *shape).sum(0)
 """)
 
 
