@@ -57,7 +57,7 @@ def sample(top: psutil.Process) -> tuple[int, int]:
             name = " ".join(one.cmdline())
         except psutil.Error:
             continue
-        if "worker.py" in name:
+        if "worker/main.py" in name:
             working += own
         else:
             grading += own

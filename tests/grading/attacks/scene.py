@@ -64,7 +64,7 @@ def scene() -> Iterator[Scene]:
         names = {
             "canary": repr(str(canary)),
             "folder": repr(str(folder)),
-            "checks": repr(str(TOY / "toy.py")),
+            "checks": repr(str(TOY / "m00_toy" / "count.py")),
             "judge": repr(str(grading / "judge" / "grade.py")),
             "port": str(streams[0].getsockname()[1]),
             "socket": repr(str(folder / "socket")),
