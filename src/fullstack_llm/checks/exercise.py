@@ -168,7 +168,7 @@ class Exercise:
         """Return the hint of the first mistake that on these inputs gives a value that fits, or raises this error."""
         for function, hint in self.mistaken:
             try:
-                value = function(*values)
+                value = generic.tensors(function(*values))
                 found = not error and fits(value)
             except Exception as caught:
                 found = error == f"{type(caught).__name__}: {caught}"
@@ -191,7 +191,8 @@ class Exercise:
         return judge
 
     def _compare(self, part: Part, student: Answer, values: tuple[Any, ...]) -> None:
-        want, case = self.oracle(*values), dict(zip(inspect.signature(self.oracle).parameters, values, strict=True))
+        want = generic.tensors(self.oracle(*values))
+        case = dict(zip(inspect.signature(self.oracle).parameters, values, strict=True))
         try:
             got = generic.tensors(student(*values))
         except NoValue as nothing:
