@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from fullstack_llm.expect import recorded, write_record
-from fullstack_llm.transformer import trials
-from fullstack_llm.transformer.memory import peak_bytes
+from fullstack_llm import recorded
+from fullstack_llm.experiments import m04_trials as trials
+from fullstack_llm.measure import peak_bytes
 from tests.transformer.allocator import allocated
 
 NAME = "transformer-attention"
@@ -36,9 +36,9 @@ def main() -> None:
     ratio = values["seconds_over_fused"]["naive"][2]
     assert ratio >= FLOOR, f"naive takes {ratio:.1f} times as long as fused, expected at least {FLOOR}"
     if options.record:
-        write_record(NAME, "python -m benchmarks.attention --record", values, ["torch"])
+        recorded.write(NAME, "python -m benchmarks.attention --record", values, ["torch"])
         return
-    record = recorded(NAME)["values"]
+    record = recorded.load(NAME)["values"]
     for key in ("peak", "peak_backward"):
         for kind in KINDS:
             assert values[key][kind] == record[key][kind][:3], f"{key} of {kind} differs from the recorded run"

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from fullstack_llm import bpe, corpus
-from fullstack_llm.expect import recorded, write_record
 from tests.oracles import library_merges, library_tokenizer, naive_merges
+
+from fullstack_llm import corpus, recorded
+from fullstack_llm.tokenization import bpe
 
 RECORD = "bpe-1mb"
 COUNTS = [10, 20, 50, 100, 200, 500, 1000]
@@ -38,9 +39,9 @@ def main() -> None:
     if options.merges == COUNTS[-1]:
         assert speedup >= FLOOR, f"incremental is {speedup:.1f} times as fast as naive, expected at least {FLOOR}"
     if options.record:
-        write_record(RECORD, "python -m benchmarks.bpe --record", values, ["tokenizers"])
+        recorded.write(RECORD, "python -m benchmarks.bpe --record", values, ["tokenizers"])
     else:
-        compare(values, recorded(RECORD)["values"])
+        compare(values, recorded.load(RECORD)["values"])
 
 
 def measure(text: str, counts: list[int]) -> dict:

@@ -15,8 +15,8 @@ import os
 import statistics
 import sys
 
-from fullstack_llm.expect import write_record
-from fullstack_llm.grading.errors import GraderError
+from fullstack_llm import recorded
+from fullstack_llm.grading.machine.errors import GraderError
 
 from .graders import classes, others, ours
 from .graders.questions import FRAUDS, QUESTIONS, SETUP, TORCH, submissions
@@ -46,7 +46,7 @@ def main() -> None:
     except GraderError as error:
         sys.exit(f"the course's grader cannot work here: {error}")
     if options.record:
-        write_record(RECORD, "python -m benchmarks.grading --record", values, ["numpy", "torch"])
+        recorded.write(RECORD, "python -m benchmarks.grading --record", values, ["numpy", "torch"])
 
 
 def measure(rounds: int) -> dict:

@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
-from fullstack_llm.expect import recorded, write_record
-from fullstack_llm.transformer import count, specialists, trials
+from fullstack_llm import recorded
+from fullstack_llm.experiments import m04_specialists as specialists
+from fullstack_llm.experiments import m04_trials as trials
+from fullstack_llm.transformer import count
 from fullstack_llm.transformer.shape import Shape
 
 CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
@@ -59,7 +61,7 @@ def main() -> None:
     for name in options.names or CASES:
         if options.record:
             command = f"python -m benchmarks.transformer {name} --record"
-            write_record(
+            recorded.write(
                 f"transformer-{name}", command, MEASURES[name](in_full(name)), ["torch", "transformers"], seed=0
             )
         else:
@@ -68,7 +70,7 @@ def main() -> None:
 
 def compare(name: str) -> None:
     """Assert that each case begins as the record says."""
-    record = recorded(f"transformer-{name}")["values"]
+    record = recorded.load(f"transformer-{name}")["values"]
     for case, run in CASES[name].items():
         again, before = run(0, until=BEGINNING).losses[:: trials.EVERY], record["losses"][case][0]
         apart = max(abs(x - y) for x, y in zip(again, before, strict=False))

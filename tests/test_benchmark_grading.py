@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.graders import classes, others, ours, questions
-from fullstack_llm.expect import recorded
-from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.levels import strongest
+from fullstack_llm import recorded
+from fullstack_llm.grading.judge.batch import Grader
+from fullstack_llm.grading.probing.levels import strongest
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_lock_names_the_grader_that_it_is_for() -> None:
 
 
 def test_the_recorded_run_is_of_these_questions() -> None:
-    values = recorded("grading")["values"]
+    values = recorded.load("grading")["values"]
     assert values["questions"] == len(questions.QUESTIONS)
     assert values["submissions"] == len(questions.submissions() | questions.FRAUDS)
     assert not any(values["frauds_paid"]["A, warm"].values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fullstack_llm.checks import Wrong, check, registry, require
+from fullstack_llm.checks import Wrong, check, declared, require
 from fullstack_llm.checks.draws import draw_for
 from fullstack_llm.checks.notebook import Lab, lab
 from fullstack_llm.checks.show import plain, show
@@ -22,7 +22,7 @@ TOY = Path(__file__).parent / "grading" / "toy"
 
 @pytest.fixture
 def toy() -> Lab:
-    return Lab(registry.find("00_toy", TOY))
+    return Lab(declared.find("00_toy", TOY))
 
 
 def double(xs: list[int]) -> list[int]:
@@ -135,7 +135,7 @@ def test_keyboard_interrupt_passes(toy: Lab) -> None:
 def test_a_check_that_fails_itself_says_so(tmp_path: Path) -> None:
     source = 'from fullstack_llm.checks import check\nLAB = "98_x"\n@check("f", points=100)\n'
     (tmp_path / "x.py").write_text(source + "def f(student, draw):\n    student()[0]\n")
-    broken = Lab(registry.find("98_x", tmp_path))
+    broken = Lab(declared.find("98_x", tmp_path))
 
     def f() -> int:
         return 3

@@ -1,12 +1,10 @@
 """A number outside its band stops the notebook; a slow machine does not."""
 
-import json
-
 import numpy as np
 import pytest
 
 from fullstack_llm import expect as module
-from fullstack_llm.expect import OutsideBand, expect, note, recorded
+from fullstack_llm.expect import OutsideBand, expect, note
 
 
 @pytest.fixture
@@ -117,30 +115,3 @@ def test_a_unit_stands_apart_and_a_factor_does_not(shown, unit, wanted):
 def test_a_card_escapes_what_it_shows(shown):
     note("who", "<script>")
     assert "<script>" not in shown[0][0]["text/html"]
-
-
-@pytest.fixture
-def runs(monkeypatch, tmp_path):
-    (tmp_path / "data" / "recorded").mkdir(parents=True)
-    monkeypatch.setattr(module.importlib.resources, "files", lambda _: tmp_path)
-    recorded.cache_clear()
-    yield tmp_path / "data" / "recorded"
-    recorded.cache_clear()
-
-
-def test_a_recorded_run_is_read_back_and_an_edited_one_refused(runs):
-    run = {"command": "make bench", "values": {"ratio": 20.0}, "sha256": module.fingerprint({"ratio": 20.0})}
-    (runs / "bpe.json").write_text(json.dumps(run))
-    assert recorded("bpe")["values"] == {"ratio": 20.0}
-    (runs / "edited.json").write_text(json.dumps(run | {"values": {"ratio": 25.0}}))
-    with pytest.raises(ValueError, match="was edited.*make bench"):
-        recorded("edited")
-    with pytest.raises(FileNotFoundError, match="there are: bpe, edited"):
-        recorded("missing")
-
-
-def test_a_written_run_is_read_back_with_what_made_it(runs):
-    module.write_record("sums", "python -m benchmarks.sums --record", {"ratio": 2.5}, ["torch"], seed=3)
-    run = recorded("sums")
-    assert (run["values"], run["seed"], run["command"]) == ({"ratio": 2.5}, 3, "python -m benchmarks.sums --record")
-    assert run["versions"]["torch"] == module.importlib.metadata.version("torch").partition("+")[0]

@@ -350,7 +350,7 @@ def test_thebe_is_unhooked_and_nothing_else_is():
     app = SimpleNamespace(events=SimpleNamespace(listeners=listeners), registry=SimpleNamespace(css_files=files))
     offline.drop_thebe(app)
     assert [item.handler for item in listeners["event"]] == [mine]
-    assert app.registry.css_files == [("other.css", {})]
+    assert app.declared.css_files == [("other.css", {})]
 
 
 @pytest.mark.parametrize(

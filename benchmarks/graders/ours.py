@@ -17,16 +17,18 @@ from typing import Any
 import jupytext
 import nbformat
 
-from fullstack_llm.checks import draws, registry
-from fullstack_llm.checks.registry import LabChecks
-from fullstack_llm.grading import batch, judge, labs, report, runs
-from fullstack_llm.grading.batch import Batch, Graded, Grader
-from fullstack_llm.grading.intake import Submission, opened
-from fullstack_llm.grading.judge import Session
-from fullstack_llm.grading.levels import level
-from fullstack_llm.grading.process import Worker
-from fullstack_llm.grading.sandbox import Sandbox
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.checks.declared import LabChecks
+from fullstack_llm.grading.intake.submissions import Submission, opened
+from fullstack_llm.grading.isolation.sandbox import Sandbox
+from fullstack_llm.grading.judge import batch, lab_cells
+from fullstack_llm.grading.judge import grade as judging
+from fullstack_llm.grading.judge.batch import Batch, Graded, Grader
+from fullstack_llm.grading.judge.session import Session
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.pool.proxy import WorkerProxy
+from fullstack_llm.grading.probing.levels import level
+from fullstack_llm.grading.reports import report, runs
 
 from .others import FOLDER, cell, notebook
 from .questions import SETUP, TORCH, checks
@@ -35,13 +37,13 @@ HOME = FOLDER / "ours"
 COPIES = 5
 # What one function's time holds of another's is taken off.
 STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
-    "start of the worker": ((Workers, "take"),),
-    "reading the file": ((judge, "open_submission"),),
-    "looking through it": ((judge, "_reviewed"),),
+    "start of the worker": ((Pool, "take"),),
+    "reading the file": ((judging, "open_submission"),),
+    "looking through it": ((judging, "_reviewed"),),
     "cells": ((Session, "define"),),
     "calls": ((Session, "call"), (Session, "_prove_alive")),
-    "judging": ((judge, "judge_exercise"),),
-    "end of the worker": ((Workers, "dismiss"), (Worker, "close")),
+    "judging": ((judging, "judge_exercise"),),
+    "end of the worker": ((Pool, "dismiss"), (WorkerProxy, "close")),
     "reports": ((report, "write_student"),),
 }
 
@@ -63,7 +65,7 @@ def prepare(class_: dict[str, list[str]]) -> Path:
 
 def five(sandbox: Sandbox, own: str = "labs") -> Batch:
     """A batch of the five questions; `own` is the folder of the lab's notebook."""
-    lab = registry.find("five", HOME / "checks")
+    lab = declared.find("five", HOME / "checks")
     return Batch("five", draws.seeds(lab), HOME / "checks", HOME / own, sandbox)
 
 
@@ -74,8 +76,8 @@ def lab_03(sandbox: Sandbox) -> tuple[Batch, Path]:
     book = jupytext.read("solutions/03_tokenization.md")
     book.metadata["fullstack_llm"] = {"lab": "03_tokenization", "version": "1"}
     nbformat.write(book, folder / "student.ipynb")
-    lab = registry.find("03_tokenization")
-    return Batch("03_tokenization", draws.seeds(lab), registry.HERE, labs.FOLDER, sandbox), folder
+    lab = declared.find("03_tokenization")
+    return Batch("03_tokenization", draws.seeds(lab), declared.FOLDER, lab_cells.FOLDER, sandbox), folder
 
 
 def finish(one: Graded, lab: LabChecks) -> int:
@@ -100,7 +102,7 @@ def two_jobs(kind: Batch, folder: Path) -> float:
     """Seconds a submission with `--jobs 2`, from the time when both graders have begun."""
     with opened(folder) as found:
         many: list[Submission] = found.submissions * COPIES
-        times, lab = [], registry.find(kind.lab, kind.checks)
+        times, lab = [], declared.find(kind.lab, kind.checks)
         for one in batch.results(kind, many, 2):
             finish(one, lab)
             times.append(time.perf_counter())

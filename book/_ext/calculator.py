@@ -18,9 +18,10 @@ MORE = {"Mixtral 8x7B": {"num_experts": 8, "num_active": 2}}
 
 def shapes(_: Path) -> dict[str, Any]:
     """Names and sizes, in the words of `transformer.Shape`; the course's own come from their recipes."""
-    from fullstack_llm import models, tokenizer
+    from fullstack_llm import models
+    from fullstack_llm.tokenization import course_tokenizer
 
-    found, vocab_size = {}, len(tokenizer.load())
+    found, vocab_size = {}, len(course_tokenizer.load())
     for name in ("base", "larger"):
         card = models.card(name)
         recipe = card.recipe

@@ -14,8 +14,13 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from fullstack_llm.expect import recorded
-from fullstack_llm.grading import intake, judge, levels, notebook, process, sandbox
+from fullstack_llm import recorded
+from fullstack_llm.grading.intake import submissions
+from fullstack_llm.grading.isolation import sandbox
+from fullstack_llm.grading.judge import session
+from fullstack_llm.grading.pool import proxy
+from fullstack_llm.grading.probing import levels
+from fullstack_llm.worker import reader
 
 ATTACKS = "book/_data/attacks.yml"
 
@@ -49,18 +54,24 @@ def guarantees(_: Path) -> list[str]:
 def limits(_: Path) -> list[str]:
     """What a submission may use, from the constants that the grader runs by."""
     found = [
-        ["a cell", f"{judge.CELL_SECONDS:.0f} s"],
-        ["all cells", f"{judge.CELLS_SECONDS:.0f} s"],
+        ["a cell", f"{session.CELL_SECONDS:.0f} s"],
+        ["all cells", f"{session.CELLS_SECONDS:.0f} s"],
         ["a check, all its calls together", "what the check says, at least ten times what the reference takes"],
-        ["a submission", f"{judge.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
-        ["processes that it may lose", f"{judge.MAX_LOST}"],
+        ["a submission", f"{session.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
+        ["processes that it may lose", f"{session.MAX_LOST}"],
         ["memory", f"{size(4 << 30)}, or six tenths of what the machine or container has, shared among `--jobs`"],
         ["files that it writes", f"{size(sandbox.FILES)} in all, {size(sandbox.LIMITS['FSIZE'])} each"],
-        ["files without a name that it holds open, at B", f"{size(process.DISK)}; with more it is left ungraded"],
+        ["files without a name that it holds open, at B", f"{size(proxy.DISK)}; with more it is left ungraded"],
         ["threads", f"{sandbox.THREADS}"],
-        ["the file handed in", f"{size(notebook.MAX_FILE)}, {notebook.MAX_CELLS:,} cells"],
-        ["a student's archives, unpacked", f"{size(intake.STUDENT_UNPACKED)}, {intake.STUDENT_FILES:,} files"],
-        ["all of a class's", f"{size(intake.MAX_UNPACKED)}, {intake.MAX_FILES:,} files: more is graded in parts"],
+        ["the file handed in", f"{size(reader.MAX_FILE)}, {reader.MAX_CELLS:,} cells"],
+        [
+            "a student's archives, unpacked",
+            f"{size(submissions.STUDENT_UNPACKED)}, {submissions.STUDENT_FILES:,} files",
+        ],
+        [
+            "all of a class's",
+            f"{size(submissions.MAX_UNPACKED)}, {submissions.MAX_FILES:,} files: more is graded in parts",
+        ],
     ]
     return table(["what", "at most"], found)
 
@@ -79,7 +90,7 @@ def attacks(root: Path) -> list[str]:
 
 def comparison(_: Path) -> list[str]:
     """The recorded run of `benchmarks/grading.py`: speed as a ratio, and what three frauds were paid."""
-    run = recorded("grading")
+    run = recorded.load("grading")
     values, versions = run["values"], run["values"]["graders"]
     named = {name: f"{name} {version}" for name, version in versions.items()}
     named["nbgrader, torch"] = f"{named['nbgrader']}, torch in the notebooks"

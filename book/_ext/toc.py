@@ -18,6 +18,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms import SphinxTransform
 
+from fullstack_llm.checks.outline import outlines
+from fullstack_llm.lessons.points import annotated
+
 SOLUTIONS = "solutions/"
 
 
@@ -206,10 +209,18 @@ def name_and_order(app: Sphinx, pagename: str, template: str, context: dict[str,
             context[way] = {"link": app.builder.get_relative_uri(pagename, beside), "title": title}
 
 
+def tell_points(app: Sphinx, docname: str, source: list[str]) -> None:
+    """A solution says what its exercises are worth, as the lab does: both have it from the declarations."""
+    if docname.startswith(SOLUTIONS):
+        rows = outlines(Path(app.srcdir) / "src/fullstack_llm/labs")
+        source[0] = annotated(source[0], rows.get(docname.removeprefix(SOLUTIONS), []))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     if with_solutions():
         app.tags.add("solutions")
     app.connect("config-inited", choose_toc, priority=100)
+    app.connect("source-read", tell_points)
     app.connect("html-page-context", label_sidebar, priority=900)
     app.connect("html-page-context", name_and_order)
     app.connect("html-page-context", spoiler, priority=900)

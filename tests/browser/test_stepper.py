@@ -3,7 +3,7 @@
 import audit
 import pytest
 
-from fullstack_llm import tokenizer
+from fullstack_llm.tokenization import course_tokenizer
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,7 @@ WIDE = ["👩‍🚀 naïve\n" * 30, "a" * 400, "\u0301", "www" * 60, "The café
 
 @pytest.fixture(scope="module")
 def course():
-    return tokenizer.load()
+    return course_tokenizer.load()
 
 
 def plain(course, text):

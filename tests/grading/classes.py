@@ -7,9 +7,9 @@ from typing import Any
 
 from submissions import TOY
 
-from fullstack_llm.grading.commands import main
-from fullstack_llm.grading.roster import Person
-from fullstack_llm.grading.scores import Score
+from fullstack_llm.grading.cli.commands import main
+from fullstack_llm.grading.gradebooks.scores import Score
+from fullstack_llm.grading.intake.roster import Person
 
 
 def report(earned: int, error: str = "", hint: str = "") -> dict[str, Any]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
+from fullstack_llm.checks.declared import find
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.checks.registry import find
-from fullstack_llm.grading import judge
-from fullstack_llm.grading.batch import Batch, Grader
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.judge import session
+from fullstack_llm.grading.judge.batch import Batch, Grader
+from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.lessons.generate import lab as generate
 
 
@@ -27,7 +27,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def grader(labs: Path) -> Iterator[Grader]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge, "CELL_SECONDS", 4.0)
+        patch.setattr(session, "CELL_SECONDS", 4.0)
         one = Grader(Batch("00_toy", seeds(find("00_toy", TOY)), TOY, labs))
         yield one
         one.close()

@@ -12,8 +12,8 @@ from fake_hub import run, serving
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from fullstack_llm import hub
-from fullstack_llm import tokenizer as course
 from fullstack_llm.hub.sources import part_of
+from fullstack_llm.tokenization import course_tokenizer as course
 
 TOKENIZER = course.load()
 SIZES = {

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from myst import HEADER
 
-from fullstack_llm.checks import registry
-from fullstack_llm.lessons import generate, nbgrader
+from fullstack_llm.checks import declared
+from fullstack_llm.checks.outline import Row, outlines
+from fullstack_llm.lessons import generate
 from fullstack_llm.lessons.__main__ import main
 from fullstack_llm.lessons.generate import LessonError, lab, notebook
 from fullstack_llm.lessons.markers import blocks
@@ -52,7 +53,7 @@ def make_lab(root, text):
 
 def test_a_lab_keeps_everything_but_the_answer(root):
     nb = make_lab(root, ANSWER + CHECK)
-    assert [cell["id"] for cell in nb["cells"]] == ["cell-000", "install", "answer-double", "check-double"]
+    assert [cell["id"] for cell in nb["cells"]] == ["cell-000", "install", "answer-double", "check-double", "hand-in"]
     text = json.dumps(nb)
     assert "secret" not in text
     assert "double: add it to itself" in text
@@ -62,7 +63,7 @@ def test_a_lab_keeps_everything_but_the_answer(root):
 
 def test_cells_with_known_points_tell_them_to_nbgrader(root):
     source = root / "solutions" / "00_demo.md"
-    text = lab(source, "https://example.org/course", "main", {"double": 7})
+    text = lab(source, "https://example.org/course", "main", [Row("double", (("", 7),), 5, 1)])
     told = {cell["id"]: cell["metadata"].get("nbgrader") for cell in json.loads(text)["cells"]}
     assert told["cell-000"] is told["install"] is None
     answer, check = told["answer-double"], told["check-double"]
@@ -74,11 +75,8 @@ def test_cells_with_known_points_tell_them_to_nbgrader(root):
 
 
 def test_points_are_those_of_the_checks():
-    found = nbgrader.points(registry.HERE)
-    assert found.keys() == registry.labs().keys()
-    for slug, points in found.items():
-        checks = registry.find(slug)
-        assert points == {name: checks.points(name) for name in checks.exercises}
+    for slug, rows in outlines(declared.FOLDER).items():
+        points = {row.exercise: row.points for row in rows}
         told = [cell["metadata"]["nbgrader"] for cell in shipped_cells(slug) if "nbgrader" in cell["metadata"]]
         assert {one["grade_id"]: one["points"] for one in told if one["grade"]} == {
             f"answer-{name}": worth for name, worth in points.items()

@@ -7,14 +7,14 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
-from fullstack_llm import tokenizer
 from fullstack_llm.models import chat, generate, grpo, judges, pairs, pretrain, sft
 from fullstack_llm.models.recipes import FineTuning, Preferring, Pretraining, Reinforcing, RewardModelling
 from fullstack_llm.tinytown.gold import gold
 from fullstack_llm.tinytown.mixture import documents
 from fullstack_llm.tinytown.world import town
+from fullstack_llm.tokenization import course_tokenizer
 
-WORDS = tokenizer.load()
+WORDS = course_tokenizer.load()
 CONFIG = LlamaConfig(
     vocab_size=512,
     hidden_size=16,

@@ -10,10 +10,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaForCausalLM, LlamaForSequenceClassification
 
-from fullstack_llm import models, tokenizer
+from fullstack_llm import models
 from fullstack_llm.models import __main__ as command
 from fullstack_llm.models import building, store
 from fullstack_llm.models.recipes import recipes
+from fullstack_llm.tokenization import course_tokenizer
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_load_as_stored() -> None:
 
 
 def test_the_tokenizer_is_the_course_s() -> None:
-    assert models.load("draft")[1].get_vocab() == AutoTokenizer.from_pretrained(tokenizer.FOLDER).get_vocab()
+    assert models.load("draft")[1].get_vocab() == AutoTokenizer.from_pretrained(course_tokenizer.FOLDER).get_vocab()
 
 
 def test_a_wrong_name_lists_the_right_ones(tmp_path: Path) -> None:

@@ -141,9 +141,9 @@ def test_control_spaces(text: str) -> None:
 
 
 def test_labs_have_100_points() -> None:
-    from fullstack_llm.checks import registry
+    from fullstack_llm.checks import declared
 
-    assert repo.flat(find_lab_faults(registry.find(slug)) for slug in registry.labs()) == []
+    assert repo.flat(find_lab_faults(declared.find(slug)) for slug in declared.labs()) == []
 
 
 def test_control_labs() -> None:

@@ -15,7 +15,12 @@ MODULE = re.compile(r"\d\d_[a-z0-9_]+")
 PART = re.compile(r"\d\d[a-z]_[a-z0-9_]+")
 # A place on somebody's machine. Sandboxes and the attacks on them have to name such places; a corpus is a quotation.
 LEAK = re.compile(r"(?<![\w.~}])(/(?:work|root)/|/home/(?!jovyan\b)\w+|/tmp/\w|/Users/\w+|file:///\w)")
-MAY_NAME_PLACES = ("tests/", "src/fullstack_llm/grading/", "src/fullstack_llm/corpus/data/")
+MAY_NAME_PLACES = (
+    "tests/",
+    "src/fullstack_llm/grading/",
+    "src/fullstack_llm/worker/",
+    "src/fullstack_llm/corpus/data/",
+)
 INDEX = re.compile(r"(?:index-url|find-links)[ =]+[\"']?(?!https://download\.pytorch\.org/)(?!\$)(\S*://\S+|/\S+)")
 
 

@@ -18,9 +18,9 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from fullstack_llm import tokenizer as course
 from fullstack_llm.tinytown import arithmetic, evaluation
 from fullstack_llm.tinytown.world import town
+from fullstack_llm.tokenization import course_tokenizer as course
 
 COUNT = 6
 Sample = dict[str, Any]

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from fullstack_llm.measure import peak_bytes
 from fullstack_llm.transformer import masks
 from fullstack_llm.transformer.attention import attention, fused, repeat, tiled, weights
-from fullstack_llm.transformer.memory import peak_bytes
 
 
 def by_hand(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:

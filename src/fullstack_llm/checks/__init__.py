@@ -1,23 +1,31 @@
-"""Checks of the labs: what an exercise wants, judged by value.
+"""Checks of the labs: what an exercise wants, declared once and judged by value.
 
-A lab's check module sets `LAB = "03_tokenization"`, names the modules that would solve it, as in `ANSWERS = ("bpe",)`,
-and declares one function a check::
+An exercise is declared in a file of its lab's package (`fullstack_llm.labs`), from its oracle::
 
-    @check("merge", points=8, minutes=10, difficulty=2)
-    def merge(student, draw):
-        ids = [draw.randrange(5) for _ in range(17)]
-        require(student(ids), slow_merge(ids), case={"ids": ids}, hint="Merge from left to right.")
+    @exercise(minutes=10, difficulty=2)
+    def merge(ids, pair, new_id):
+        ...
 
-`student(*values)` calls the student's function by value, `draw` is a `random.Random` with a fair seed, and `require`
-compares with `same`, the only comparison allowed in a check. The oracle is slow and plain, or a library. `compare` does
-this for many inputs, with the oracle and the known mistakes of an exercise taken from modules by its name.
+    @merge.right
+    def with_a_loop(ids, pair, new_id):
+        ...
+
+    @merge.part(8, "Merge from left to right.")
+    def cases(draw: Draw):
+        yield [draw.randrange(5) for _ in range(17)], (1, 2), 256
+
+    merge.mistakes('''
+    The pair is replaced once only: go on after the first.
+        while True => while not out
+    ''')
+
+From it follow the check in notebook and grader, its hints, the tests of the lab, and the catalogue for teachers.
+A lab's set-up cell asks for `check = lab("03_tokenization")`.
 """
 
 from random import Random as Draw
 
 from .compare import same
-from .judging import Wrong, compare, require
 from .notebook import lab
-from .registry import check
 
-__all__ = ["Draw", "Wrong", "check", "compare", "lab", "require", "same"]
+__all__ = ["Draw", "lab", "same"]

@@ -53,7 +53,8 @@ def same(got: Any, want: Any, rtol: float = 0.0, atol: float = 0.0) -> Same:
     return _same(got, want, rtol, atol, "")
 
 
-def _name(value: Any) -> str:
+def named(value: Any) -> str:
+    """Return the name of a value's type with its article."""
     name = type(value).__name__
     return ARTICLES.get(name, f"a {name}")
 
@@ -77,10 +78,10 @@ def _same(got: Any, want: Any, rtol: float, atol: float, where: str) -> Same:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(want, torch.Tensor):
         if not isinstance(got, torch.Tensor):
-            return _differ(f"got {_name(got)}, wanted a tensor", where, by_type=_akin(got, want))
+            return _differ(f"got {named(got)}, wanted a tensor", where, by_type=_akin(got, want))
         return _same_arrays(got, want, rtol, atol, where)
     if type(got) is not type(want):
-        return _differ(f"got {_name(got)}, wanted {_name(want)}", where, by_type=_akin(got, want))
+        return _differ(f"got {named(got)}, wanted {named(want)}", where, by_type=_akin(got, want))
     if isinstance(want, np.ndarray):
         return _same_arrays(got, want, rtol, atol, where)
     if isinstance(want, (list, tuple)):

@@ -10,13 +10,13 @@ import hashlib
 import hmac
 from random import Random
 
-from .registry import LabChecks
+from .declared import LabChecks
 
 PUBLIC_KEY = b"fullstack_llm: the draw of notebooks and of `grading check`"
 
 
 def seed_for(lab: str, exercise: str, part: str = "", key: bytes = PUBLIC_KEY) -> str:
-    """The seed of one check, HMAC-SHA256(class key, lab, exercise, part), from which the key cannot be found.
+    """Return the seed of one check: HMAC-SHA256(class key, lab, exercise, part), from which the key cannot be found.
 
     >>> seed_for("03_tokenization", "merge")[:8]
     '930c162b'
@@ -26,12 +26,12 @@ def seed_for(lab: str, exercise: str, part: str = "", key: bytes = PUBLIC_KEY) -
 
 
 def draw_from(seed: str) -> Random:
-    """A random generator with this seed."""
+    """Return a random generator with this seed."""
     return Random(int(seed, 16))
 
 
 def draw_for(lab: str, exercise: str, part: str = "", key: bytes = PUBLIC_KEY) -> Random:
-    """A random generator for one check, with one draw for a whole class.
+    """Return a random generator for one check, with one draw for a whole class.
 
     >>> draw_for("03_tokenization", "merge").random() == draw_for("03_tokenization", "merge", key=b"spring").random()
     False
@@ -40,5 +40,5 @@ def draw_for(lab: str, exercise: str, part: str = "", key: bytes = PUBLIC_KEY) -
 
 
 def seeds(lab: LabChecks, key: bytes = PUBLIC_KEY) -> dict[str, str]:
-    """The seed of each check of a lab, by its label."""
+    """Return the seed of each check of a lab, by its label."""
     return {one.label: seed_for(lab.slug, one.exercise, one.part, key) for one in lab.checks}

@@ -20,10 +20,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from . import generic
-from .compare import same
-from .judging import NoValue, Wrong
-from .registry import Check
+from . import kinds
+from .compare import Same, same
 
 Answer = Callable[..., Any]
 Cases = Callable[[Random], Iterable[tuple[Any, ...]]]
@@ -33,17 +31,21 @@ JUDGES = ("fullstack_llm.checks", "fullstack_llm.labs")
 
 @dataclass(frozen=True)
 class Part:
-    """Points for some cases; of the value, only its `items` (of a tuple or dict) or its `view` counts here."""
+    """Points for some cases; of the value, only its `items` (of a tuple or dict) or its `view` counts here.
+
+    `whole`: what counts does not tell mistakes apart, so one is named only where it gives all of the value.
+    """
 
     name: str
     points: int
     hint: str
     cases: Cases
-    items: tuple[int | str, ...]
-    view: Callable[..., Any] | None
-    rtol: float
-    atol: float
-    named: bool
+    items: tuple[int | str, ...] = ()
+    view: Callable[..., Any] | None = None
+    rtol: float = 1e-4
+    atol: float = 1e-5
+    named: bool = True
+    whole: bool = False
 
     def pick(self, value: Any, inputs: tuple[Any, ...]) -> Any:
         """Take what counts here from a value; `view(value, *inputs)` may raise on one of another kind."""
@@ -52,14 +54,33 @@ class Part:
         picked = tuple(value[item] for item in self.items) if self.items else (value,)
         return picked if len(picked) > 1 else picked[0]
 
-    def same(self, got: Any, want: Any, inputs: tuple[Any, ...]) -> Any:
-        """Compare what counts here."""
-        return same(self.pick(got, inputs), self.pick(want, inputs), self.rtol, self.atol)
+    def compare(self, got: Any, want: Any, inputs: tuple[Any, ...]) -> tuple[Same, Any, Any]:
+        """Return whether what counts here is the same, and what was compared: the picks, or both values whole.
+
+        Nothing can be picked from a value of another kind, so such a value is compared, and shown, whole.
+        """
+        right = self.pick(want, inputs)
+        if not self.items and not self.view:
+            return same(got, right, self.rtol, self.atol), got, right
+        if odd := kinds.differ(got, want, self.items):
+            return Same(False, odd), got, want
+        try:
+            mine = self.pick(got, inputs)
+        except Exception as error:
+            # A view is written for values of the right kind, and a student's value may be of any.
+            odd = kinds.differ_within(got, want) or f"it is not made as it should be ({type(error).__name__}: {error})"
+            return Same(False, odd), got, want
+        return same(mine, right, self.rtol, self.atol), mine, right
 
 
-@dataclass
+@dataclass(eq=False)
 class Exercise:
-    """One function of a lab, from its oracle; other right answers, a library's among them, prove the oracle."""
+    """One function of a lab, from its oracle; other right answers, a library's among them, prove the oracle.
+
+    `seconds` is the CPU time that a student's function may take in all calls of one part together: at least ten times
+    what the oracle takes. `review` names what an answer is not meant to use: for a person, without effect
+    on points.
+    """
 
     oracle: Answer
     minutes: int
@@ -71,10 +92,24 @@ class Exercise:
     others: list[Answer] = field(default_factory=list)
     table: list[tuple[str, str | Answer]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.difficulty <= 5:
+            raise ValueError(f"{self.name}: difficulty is 1 to 5, and not {self.difficulty}")
+
     @property
     def name(self) -> str:
         """Return the function's name."""
         return self.oracle.__name__
+
+    @functools.cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """Return the names of the function's arguments."""
+        return tuple(inspect.signature(self.oracle).parameters)
+
+    @property
+    def points(self) -> int:
+        """Return the points of all parts together."""
+        return sum(part.points for part in self.parts)
 
     def __call__(self, *values: Any) -> Any:
         """Compute the right value."""
@@ -91,11 +126,18 @@ class Exercise:
         rtol: float = 1e-4,
         atol: float = 1e-5,
         named: bool = True,
+        whole: bool = False,
     ) -> Callable[[Cases], Cases]:
-        """Declare a function from a draw to inputs as a part of the exercise."""
+        """Declare a function from a draw to inputs as a part of the exercise.
+
+        `hint` is shown where no mistake is recognised. `named=False` looks for none: on inputs so heavy that running
+        every mistake on them would take seconds.
+        """
+        if any(part.name == name for part in self.parts):
+            raise ValueError(f"{self.name}: two parts are called {name!r}: name each")
 
         def declare(cases: Cases) -> Cases:
-            self.parts.append(Part(name, points, hint, cases, items, view, rtol, atol, named))
+            self.parts.append(Part(name, points, hint, cases, items, view, rtol, atol, named, whole))
             return cases
 
         return declare
@@ -128,15 +170,14 @@ class Exercise:
 
     @functools.cached_property
     def source(self) -> str:
-        """The oracle as a complete answer: imports, what it uses, itself."""
-        module = inspect.getsource(sys.modules[self.oracle.__module__])
-        imports = [
-            ast.unparse(node)
-            for node in ast.parse(module).body
-            if isinstance(node, ast.Import)
-            or (isinstance(node, ast.ImportFrom) and not str(node.module).startswith(JUDGES))
-        ]
-        return "\n".join(imports) + "\n\n\n" + "\n\n".join(map(source_of, (*self.uses, self.oracle)))
+        """Return the oracle as a complete answer: imports, what it uses, itself."""
+        return self.complete(*self.uses, self.oracle)
+
+    def complete(self, *functions: Answer) -> str:
+        """Return the source of functions of this exercise's module below the imports of that module."""
+        module = ast.parse(inspect.getsource(sys.modules[self.oracle.__module__]))
+        imports = [ast.unparse(node) for node in module.body if _is_for_workers(node)]
+        return "\n".join(imports) + "\n\n\n" + "\n\n".join(map(source_of, functions))
 
     def mutants(self) -> Iterator[tuple[str, str]]:
         """Yield the source of each mistaken answer, and its hint."""
@@ -145,74 +186,33 @@ class Exercise:
                 inner = textwrap.indent(f"{self.source}\n{source_of(edits)}", "    ")
                 made = f"def _made():\n{inner}\n    return {edits.__name__}"
                 yield f"{made}\n\n\n{self.name} = _made()\n{self.name}.__name__ = {self.name!r}\n", hint
-                continue
-            edited = self.source
-            for edit in edits.split(" && "):
-                old, _, new = (one.strip().replace("\\n", "\n") for one in edit.partition("=>"))
-                if edited.count(old) != 1:
-                    raise ValueError(f"{self.name}: {old!r} stands {edited.count(old)} times in the oracle, not once")
-                edited = edited.replace(old, new)
-            yield edited, hint
+            else:
+                yield self.edited(edits), hint
 
-    @functools.cached_property
-    def mistaken(self) -> list[tuple[Answer, str]]:
-        """Each mistaken answer as a function, with its hint."""
-        found = []
-        for number, (source, hint) in enumerate(self.mutants()):
-            names: dict[str, Any] = {"__name__": f"{self.oracle.__module__}, mistake {number}"}
-            exec(compile(source, f"<{self.name}, mistake {number}>", "exec"), names)
-            found.append((names[self.name], hint))
-        return found
+    def edited(self, edits: str) -> str:
+        """Return the source with each `old => new` of the edits made; `old` must stand in it once."""
+        source = self.source
+        for edit in edits.split(" && "):
+            old, arrow, new = (side.strip().replace("\\n", "\n") for side in edit.partition("=>"))
+            if not arrow:
+                raise ValueError(f"{self.name}: an edit reads `old => new`, and not {edit!r}")
+            if source.count(old) != 1:
+                raise ValueError(f"{self.name}: {old!r} stands {source.count(old)} times in the oracle, not once")
+            source = source.replace(old, new)
+        return source
 
-    def explained(self, values: tuple[Any, ...], fits: Callable[[Any], bool], error: str = "") -> str:
-        """Return the hint of the first mistake that on these inputs gives a value that fits, or raises this error."""
-        for function, hint in self.mistaken:
-            try:
-                value = generic.tensors(function(*values))
-                found = not error and fits(value)
-            except Exception as caught:
-                found = error == f"{type(caught).__name__}: {caught}"
-            if found:
-                return hint
-        return ""
 
-    def checks(self) -> tuple[Check, ...]:
-        """Make one check a part."""
-        return tuple(
-            Check(self.name, one.name, one.points, self.minutes, self.difficulty, self.seconds, self._judge(one))
-            for one in self.parts
-        )
-
-    def _judge(self, part: Part) -> Callable[[Answer, Random], None]:
-        def judge(student: Answer, draw: Random) -> None:
-            for values in part.cases(draw):
-                self._compare(part, student, values)
-
-        return judge
-
-    def _compare(self, part: Part, student: Answer, values: tuple[Any, ...]) -> None:
-        want = generic.tensors(self.oracle(*values))
-        case = dict(zip(inspect.signature(self.oracle).parameters, values, strict=True))
-        try:
-            got = generic.tensors(student(*values))
-        except NoValue as nothing:
-            if nothing.kind == "raised":
-                error = nothing.why.removeprefix(f"{self.name} raised ")
-                nothing.hint = self.explained(values, lambda _: False, error)
-            raise
-        if (part.items or part.view) and (odd := generic.differs_in_kind(got, want)):
-            raise Wrong(case, got, want, odd, f"Return {generic.kind(want)}.")
-        if not (outcome := part.same(got, want, values)):
-            hint = self.explained(values, lambda value: bool(part.same(got, value, values))) if part.named else ""
-            mine, right = part.pick(got, values), part.pick(want, values)
-            hint = hint or generic.hint(mine, right, case, part.rtol, part.atol) or part.hint
-            raise Wrong(case, mine, right, outcome.reason, hint)
+def _is_for_workers(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return not node.level and node.module != "__future__" and not str(node.module).startswith(JUDGES)
+    return isinstance(node, ast.Import) and not any(name.name.startswith(JUDGES) for name in node.names)
 
 
 def source_of(answer: Answer) -> str:
     """Return the source of a function without its decorators."""
     source = textwrap.dedent(inspect.getsource(answer))
-    return source[source.index("def ") :]
+    (node,) = ast.parse(source).body
+    return "".join(source.splitlines(keepends=True)[node.lineno - 1 :])
 
 
 def exercise(**how: Any) -> Callable[[Answer], Exercise]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
+
+from fullstack_llm.worker import codec
 
 KINDS = ("right", "wrong", "not written", "missing", "raised", "refused", "timeout", "died", "check failed")
 HEADINGS = {
@@ -18,30 +21,47 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check found; all texts are plain and short."""
+    """What one check found; all texts are plain and short, and `inputs` are the failing case as text."""
 
     part: str
     points: int
     earned: int
     kind: str
     hint: str
-    case: dict[str, str]
+    inputs: dict[str, str]
     got: str = ""
     want: str = ""
     reason: str = ""
     trace: str = ""
     # Where the hint says what was raised: the mistake that may be behind it.
     advice: str = ""
+    # The failing case whole, encoded, and the names of its values.
+    request: bytes = field(default=b"", repr=False, compare=False)
+    arguments: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def case(self) -> dict[str, Any]:
+        """Return the failing case whole, by the names of the arguments: fresh copies of what the function was given."""
+        return dict(zip(self.arguments, codec.decode(self.request), strict=True)) if self.arguments else {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A report is made of the texts alone, and a class has many of them.
+        return {**vars(self), "request": b"", "arguments": ()}
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """Return all but the encoded case, as plain data."""
+        return {name: value for name, value in vars(self).items() if name not in ("request", "arguments")}
 
     @property
     def heading(self) -> str:
-        """The kind in a student's words."""
+        """Return the kind in a student's words."""
         return HEADINGS.get(self.kind, self.kind)
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """Label and text of each thing to show: the failing input, both values, and the hint."""
-        rows = [("input", f"{name} = {text}" if name != "call" else text) for name, text in self.case.items()]
+        """Return label and text of each thing to show: the failing input, both values, and the hint."""
+        rows = [("input", f"{name} = {text}" if name != "call" else text) for name, text in self.inputs.items()]
         if self.kind == "wrong":
             rows += [("got", self.got), ("wanted", self.want), ("that is", self.reason)]
         rows.append(("hint" if self.kind in ("wrong", "not written") else "why", self.hint))
@@ -59,22 +79,27 @@ class Verdict:
 
     @property
     def points(self) -> int:
-        """Points to be earned."""
+        """Return the points to be earned."""
         return sum(one.points for one in self.outcomes)
 
     @property
     def earned(self) -> int:
-        """Points earned."""
+        """Return the points earned."""
         return sum(one.earned for one in self.outcomes)
 
     @property
     def failures(self) -> list[Outcome]:
-        """Outcomes that are not right; one that says the same as an earlier one is left out."""
+        """Return the outcomes that are not right; one that says the same as an earlier one is left out."""
         seen: dict[tuple[str, str], Outcome] = {}
         for one in self.outcomes:
             if one.kind != "right":
                 seen.setdefault((one.kind, one.hint), one)
         return list(seen.values())
+
+    @property
+    def case(self) -> dict[str, Any]:
+        """Return the first failing case, so that `f(**check(f).case)` runs it again; {} if all is right."""
+        return self.failures[0].case if self.failures else {}
 
     def __str__(self) -> str:
         lines = [f"{self.exercise}: {self.earned} of {self.points} points"]

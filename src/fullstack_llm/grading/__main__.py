@@ -12,7 +12,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 if __name__ == "__main__":
     import signal
 
-    from fullstack_llm.grading.commands import main
+    from fullstack_llm.grading.cli.commands import main
 
     # A stopped run leaves what it graded, as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

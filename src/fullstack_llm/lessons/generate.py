@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from fullstack_llm.checks.outline import Row, outlines
 from fullstack_llm.lessons import nbgrader
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
+from fullstack_llm.lessons.points import COMMANDS, HAND_IN, annotated
 
 TAGS = {"setup", "given", "answer", "check"}
 KERNEL = {
@@ -29,9 +31,9 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     url, branch = repository(root)
     for source in sorted((root / "notebooks").glob("*.md")):
         yield source.with_suffix(".ipynb"), notebook(source, url, branch)
-    points = nbgrader.points(root / "src/fullstack_llm/checks")
+    rows = outlines(root / "src/fullstack_llm/labs")
     for source in sorted((root / "solutions").glob("*.md")):
-        yield root / "labs" / f"{source.stem}.ipynb", lab(source, url, branch, points.get(source.stem, {}))
+        yield root / "labs" / f"{source.stem}.ipynb", lab(source, url, branch, rows.get(source.stem, []))
 
 
 def repository(root: Path) -> tuple[str, str]:
@@ -46,16 +48,17 @@ def notebook(source: Path, url: str, branch: str) -> str:
     return _dump(_with_install(cells, url, branch), {})
 
 
-def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = None) -> str:
+def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> str:
     """The `.ipynb` text of the lab in a solution: the same cells, each answer replaced by its stub.
 
-    Where the points of its exercises are known, its cells tell them to nbgrader.
+    `rows` are its exercises as they are declared: their points go into the text, and into nbgrader's metadata.
 
     Raises LessonError for an answer without its check, a check without its answer, or a marker that could leak.
     """
     cells: list[Cell] = []
     waiting: str | None = None
-    for index, cell in enumerate(read(source)):
+    points = {row.exercise: row.points for row in rows or []}
+    for index, cell in enumerate(read(source, rows)):
         cell = _numbered(cell, index)
         tags, exercise = cell["metadata"].get("tags", []), cell["metadata"].get("exercise")
         where = f"{source.name}, cell {index + 1}"
@@ -76,20 +79,37 @@ def lab(source: Path, url: str, branch: str, points: dict[str, int] | None = Non
                 raise MarkerError("solution markers belong in a cell tagged 'answer'.")
         except MarkerError as error:
             raise LessonError(f"{where}: {error}") from None
-        if points and exercise in points:
+        if exercise in points:
             cell["metadata"] |= {"nbgrader": nbgrader.metadata(cell["id"], points[exercise])}
         cells.append(cell)
     if waiting:
         raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")
+    _tell_commands(cells, source.stem)
     version = hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
     return _dump(_with_install(cells, url, branch), {"fullstack_llm": {"lab": source.stem, "version": version}})
 
 
-def read(source: Path) -> list[Cell]:
-    """The cells of a MyST notebook: type, source and metadata; raises LessonError on an unknown tag or option."""
+def _tell_commands(cells: list[Cell], slug: str) -> None:
+    """Put the commands of the pre-check under *Before you hand in*, or last where there is no such heading."""
+    last = next((cell for cell in cells if HAND_IN in cell["source"].splitlines()), None)
+    if last is None:
+        last = {"cell_type": "markdown", "metadata": {}, "source": HAND_IN, "id": "hand-in"}
+        cells.append(last)
+    last["source"] += "\n\n" + COMMANDS.format(slug=slug)
+
+
+def read(source: Path, rows: list[Row] | None = None) -> list[Cell]:
+    """Return the cells of a MyST notebook, of a lab with its points: type, source and metadata.
+
+    Raises LessonError on an unknown tag or option.
+    """
     import jupytext
 
-    nb = jupytext.reads(source.read_text(encoding="utf-8"), fmt={"extension": ".md", "format_name": "myst"})
+    try:
+        text = annotated(source.read_text(encoding="utf-8"), rows or [])
+    except ValueError as error:
+        raise LessonError(f"{source.name}, {error}.") from None
+    nb = jupytext.reads(text, fmt={"extension": ".md", "format_name": "myst"})
     if nb.metadata.get("kernelspec", {}).get("name") != "python3":
         raise LessonError(f"{source.name}: the header must name the kernel python3 and the format myst.")
     cells = []

@@ -17,13 +17,13 @@ import torch
 import transformers
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
-from fullstack_llm import tokenizer
 from fullstack_llm.models import exams, grpo, pairs, pretrain, sft, store
 from fullstack_llm.models.loop import Step, train
 from fullstack_llm.models.recipes import FineTuning, Preferring, Pretraining, Recipe, Reinforcing, RewardModelling
 from fullstack_llm.models.scores import Score, mean
 from fullstack_llm.presets import preset
 from fullstack_llm.tinytown.world import town
+from fullstack_llm.tokenization import course_tokenizer
 
 
 def build(recipe: Recipe, folder: Path, save_every: int = 100, count: int | None = None) -> store.Card:
@@ -36,8 +36,7 @@ def build(recipe: Recipe, folder: Path, save_every: int = 100, count: int | None
     if not state_file.exists() and recipe.name in store.names(folder):
         return _as_built(recipe, folder)
     place.mkdir(parents=True, exist_ok=True)
-    course_tokenizer = tokenizer.load()
-    model, step_of = _begin(recipe, course_tokenizer, folder)
+    model, step_of = _begin(recipe, course_tokenizer.load(), folder)
     trained = train(model, recipe, step_of, state_file, save_every)
     described = store.Card(
         name=recipe.name,
@@ -47,7 +46,7 @@ def build(recipe: Recipe, folder: Path, save_every: int = 100, count: int | None
         seconds=round(trained.seconds),
         device=_device(),
         versions={"torch": torch.__version__, "transformers": transformers.__version__},
-        tokenizer=store.sha256(tokenizer.FOLDER / "tokenizer.json"),
+        tokenizer=store.sha256(course_tokenizer.FOLDER / "tokenizer.json"),
     )
     described = store.save(model, described, folder)
     described = replace(described, scores=examine(recipe.name, folder, count))

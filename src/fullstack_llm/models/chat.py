@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from fullstack_llm.tokenizer import SPECIAL_TOKENS
+from fullstack_llm.tokenization.course_tokenizer import SPECIAL_TOKENS
 
 IGNORE = -100
 # Its id, in the tokenizer of every model here.

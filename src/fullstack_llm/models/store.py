@@ -27,8 +27,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from fullstack_llm import tokenizer
 from fullstack_llm.models.scores import Score
+from fullstack_llm.tokenization import course_tokenizer
 
 FOLDER = Path(__file__).parents[1] / "data" / "models"
 WEIGHTS = "model.safetensors"
@@ -92,7 +92,7 @@ def load(
             f"{path} is {'damaged' if path.exists() else 'missing'}: its SHA-256 is not the one on its card. "
             f"Get it back with `git checkout` or `pip install --force-reinstall --no-deps fullstack_llm`."
         )
-    if sha256(tokenizer.FOLDER / "tokenizer.json") != described.tokenizer:
+    if sha256(course_tokenizer.FOLDER / "tokenizer.json") != described.tokenizer:
         raise RuntimeError(f"{name} was trained with another tokenizer; rebuild it, or get the two of one version.")
     config = LlamaConfig.from_pretrained(folder / name)
     with torch.random.fork_rng(devices=[]):
@@ -100,7 +100,7 @@ def load(
     # A file may lack the output matrix, which is the embedding's.
     model.load_state_dict(load_file(path), strict=False)
     model.to(device=device, dtype=dtype)  # type: ignore[call-arg]
-    return model.eval(), tokenizer.load()
+    return model.eval(), course_tokenizer.load()
 
 
 def sha256(path: Path) -> str:

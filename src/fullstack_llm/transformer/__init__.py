@@ -11,9 +11,6 @@
 | `seq2seq` | encoder and decoder |
 | `count` | parameters, FLOPs and bytes by formula |
 | `fit` | short training runs |
-| `trials` | the comparisons of the recorded runs |
-| `memory` | the most bytes of tensors at once |
-| `specialists` | what a router goes by |
 """
 
 from .decoder import Decoder, from_llama, greedy, initialise

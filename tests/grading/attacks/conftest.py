@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from submissions import TOY, save
 
-from fullstack_llm.checks import draws, registry
-from fullstack_llm.grading import judge, levels
-from fullstack_llm.grading.batch import Batch, Grader
-from fullstack_llm.grading.errors import GraderError
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.grading.judge import session
+from fullstack_llm.grading.judge.batch import Batch, Grader
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.probing import levels
 
 
 @pytest.fixture(scope="session", params=["A", "B"])
@@ -23,8 +24,8 @@ def grader(request: pytest.FixtureRequest, labs: Path) -> Iterator[Grader]:
     except GraderError as error:
         pytest.skip(str(error))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge, "CELL_SECONDS", 8.0)
-        one = Grader(Batch("00_toy", draws.seeds(registry.find("00_toy", TOY)), TOY, labs, sandbox))
+        patch.setattr(session, "CELL_SECONDS", 8.0)
+        one = Grader(Batch("00_toy", draws.seeds(declared.find("00_toy", TOY)), TOY, labs, sandbox))
         yield one
         one.close()
 

@@ -26,12 +26,12 @@ from table import ATTACKS, FIND, FLOOD, FORGERIES, LEAVE, SEARCH, Attack  # noqa
 from weaken import FLOOD as FLOODED  # noqa: E402
 from weaken import WEAKEN  # noqa: E402
 
-from fullstack_llm.checks import registry  # noqa: E402
-from fullstack_llm.checks.judging import Wrong  # noqa: E402
+from fullstack_llm.checks import declared  # noqa: E402
 from fullstack_llm.checks.notebook import Lab  # noqa: E402
-from fullstack_llm.grading import cells, judge  # noqa: E402
-from fullstack_llm.grading.levels import CANDIDATES  # noqa: E402
-from fullstack_llm.grading.workers import Workers  # noqa: E402
+from fullstack_llm.grading.judge import grade, session  # noqa: E402
+from fullstack_llm.grading.pool.pool import Pool  # noqa: E402
+from fullstack_llm.grading.probing.levels import CANDIDATES  # noqa: E402
+from fullstack_llm.worker import cells  # noqa: E402
 
 Seen = dict[str, object]
 WRONG = "\ndef double(xs): return 0"
@@ -50,7 +50,7 @@ def defined(code: str) -> dict[str, object]:
 
 def same_process(code: str) -> Seen:
     """The judge and the attack in one process, as in a notebook."""
-    verdict = Lab(registry.find("00_toy", TOY))(defined(code)["double"])  # type: ignore[arg-type]
+    verdict = Lab(declared.find("00_toy", TOY))(defined(code)["double"])  # type: ignore[arg-type]
     return {"earned": verdict.earned, "said": str(verdict)}
 
 
@@ -80,11 +80,11 @@ def notebook_cells(code: str) -> Seen:
 
 def without_copies(code: str) -> Seen:
     """A check that calls the function itself, on values of its own."""
-    check = registry.find("00_toy", TOY).of("double")[0]
-    try:
-        check.judge(defined(code)["double"], Random(0))  # type: ignore[arg-type]
-    except Wrong:
-        return {"kind": "wrong"}
+    check = declared.find("00_toy", TOY).of("double")[0]
+    for values in check.rules.cases(Random(0)):
+        got = defined(code)["double"](*values)  # type: ignore[operator]
+        if not check.rules.compare(got, check.declared(*values), values)[0]:
+            return {"kind": "wrong"}
     return {"kind": "right"}
 
 
@@ -94,12 +94,12 @@ PLAIN = {"process": same_process, "status": exit_status, "asserts": asserts, "ce
 def weakened(attack: Attack) -> Seen:
     """The grader at level B, without what the attack's control takes away."""
     changes = {name: {} if name == "limits" else False for name in attack.without}
-    workers = Workers(replace(CANDIDATES["B"][0], **changes))  # type: ignore[arg-type]
+    workers = Pool(replace(CANDIDATES["B"][0], **changes))  # type: ignore[arg-type]
     before = processes()
-    judge.CELL_SECONDS = 20.0
+    session.CELL_SECONDS = 20.0
     with scene() as one, tempfile.TemporaryDirectory() as folder:
         path = save(Path(folder) / "a.ipynb", [one.code(attack.code), *RIGHT[:1], TWICE, RIGHT[2], COUNT])
-        result = judge.grade(path, registry.find("00_toy", TOY), workers)
+        result = grade.grade(path, declared.find("00_toy", TOY), workers)
         left = processes() - before
         return {"problems": result.problems, "canary": one.unharmed, "left": left}
 
@@ -109,11 +109,11 @@ def answered(one: Answer) -> Seen:
     if one.without == "copies":
         return without_copies(one.code)
     WEAKEN[one.without]()
-    workers = Workers(CANDIDATES["B"][0])
+    workers = Pool(CANDIDATES["B"][0])
     with scene() as stage, tempfile.TemporaryDirectory() as folder:
         path = save(Path(folder) / "a.ipynb", [stage.code(one.code), TWICE, COUNT])
         try:
-            result = judge.grade(path, registry.find("00_toy", TOY), workers)
+            result = grade.grade(path, declared.find("00_toy", TOY), workers)
         except Exception as error:
             return {"kind": "stopped", "error": str(error)}
         double, count = result.verdicts
@@ -131,18 +131,18 @@ def flooded() -> Seen:
     """Two hundred megabytes of output, for a grader that keeps them."""
     WEAKEN["output"]()
     # A zygote's children share its output: that of a worker of its own is its own.
-    workers = Workers(replace(CANDIDATES["B"][0], warm=False, limits={}))
+    workers = Pool(replace(CANDIDATES["B"][0], warm=False, limits={}))
     with tempfile.TemporaryDirectory() as folder:
-        judge.grade(save(Path(folder) / "a.ipynb", [FLOOD, *RIGHT]), registry.find("00_toy", TOY), workers)
+        grade.grade(save(Path(folder) / "a.ipynb", [FLOOD, *RIGHT]), declared.find("00_toy", TOY), workers)
     return {"kept": sum(FLOODED)}
 
 
 def left_behind() -> Seen:
     """Two submissions, of which the second looks for what the first has left."""
-    workers = Workers(replace(CANDIDATES["B"][0], landlock=False, seccomp=False))
+    workers = Pool(replace(CANDIDATES["B"][0], landlock=False, seccomp=False))
     with tempfile.TemporaryDirectory() as folder:
         paths = [save(Path(folder) / f"{name}.ipynb", [code, *RIGHT]) for name, code in (("a", LEAVE), ("b", FIND))]
-        results = [judge.grade(path, registry.find("00_toy", TOY), workers) for path in paths]
+        results = [grade.grade(path, declared.find("00_toy", TOY), workers) for path in paths]
     return {"found": results[1].problems}
 
 

@@ -16,7 +16,7 @@ from string import Template
 from submissions import TOY
 
 import fullstack_llm.grading
-from fullstack_llm.grading.syscalls import NUMBERS
+from fullstack_llm.worker.confine.syscalls import NUMBERS
 
 SECRET = "marks of another student"
 
@@ -65,7 +65,7 @@ def scene() -> Iterator[Scene]:
             "canary": repr(str(canary)),
             "folder": repr(str(folder)),
             "checks": repr(str(TOY / "toy.py")),
-            "judge": repr(str(grading / "judge.py")),
+            "judge": repr(str(grading / "judge" / "grade.py")),
             "port": str(streams[0].getsockname()[1]),
             "socket": repr(str(folder / "socket")),
             "datagrams": repr(str(folder / "datagrams")),

@@ -184,12 +184,12 @@ assert not [place for place in places if os.path.exists(os.path.join(place, "lef
 assert ctypes.CDLL(None).shmget(4242, 4096, 0) < 0
 """
 
-# A wrong answer that wants to be paid. The judge compares with `same`, and is elsewhere.
-REPLACE = "lambda *values, **more: True"
+# A wrong answer that wants to be paid. The judge compares what `kinds.alike` makes of a value, and is elsewhere.
+REPLACE = "lambda got, want: want"
 FORGERIES = [
     Attack(
         "22 patched comparison",
-        f"import sys\nsys.modules['fullstack_llm.checks.judging'].same = {REPLACE}\ndef double(xs): return 0",
+        f"import sys\nsys.modules['fullstack_llm.checks.kinds'].alike = {REPLACE}\ndef double(xs): return 0",
         "KeyError",
         ("process",),
         "paid",
@@ -201,7 +201,7 @@ def double(xs):
     import sys
     frame = sys._getframe()
     while frame:
-        if 'same' in frame.f_globals: frame.f_globals['same'] = {REPLACE}
+        if 'kinds' in frame.f_globals: frame.f_globals['kinds'].alike = {REPLACE}
         frame = frame.f_back
     return 0
 """,
@@ -215,7 +215,7 @@ def double(xs):
 def double(xs):
     import gc
     for one in gc.get_objects():
-        if type(one) is dict and 'same' in one and 'require' in one: one['same'] = {REPLACE}
+        if type(one) is dict and 'alike' in one and 'differ' in one: one['alike'] = {REPLACE}
     return 0
 """,
         "Twice each",
@@ -226,8 +226,8 @@ def double(xs):
         "36 poisoned library",
         f"""
 def double(xs):
-    from fullstack_llm.checks import judging
-    judging.same = {REPLACE}
+    from fullstack_llm.checks import kinds
+    kinds.alike = {REPLACE}
     return 0
 """,
         "Twice each",

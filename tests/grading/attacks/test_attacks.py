@@ -14,9 +14,9 @@ from scene import Scene, scene
 from submissions import COUNT, RIGHT, TWICE
 from table import ATTACKS, FORGERIES, Attack
 
-from fullstack_llm.checks import codec
-from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.judge.batch import Grader
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.worker import codec
 
 Graded = Callable[..., Result]
 

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from fullstack_llm.grading import seccomp, syscalls
+from fullstack_llm.worker.confine import seccomp, syscalls
 
 OWN = 4242
 ALLOWED, REFUSED, UNKNOWN, PRETENDED, KILLED = "allowed", errno.EPERM, errno.ENOSYS, 0, "killed"

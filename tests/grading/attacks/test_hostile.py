@@ -17,8 +17,8 @@ from submissions import COUNT, RIGHT, TWICE
 from table import FLOOD
 
 from fullstack_llm.checks.verdict import Verdict
-from fullstack_llm.grading import process
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.grading.pool import proxy
 
 Graded = Callable[..., Result]
 IGNORE = "import signal\nfor s in set(signal.Signals) - {9, 19}: signal.signal(s, signal.SIG_IGN)\n"
@@ -136,11 +136,11 @@ def test_a_reply_that_is_taken_back_is_waited_for(graded: Graded, monkeypatch: p
     read, times = os.read, itertools.count()
 
     def sometimes(fd: int, size: int) -> bytes:
-        if size == process.PIECE and next(times) % 2 == 0:
+        if size == proxy.PIECE and next(times) % 2 == 0:
             raise BlockingIOError
         return read(fd, size)
 
-    monkeypatch.setattr("fullstack_llm.grading.process.os.read", sometimes)
+    monkeypatch.setattr("fullstack_llm.grading.pool.proxy.os.read", sometimes)
     result = graded(RIGHT)
     assert (result.earned, result.fault) == (100, False)
 
@@ -185,7 +185,7 @@ def test_forged_frames_earn_nothing(graded: Graded, line: str) -> None:
 def test_with_a_nonce_that_can_be_guessed_the_reply_in_advance_counts(
     graded: Graded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fullstack_llm.grading.process.secrets.token_bytes", lambda count: b"0" * count)
+    monkeypatch.setattr("fullstack_llm.grading.pool.proxy.secrets.token_bytes", lambda count: b"0" * count)
     result = graded([FRAMES.format(FORGED["26 a reply written in advance"]), COUNT])
     assert of(result, "double").outcomes[0].kind == "refused"
 
@@ -209,7 +209,7 @@ import os, sys
 assert "CLASS_KEY" not in os.environ
 assert os.listdir(".") == [] and sys.path[0] != ""
 import fullstack_llm.checks
-assert not [name for name in sys.modules if "judging" in name or "registry" in name]
+assert not [name for name in sys.modules if name.startswith("fullstack_llm.checks.") and "judge" in name]
 try:
     import fullstack_llm.checks.compare
 except ImportError:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from submissions import RIGHT, TOY, save
 
-from fullstack_llm.grading import levels, usage, world
-from fullstack_llm.grading.errors import GraderError
+from fullstack_llm.grading.isolation import world
+from fullstack_llm.grading.machine import usage
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.probing import levels
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
@@ -82,7 +84,8 @@ def test_a_user_of_its_own_needs_closed_files(tmp_path: Path, closed: bool) -> N
     package = tmp_path / "fullstack_llm"
     shutil.copytree(world.PACKAGE, package, ignore=shutil.ignore_patterns("data", "__pycache__"))
     code = """
-from fullstack_llm.grading import levels, world
+from fullstack_llm.grading.isolation import world
+from fullstack_llm.grading.probing import levels
 if CLOSED:
     for path in world.world().hidden:
         path.chmod(0o700)
@@ -117,7 +120,15 @@ def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
         "-k",
         "attack_fails or nobody_may_open",
     ]
-    launch = [sys.executable, "-P", "-s", str(world.PACKAGE / "grading" / "launch.py"), "61000", *paths, "--"]
+    launch = [
+        sys.executable,
+        "-P",
+        "-s",
+        str(world.PACKAGE / "grading" / "isolation" / "launch.py"),
+        "61000",
+        *paths,
+        "--",
+    ]
     try:
         run = subprocess.run(
             [*launch, *pytest_, str(here / "test_attacks.py"), str(here / "test_private.py")],

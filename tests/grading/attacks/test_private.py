@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from submissions import RIGHT, TOY, save
 
-from fullstack_llm.checks import codec, draws, registry
-from fullstack_llm.grading import levels, usage, world
-from fullstack_llm.grading.batch import Batch, Grader
-from fullstack_llm.grading.errors import GraderError
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.grading.isolation import world
+from fullstack_llm.grading.judge.batch import Batch, Grader
+from fullstack_llm.grading.machine import usage
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.probing import levels
+from fullstack_llm.worker import codec
 
 READ = """
 def f(paths):
@@ -39,13 +42,13 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder.mkdir(mode=0o755)
         folder.parent.chmod(0o755)
         (folder / "checks").mkdir(mode=0o755)
-        shutil.copy(TOY / "toy.py", folder / "checks" / "toy.py")
+        shutil.copytree(TOY / "m00_toy", folder / "checks" / "m00_toy", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "data.txt").write_text("for all")
         monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, str(folder)))
         yield folder
 
 
-def reads(workers: Workers, *paths: Path) -> list[str]:
+def reads(workers: Pool, *paths: Path) -> list[str]:
     worker = workers.take()
     try:
         worker.ask(("define", "cell 1", READ, ["f"]), 60)
@@ -59,20 +62,20 @@ def reads(workers: Workers, *paths: Path) -> list[str]:
 @pytest.mark.parametrize("hidden", [True, False])
 def test_checks_in_the_tree_are_hidden(grader: Grader, shared: Path, hidden: bool) -> None:
     checks, data = shared / "checks", shared / "data.txt"
-    workers = Workers(grader.batch.sandbox, private=(checks,) if hidden else ())
+    workers = Pool(grader.batch.sandbox, private=(checks,) if hidden else ())
     try:
-        found = reads(workers, checks / "toy.py", data)
+        found = reads(workers, checks / "m00_toy" / "double.py", data)
     finally:
         workers.close()
-    assert found == ([str(data)] if hidden else [str(checks / "toy.py"), str(data)])
+    assert found == ([str(data)] if hidden else [str(checks / "m00_toy" / "double.py"), str(data)])
 
 
 def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> None:
     checks = shared / "checks"
-    seeds = draws.seeds(registry.find("00_toy", checks))
+    seeds = draws.seeds(declared.find("00_toy", checks))
     one = Grader(Batch("00_toy", seeds, checks, labs, grader.batch.sandbox, private=(shared / "data.txt",)))
     try:
-        assert reads(one.workers, checks / "toy.py", shared / "data.txt") == []
+        assert reads(one.workers, checks / "m00_toy" / "double.py", shared / "data.txt") == []
         path = save(shared / "a.ipynb", RIGHT)
         assert one.grade(path).earned == 100
     finally:
@@ -80,7 +83,7 @@ def test_a_batch_hides_its_checks(grader: Grader, shared: Path, labs: Path) -> N
 
 
 def test_the_packages_own_checks_need_no_proof(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, private=(registry.HERE,))
+    workers = Pool(grader.batch.sandbox, private=(declared.FOLDER,))
     try:
         levels.prove_private(workers)
     finally:
@@ -89,7 +92,7 @@ def test_the_packages_own_checks_need_no_proof(grader: Grader) -> None:
 
 def test_a_batch_whose_checks_can_be_read_does_not_begin(grader: Grader, shared: Path, labs: Path) -> None:
     weak = replace(grader.batch.sandbox, namespaces=False, landlock=False)
-    seeds = draws.seeds(registry.find("00_toy", shared / "checks"))
+    seeds = draws.seeds(declared.find("00_toy", shared / "checks"))
     with pytest.raises(GraderError, match=f"could read {shared}/checks.*Remedy: .*chmod -R go-rwx {shared}/checks"):
         Grader(Batch("00_toy", seeds, shared / "checks", labs, weak))
 
@@ -103,7 +106,7 @@ def test_a_user_of_its_own_needs_closed_checks_and_submissions(shared: Path, lab
     if closed:
         checks.chmod(0o700)
         handed_in.chmod(0o700)
-    seeds = draws.seeds(registry.find("00_toy", checks))
+    seeds = draws.seeds(declared.find("00_toy", checks))
     batch = Batch("00_toy", seeds, checks, labs, levels.CANDIDATES["B"][1], private=(handed_in,))
     if not closed:
         with pytest.raises(GraderError, match="at level B a submission could read .*chmod -R go-rwx"):
@@ -111,14 +114,14 @@ def test_a_user_of_its_own_needs_closed_checks_and_submissions(shared: Path, lab
         return
     one = Grader(batch)
     try:
-        assert reads(one.workers, checks / "toy.py", handed_in / "a.ipynb") == []
+        assert reads(one.workers, checks / "m00_toy" / "double.py", handed_in / "a.ipynb") == []
     finally:
         one.close()
 
 
 @pytest.mark.attack(76)
 def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, ahead=0)
+    workers = Pool(grader.batch.sandbox, ahead=0)
     worker = workers.take()
     closed = "import os\nos.mkdir('a')\nos.mkdir('a/b', 0)\nos.umask(0o777)\nos.mkdir('c')\nopen('d', 'w')"
     worker.ask(("define", "cell 1", closed, []), 10)
@@ -133,7 +136,7 @@ def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
 
 def test_a_class_may_be_graded_where_python_lies(grader: Grader, shared: Path) -> None:
     # The tree of every worker is within the folder then, and the rest of the folder is not.
-    workers = Workers(grader.batch.sandbox, private=(shared.parent,))
+    workers = Pool(grader.batch.sandbox, private=(shared.parent,))
     try:
         levels.prove_private(workers)
     finally:

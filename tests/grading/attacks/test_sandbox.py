@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import select
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +16,17 @@ import pytest
 from submissions import COUNT, RIGHT, TOY, TWICE
 from table import FIND, LEAVE
 
-from fullstack_llm.checks import codec, registry
-from fullstack_llm.grading import cgroup, forked, judge, process, seccomp, syscalls, usage, world
-from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.errors import Crowded, Gone
-from fullstack_llm.grading.judge import Result
-from fullstack_llm.grading.workers import Workers
+from fullstack_llm.checks import declared
+from fullstack_llm.grading.isolation import world
+from fullstack_llm.grading.judge import session
+from fullstack_llm.grading.judge.batch import Grader
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.grading.machine import cgroup, usage
+from fullstack_llm.grading.machine.errors import Crowded, Gone
+from fullstack_llm.grading.pool import forked, proxy
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.worker import codec
+from fullstack_llm.worker.confine import seccomp, syscalls
 
 Graded = Callable[..., Result]
 TORCH = """
@@ -40,7 +46,7 @@ def train(n):
 """
 
 
-def ask(workers: Workers, code: str, name: str, *values: object) -> object:
+def ask(workers: Pool, code: str, name: str, *values: object) -> object:
     worker = workers.take()
     try:
         worker.ask(("define", "cell 1", code, [name]), 60)
@@ -65,7 +71,7 @@ def exists(fd):
 
 
 def test_torch_trains_with_threads(grader: Grader) -> None:
-    workers = Workers(grader.batch.sandbox, ("torch",))
+    workers = Pool(grader.batch.sandbox, ("torch",))
     try:
         got = ask(workers, TORCH, "train", 3)
     finally:
@@ -75,7 +81,7 @@ def test_torch_trains_with_threads(grader: Grader) -> None:
 
 
 def test_the_same_in_a_cold_sandbox(grader: Grader) -> None:
-    workers = Workers(replace(grader.batch.sandbox, warm=False), ("numpy",), ahead=0)
+    workers = Pool(replace(grader.batch.sandbox, warm=False), ("numpy",), ahead=0)
     try:
         assert ask(workers, "import numpy\ndef f(x):\n    return numpy.ones(x)", "f", 3)[0] == "value"  # type: ignore[index]
     finally:
@@ -89,7 +95,7 @@ def test_modules_with_threads_are_not_forked(grader: Grader, monkeypatch: pytest
         (Path(folder) / "threaded.py").write_text(code)
         monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, folder))
         monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
-        workers = Workers(grader.batch.sandbox, ("threaded",))
+        workers = Pool(grader.batch.sandbox, ("threaded",))
         try:
             assert ask(workers, "def f(x):\n    return x", "f", 3) == ("value", 3)
             assert not workers.warm
@@ -103,14 +109,14 @@ def test_python_may_lie_in_tmp(grader: Grader, monkeypatch: pytest.MonkeyPatch) 
         (Path(folder) / "lies_in_tmp.py").write_text("")
         monkeypatch.setattr(world, "SYSTEM", (*world.SYSTEM, folder))
         monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
-        workers = Workers(grader.batch.sandbox)
+        workers = Pool(grader.batch.sandbox)
         try:
             assert ask(workers, "def f(x):\n    import lies_in_tmp\n    return x", "f", 3) == ("value", 3)
         finally:
             workers.close()
 
 
-def kill_zygote(workers: Workers) -> None:
+def kill_zygote(workers: Pool) -> None:
     """Kill the process that forks: the first Python below what the grader has started."""
     assert workers.zygote
     below = usage.tree(workers.zygote.process.pid)
@@ -120,9 +126,9 @@ def kill_zygote(workers: Workers) -> None:
 @pytest.fixture
 def killing(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of calls at which the zygote is killed, counted over all tries."""
-    call, made, when = judge.Session.call, itertools.count(), list[int]()
+    call, made, when = session.Session.call, itertools.count(), list[int]()
 
-    def kill(self: judge.Session, name: str, values: bytes) -> bytes:
+    def kill(self: session.Session, name: str, values: bytes) -> bytes:
         if next(made) in when:
             kill_zygote(grader.workers)
             assert self.worker and isinstance(self.worker.process, forked.Forked)
@@ -130,7 +136,7 @@ def killing(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             select.select([self.worker.process.pidfd], [], [], 10)
         return call(self, name, values)
 
-    monkeypatch.setattr(judge.Session, "call", kill)
+    monkeypatch.setattr(session.Session, "call", kill)
     return when
 
 
@@ -177,7 +183,7 @@ def test_the_cause_of_a_lost_worker_is_recorded(graded: Graded) -> None:
 
 
 def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = Workers(replace(grader.batch.sandbox, limits={}, memory=100 << 20))
+    workers = Pool(replace(grader.batch.sandbox, limits={}, memory=100 << 20))
     worker = workers.take()
     try:
         with pytest.raises(Gone, match="of memory"):
@@ -206,7 +212,7 @@ def test_threads_are_few_also_between_two_looks(grader: Grader, monkeypatch: pyt
     bounds = grader.batch.sandbox.bounds()
     assert ("NPROC" in bounds) == (os.geteuid() == 0)
     if "NPROC" in bounds:
-        workers = Workers(replace(grader.batch.sandbox, watched=False))
+        workers = Pool(replace(grader.batch.sandbox, watched=False))
         try:
             got = ask(workers, THREADS, "f", 0)
             assert isinstance(got, tuple) and 100 < got[1] <= bounds["NPROC"]
@@ -228,8 +234,8 @@ def test_a_process_is_counted_whatever_it_calls_itself(
     grader: Grader, monkeypatch: pytest.MonkeyPatch, name: bytes
 ) -> None:
     monkeypatch.setattr(cgroup, "places", list)
-    monkeypatch.setattr(process, "THREADS", 12)
-    workers = Workers(grader.batch.sandbox)
+    monkeypatch.setattr(proxy, "THREADS", 12)
+    workers = Pool(grader.batch.sandbox)
     try:
         with pytest.raises(Gone, match="more than 12 threads"):
             workers.take().ask(("define", "cell 1", NAMED.format(name), []), 8)
@@ -252,8 +258,8 @@ time.sleep(3)
 
 @pytest.mark.attack(14)
 def test_files_without_a_name_fill_no_disk(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "DISK", 40 << 20)
-    workers = Workers(grader.batch.sandbox)
+    monkeypatch.setattr(proxy, "DISK", 40 << 20)
+    workers = Pool(grader.batch.sandbox)
     try:
         worker = workers.take()
         if grader.batch.sandbox.namespaces:
@@ -280,18 +286,18 @@ def f(value):
 
 
 def test_a_lab_hides_its_answers(grader: Grader) -> None:
-    answers = ("bpe", "tinytown.world")
+    answers = ("tokenization.bpe", "tinytown.world")
     stem = Path(world.PACKAGE)
     code = f"""
 def f(x):
     found = []
-    for name in ("fullstack_llm.bpe", "fullstack_llm.tinytown.world", "fullstack_llm.plotting"):
+    for name in ("fullstack_llm.tokenization.bpe", "fullstack_llm.tinytown.world", "fullstack_llm.plotting"):
         try:
             __import__(name)
             found.append(name)
         except ImportError:
             pass
-    for path in ({str(stem / "bpe.py")!r}, {str(stem / "tinytown" / "world.py")!r}, {str(stem / "plotting.py")!r}):
+    for path in {[str(stem / name) for name in ("tokenization/bpe.py", "tinytown/world.py", "plotting.py")]}:
         try:
             open(path).close()
             found.append(path)
@@ -299,7 +305,7 @@ def f(x):
             pass
     return found
 """
-    workers = Workers(grader.batch.sandbox, (), answers)
+    workers = Pool(grader.batch.sandbox, (), answers)
     try:
         assert ask(workers, code, "f", 0) == ("value", ["fullstack_llm.plotting", str(stem / "plotting.py")])
     finally:
@@ -307,20 +313,17 @@ def f(x):
 
 
 def test_answers_are_named_by_the_checks(tmp_path: Path) -> None:
-    text = (TOY / "toy.py").read_text().replace('LAB = "00_toy"', 'LAB = "00_toy"\nANSWERS = ("bpe",)')
-    (tmp_path / "toy.py").write_text(text)
-    assert registry.find("00_toy", tmp_path).answers == ("bpe",)
-    assert registry.find("00_toy", TOY).answers == ()
+    package = Path(shutil.copytree(TOY / "m00_toy", tmp_path / "m00_toy")) / "__init__.py"
+    package.write_text(package.read_text().replace("ANSWERS = ()", 'ANSWERS = ("bpe",)'))
+    assert declared.find("00_toy", tmp_path).answers == ("bpe",)
+    assert declared.find("00_toy", TOY).answers == ()
 
 
 def test_only_the_workers_side_is_in_the_world() -> None:
-    hidden = {path.name for path in world.world().hidden}
-    for folder, kept in world.WORKERS.items():
-        there = {path.name for path in (world.PACKAGE / folder).iterdir()}
-        assert set(kept) <= there
-        assert there - set(kept) <= hidden
-    granted = {path for path, grant in world.grants(world.world(("bpe",))) if grant == "read"}
-    assert not [path for path in granted if path.endswith(("/checks", "/grading", "/fullstack_llm", "/bpe.py"))]
+    granted = {path for path, grant in world.grants(world.world(("tokenization.bpe",))) if grant == "read"}
+    assert str(world.PACKAGE / "worker") in granted
+    judges = ("/checks", "/labs", "/grading", "/fullstack_llm", "/bpe.py")
+    assert not [path for path in granted if path.endswith(judges) or "/grading/" in path or "/checks/" in path]
 
 
 def test_a_deep_folder_is_counted_and_removed(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from outer import control
 from submissions import COUNT, TOY, TWICE, save
 from table import SEARCH
 
-from fullstack_llm.checks import draws, registry
-from fullstack_llm.grading import judge
-from fullstack_llm.grading.batch import Grader
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.checks import declared, draws
+from fullstack_llm.grading.judge import grade
+from fullstack_llm.grading.judge.batch import Grader
+from fullstack_llm.grading.judge.grade import Result
 
 Graded = Callable[..., Result]
-LAB = registry.find("00_toy", TOY)
+LAB = declared.find("00_toy", TOY)
 # The answers to the inputs that a generator draws, and to the edge cases, which everyone knows.
 GUESS = """
 KNOWN = {str(xs): [2 * x for x in xs] for xs in GUESSES}
@@ -33,7 +33,7 @@ def drawn(draw: Random) -> list[int]:
 
 
 def earned(grader: Grader, path: Path, seeds: dict[str, str]) -> int:
-    return judge.grade(path, LAB, grader.workers, (), seeds).verdicts[0].earned
+    return grade.grade(path, LAB, grader.workers, (), seeds).verdicts[0].earned
 
 
 @pytest.mark.attack(39)
@@ -68,7 +68,7 @@ def test_seeds_are_not_to_be_guessed(grader: Grader, tmp_path: Path) -> None:
 def test_the_notebook_and_the_grader_give_equal_code_equal_inputs(grader: Grader, tmp_path: Path) -> None:
     code = "def double(xs):\n    raise ValueError(xs)" + "\ndef count(t, c):\n    raise ValueError(t)"
     path = save(tmp_path / "a.ipynb", [code])
-    runs = [judge.grade(path, LAB, grader.workers, (), draws.seeds(LAB, b"a class")) for _ in range(2)]
+    runs = [grade.grade(path, LAB, grader.workers, (), draws.seeds(LAB, b"a class")) for _ in range(2)]
     assert runs[0].verdicts == runs[1].verdicts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from random import Random
 
@@ -13,16 +13,18 @@ import pytest
 from IPython.core import inputtransformer2
 from submissions import COUNT, TOY, TWICE
 
-from fullstack_llm.checks import calling, codec, draws, judging, registry, verdict
+from fullstack_llm.checks import cases, declared, draws, verdict
+from fullstack_llm.checks import judge as judging
 from fullstack_llm.checks.compare import same
-from fullstack_llm.checks.memory import Memory
-from fullstack_llm.checks.registry import Check
-from fullstack_llm.grading import names
-from fullstack_llm.grading.cells import without_magics
-from fullstack_llm.grading.judge import Result
+from fullstack_llm.checks.declared import Check
+from fullstack_llm.checks.exercise import exercise
+from fullstack_llm.grading.intake import names
+from fullstack_llm.grading.judge.grade import Result
+from fullstack_llm.worker import calling, codec
+from fullstack_llm.worker.cells import without_magics
 
 Graded = Callable[..., Result]
-LAB = registry.find("00_toy", TOY)
+LAB = declared.find("00_toy", TOY)
 MARKUP = "def double(xs):\n    raise ValueError('<script>alert(1)</script>\\x1b[31m\\u202e')"
 
 
@@ -97,28 +99,32 @@ def test_resubmitting_is_no_lottery() -> None:
     assert {earned(dict.fromkeys(seeds, f"{lottery.getrandbits(64):x}")) for _ in range(20)} == {0, 40}
 
 
-def passes_over(student: Callable[..., tuple[int, str]], draw: Random) -> None:
-    """A check that looks at a part of each reply only."""
-    for x in range(4):
-        judging.require(student(x)[0], 2 * x, case={"x": x}, hint="Twice.")
+@exercise(minutes=1, difficulty=1)
+def pair(x: int) -> tuple[int, str]:
+    return 2 * x, "y"
+
+
+@pair.part(5, "Twice.", items=(0,))
+def looks_at_the_first(draw: Random) -> Iterator[tuple[int]]:
+    """A part that passes over most of each reply."""
+    yield from ((x,) for x in range(4))
 
 
 @pytest.mark.attack(85)
 @pytest.mark.control(85)
 def test_replies_that_nobody_looks_at_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = Check("double", "", 5, 1, 1, 10.0, passes_over)
+    (check,) = declared.lab_of("00_x", pair).checks
+    monkeypatch.setattr(cases, "KEPT", cases.Kept())
 
     def judged(size: int) -> tuple[str, int]:
-        memory = Memory()
         function: Callable[[int], tuple[int, str]] = lambda x: (2 * x, "x" * size)  # noqa: E731
-        outcome = judging.judge_check(check, Direct(function), Random(0), memory)
-        return outcome.kind, sum(len(reply) for turns in memory.right.values() for _, _, reply in turns)
+        return judging.judge_check(check, Direct(function), "7").kind, cases.KEPT.size
 
-    assert judged(8 << 20) == ("right", 4 * 32)
-    assert judged(17 << 20) == ("refused", 0)
+    assert judged(8 << 20) == ("right", judged(1)[1])
+    assert judged(17 << 20)[0] == "refused"
+    assert cases.KEPT.size < 1_000
     monkeypatch.setattr(judging, "Bounded", lambda transport: transport)
-    monkeypatch.setattr("fullstack_llm.checks.memory.digest", lambda reply: reply)
-    assert judged(17 << 20)[1] > 4 * 17 << 20
+    assert judged(17 << 20)[0] == "right"
 
 
 def test_texts_of_any_length_are_cut_before_they_are_looked_through() -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from fullstack_llm.checks import bounds, codec, judging
+from fullstack_llm.checks import exercise
+from fullstack_llm.checks import judge as judging
 from fullstack_llm.checks.compare import Same
-from fullstack_llm.grading import judge, process
+from fullstack_llm.checks.limits import WALL
+from fullstack_llm.grading.judge import session
+from fullstack_llm.grading.pool import process, proxy
+from fullstack_llm.worker import bounds, codec
 
 ENDLESS = 1 << 60
 FLOOD: list[int] = []
@@ -20,25 +24,25 @@ FLOOD: list[int] = []
 
 def budget() -> None:
     """Each call may take all the seconds of its check."""
-    call = judge.Session.call
+    call = session.Session.call
 
-    def again(self: judge.Session, name: str, values: bytes) -> bytes:
-        self.left = self.seconds
+    def again(self: session.Session, name: str, values: bytes) -> bytes:
+        self.cpu, self.left = self.seconds, self.seconds * WALL
         return call(self, name, values)
 
-    judge.Session.call = again  # type: ignore[method-assign]
+    session.Session.call = again  # type: ignore[method-assign]
 
 
 def deadline() -> None:
     """A reply counts whenever it comes."""
-    ask = process.Worker.ask
-    process.Worker.ask = lambda self, request, seconds: ask(self, request, 60.0)  # type: ignore[method-assign]
+    ask = proxy.WorkerProxy.ask
+    proxy.WorkerProxy.ask = lambda self, request, *limits: ask(self, request, 60.0)  # type: ignore[method-assign]
 
 
 def patience() -> None:
     """The deadline starts anew with each byte, as it does where a socket has a timeout."""
-    receive = process.Worker._receive
-    process.Worker._receive = lambda self, count, deadline: b"".join(  # type: ignore[method-assign]
+    receive = proxy.WorkerProxy._receive
+    proxy.WorkerProxy._receive = lambda self, count, deadline: b"".join(  # type: ignore[method-assign]
         receive(self, 1, time.monotonic() + 4.0) for _ in range(count)
     )
 
@@ -71,21 +75,21 @@ def pickled() -> None:
 def restart() -> None:
     """A worker that is lost is not replaced."""
 
-    def gone(self: judge.Session) -> None:
+    def gone(self: session.Session) -> None:
         raise judging.NoValue("died", "there is no other worker")
 
-    judge.Session.start_again = gone  # type: ignore[method-assign]
+    session.Session.start_again = gone  # type: ignore[method-assign]
 
 
 def shapes() -> None:
     """Arrays of any shape, and a comparison that reduces them."""
     codec.check_shape = lambda shape, size: None
-    judging.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
+    exercise.same = lambda got, want, *more: Same(bool(abs(np.asarray(got, "f8").sum(axis=0)).max() < 1e-6))
 
 
 def numpy() -> None:
     """A comparison that NumPy makes."""
-    judging.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
+    exercise.same = lambda got, want, *more: Same(bool(np.allclose(got, want)))
 
 
 def surrogates() -> None:

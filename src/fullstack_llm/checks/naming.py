@@ -1,0 +1,79 @@
+"""Name the mistake behind a wrong answer: the first declared one that replies to the same call in the same way.
+
+A mistake is called as a student's function is, on a copy of the same arguments, through the same frames.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+from fullstack_llm.worker import calling, codec
+
+from . import kinds
+from .cases import Case
+from .compare import same
+from .declared import Check
+from .exercise import Answer, Exercise
+from .limits import WALL, limit
+
+# CPU seconds for one mistake, which may loop for ever on some inputs, and for all of them.
+ONE, ALL = 1.0, 5.0
+
+
+@functools.lru_cache(maxsize=64)
+def mistaken(exercise: Exercise) -> tuple[tuple[Answer, str], ...]:
+    """Compile each mistaken answer, and return the functions with their hints."""
+    functions = []
+    for number, (source, hint) in enumerate(exercise.mutants()):
+        names: dict[str, Any] = {"__name__": f"{exercise.oracle.__module__}, mistake {number}"}
+        exec(compile(source, f"<{exercise.name}, mistake {number}>", "exec"), names)
+        functions.append((names[exercise.name], hint))
+    return tuple(functions)
+
+
+def hint(check: Check, case: Case, reply: tuple[Any, ...]) -> str:
+    """Return the hint of the first mistake that gives the same reply to a case, or nothing.
+
+    `reply` is the decoded one of the student's function: ("value", what it returned), ("raised", what it raised, …) or
+    ("refused", why). Mistakes are looked for until the seconds for them are used up, by this thread's CPU time.
+    """
+    if not check.rules.named:
+        return ""
+    end = time.thread_time() + ALL
+    for function, text in mistaken(check.declared):
+        left = min(ONE, end - time.thread_time())
+        if left <= 0:
+            return ""
+        theirs: Any = None
+        with limit(left, left * WALL) as late:
+            theirs = codec.decode(calling.call(function, case.request))
+        if not late and theirs and _same(check, case, reply, theirs):
+            return text
+    return ""
+
+
+def _same(check: Check, case: Case, reply: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
+    if theirs[0] != reply[0]:
+        return False
+    if reply[0] != "value":
+        return bool(theirs[1] == reply[1])
+    want, rules = case.want, check.rules
+    mine, other = kinds.alike(reply[1], want), kinds.alike(theirs[1], want)
+    # A mistake that does not show in this case is not the student's.
+    if rules.compare(other, want, case.values)[0]:
+        return False
+    return bool(_counts(check, case, mine, other))
+
+
+def _counts(check: Check, case: Case, mine: Any, other: Any) -> bool:
+    """Return whether two wrong values are the same where it counts, or whole where nothing can be picked from them."""
+    rules = check.rules
+    try:
+        if not rules.whole:
+            return bool(rules.compare(mine, other, case.values)[0])
+    except Exception:
+        # Nothing can be picked from the mistake's own value either.
+        pass
+    return bool(same(mine, other, rules.rtol, rules.atol))

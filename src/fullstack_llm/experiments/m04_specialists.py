@@ -1,0 +1,81 @@
+"""Whom a router sends where: is an expert about a topic, or about the token in front of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from fullstack_llm.tokenization import course_tokenizer
+from fullstack_llm.transformer.decoder import Decoder, Record
+
+
+@torch.no_grad()
+def routed(model: Decoder, ids: Int[Tensor, " N"], length: int = 64) -> Int[Tensor, "L N A"]:
+    """The experts of each token in each layer, best first; the row is read in windows, and what is left over is not."""
+    rows = ids[: len(ids) // length * length].view(-1, length).to(next(model.parameters()).device)
+    found = []
+    for some in rows.split(64):
+        record: Record = {"routing": []}
+        model(some, record=record)
+        found.append(torch.stack([layer.topk(model.shape.num_active).indices for layer in record["routing"]]))
+    return torch.cat(found, dim=1).cpu()
+
+
+def shares(experts: Int[Tensor, "L N A"], labels: Sequence[str], count: int = 8) -> dict[str, list[list[float]]]:
+    """For each label, layer by layer, the share of its tokens' choices that each of `count` experts got.
+
+    >>> shares(torch.tensor([[[0, 1], [0, 2]]]), ["digit", "letter"], count=3)
+    {'digit': [[0.5, 0.5, 0.0]], 'letter': [[0.5, 0.0, 0.5]]}
+    """
+    found = {}
+    for label in sorted(set(labels)):
+        at = torch.tensor([each == label for each in labels])
+        chosen = [layer[at].flatten() for layer in experts]
+        found[label] = [(torch.bincount(each, minlength=count) / len(each)).tolist() for each in chosen]
+    return found
+
+
+def information(one: Int[Tensor, " N"], *others: Int[Tensor, " N"]) -> float:
+    """Mutual information, in bits, between a label and one or more others taken together: what they tell about it.
+
+    >>> coin = torch.tensor([0, 1, 0, 1])
+    >>> information(coin, coin), information(coin, torch.tensor([0, 0, 1, 1]))
+    (1.0, 0.0)
+    """
+    return round(_entropy(one) + _entropy(*others) - _entropy(one, *others), 9)
+
+
+def _entropy(*labels: Tensor) -> float:
+    counts = torch.stack(labels).unique(dim=1, return_counts=True)[1].double()
+    return -(counts / counts.sum() * (counts / counts.sum()).log2()).sum().item()
+
+
+def shuffled_within(labels: Int[Tensor, " N"], groups: Int[Tensor, " N"], seed: int = 0) -> Int[Tensor, " N"]:
+    """Labels in random order within each group: all that the group tells is kept, and nothing beyond it."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    source, target = order[groups[order].argsort(stable=True)], groups.argsort(stable=True)
+    found = torch.empty_like(labels)
+    found[target] = labels[source]
+    return found
+
+
+def classes(ids: Int[Tensor, " N"]) -> list[str]:
+    """What sort of token each is; spaces and line breaks count as punctuation.
+
+    >>> classes(torch.tensor(course_tokenizer.load()("Ada is 52.").input_ids))
+    ['inside a word', 'inside a word', 'word begins', 'punctuation', 'digit', 'digit', 'punctuation']
+    """
+    words = course_tokenizer.load()
+    names = [_class(str(words.decode([token]))) for token in range(len(words))]
+    return ["special" if token in words.all_special_ids else names[token] for token in ids.tolist()]
+
+
+def _class(text: str) -> str:
+    if text.strip().isdigit():
+        return "digit"
+    if not text.strip().isalpha():
+        return "punctuation"
+    return "word begins" if text.startswith(" ") else "inside a word"

@@ -1,0 +1,82 @@
+"""What the commands share: their common arguments, the lab that is meant, and errors that are sentences."""
+
+from __future__ import annotations
+
+import argparse
+import stat
+from pathlib import Path
+from typing import Any
+
+from fullstack_llm.checks import declared
+from fullstack_llm.checks.declared import LabChecks
+from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.grading.judge import lab_cells
+
+MAX_KEY = 4096
+CODES = """exit codes:
+  0    everything was graded (whatever it earned)
+  1    everything was tried, and some files could not be read; the report says which
+  2    a wrong argument, or an error of the grader itself; what was graded until then is kept
+  130  interrupted; what was graded until then is in the report, and the same command goes on
+"""
+
+
+class CommandError(Exception):
+    """An argument that cannot be right; the message is a sentence."""
+
+
+def command(subparsers: Any, name: str, does: str) -> argparse.ArgumentParser:
+    """A command's parser, with the folders that every command may be pointed at."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=CODES, formatter_class=Help
+    )
+    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of check modules, if not ours")
+    parser.add_argument("--labs", type=Path, default=lab_cells.FOLDER, help="folder of the labs' own notebooks")
+    return parser
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the table of exit codes."""
+
+
+def find_lab(slug: str, folder: Path) -> LabChecks:
+    """The checks of a lab, or a sentence about what cannot be found."""
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is no folder of labs' packages")
+    try:
+        return declared.find(slug, folder)
+    except LookupError as error:
+        raise CommandError(str(error.args[0])) from None
+    except Exception as error:
+        raise CommandError(f"the checks in {folder} cannot be loaded ({type(error).__name__}: {error})") from None
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """The two ways to give the class key."""
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--key-file", type=Path, help="file with the class key, from which inputs are drawn")
+    keys.add_argument(
+        "--key",
+        help="the class key itself, which everyone on this machine can see while the command runs (in ps): "
+        "rather use --key-file (default: the inputs that notebooks show)",
+    )
+
+
+def class_key(args: argparse.Namespace) -> bytes:
+    """The class key that was given, or the public one."""
+    if args.key is not None:
+        if not args.key.strip():
+            raise CommandError("--key is empty: give a key, or leave it out for the inputs that notebooks show")
+        return str(args.key).strip().encode()
+    if args.key_file is None:
+        return PUBLIC_KEY
+    path: Path = args.key_file
+    if not path.is_file():
+        raise CommandError(f"there is no file {path} (--key-file)")
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise CommandError(f"everyone on this machine can read the key in {path}: chmod 600 {path}")
+    if path.stat().st_size > MAX_KEY:
+        raise CommandError(f"{path} has more than {MAX_KEY} bytes, and is hardly a key (--key-file)")
+    if not (key := path.read_bytes().strip()):
+        raise CommandError(f"{path} is empty: write the key into it (--key-file)")
+    return key

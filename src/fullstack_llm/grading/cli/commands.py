@@ -1,0 +1,59 @@
+"""The command line: a table of commands, each a module with `add(subparsers)` and `run(args)`, and the exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from types import ModuleType
+
+from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.reports.runs import RunError
+
+from . import check, classroom, classroom_run, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
+from .arguments import CODES, CommandError
+
+# `add` gives the command's parser back; `run` gives the exit code.
+COMMANDS: tuple[ModuleType, ...] = (
+    grade,
+    check,
+    replay,
+    scores,
+    nbgrader,
+    gradescope_zip,
+    gradescope_run,
+    classroom,
+    classroom_run,
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser, with help for every command."""
+    top = argparse.ArgumentParser(
+        prog="python -m fullstack_llm.grading",
+        description="Grade labs by the values that their functions return.",
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for one in COMMANDS:
+        one.add(commands).set_defaults(run=one.run)
+    return top
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; the exit code."""
+    args = parser().parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except (CommandError, RunError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except GraderError as error:
+        print(f"error of the grader, no submission's fault: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

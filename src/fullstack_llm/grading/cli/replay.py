@@ -1,0 +1,92 @@
+"""The command `replay`: one submission again, with the draws that its report was made with."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fullstack_llm.grading.intake.archive import SUFFIXES
+from fullstack_llm.grading.intake.submissions import digest
+from fullstack_llm.grading.judge import batch, settings
+from fullstack_llm.grading.judge.grade import graded
+from fullstack_llm.grading.probing.levels import level
+from fullstack_llm.grading.reports import runs
+from fullstack_llm.grading.reports.report import exercise
+
+from .arguments import CommandError, command, find_lab
+
+
+def add(subparsers: Any) -> argparse.ArgumentParser:
+    """The arguments."""
+    parser = command(subparsers, "replay", "judge one submission again with the draws of its report, and compare")
+    parser.add_argument("out", type=Path, help="folder of reports, as grade wrote it")
+    parser.add_argument("submission", type=Path, help="the .ipynb or .py file that was graded")
+    parser.add_argument("--exercise", default="", help="this exercise alone")
+    parser.epilog = "exit codes: 0 the verdicts are those of the report, 1 they differ, 2 nothing was judged"
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge one submission with the stored seeds; 1 if a verdict differs from the report."""
+    then = runs.load(args.out / "run.json")
+    if not then:
+        raise CommandError(
+            f"{args.out} holds no run (there is no run.json that can be read): give grade's --out folder"
+        )
+    if not args.submission.is_file() or args.submission.suffix.lower() not in SUFFIXES:
+        raise CommandError(f"there is no .ipynb or .py file {args.submission}")
+    report = _report(args.out, args.submission)
+    lab = find_lab(then["lab"], args.checks)
+    if args.exercise and args.exercise not in lab.exercises:
+        raise CommandError(f"lab {lab.slug} has no exercise {args.exercise!r}; it has {', '.join(lab.exercises)}")
+    drawn = then["draws"]
+    undrawn = [one.label for one in lab.checks if one.label not in drawn]
+    known = replace(lab, checks=tuple(one for one in lab.checks if one.label in drawn))
+    sandbox = level(then["isolation"])
+    now = settings.made_with(lab, args.checks, args.labs, sandbox.level, drawn)
+    for what in runs.differences(then, now):
+        print(f"Note: the report was made with {what}.")
+    for label in undrawn:
+        print(f"Note: the check {label} is new since, and has no draw to be replayed with.")
+    with batch.grader(batch.Batch(lab.slug, drawn, args.checks, args.labs, sandbox)) as grader:
+        grader.lab = replace(known, checks=known.of(args.exercise)) if args.exercise else known
+        result = graded(grader.grade(args.submission))
+    for verdict in result.verdicts:
+        print(verdict)
+    if result.error != report["error"]:
+        print(f"DIFFERS: the report says {report['error'] or 'nothing'}, and now: {result.error or 'nothing'}")
+        return 1
+    return _compare(report["exercises"], [exercise(one) for one in result.verdicts], grader.lab.exercises)
+
+
+def _compare(then: list[dict[str, Any]], now: list[dict[str, Any]], exercises: tuple[str, ...]) -> int:
+    """Print each check whose outcome is not the one in the report; 1 if there is one."""
+    before, after = _outcomes(then, exercises), _outcomes(now, exercises)
+    differ = [label for label in dict.fromkeys([*before, *after]) if before.get(label) != after.get(label)]
+    for label in differ:
+        was, found = before.get(label, "no such check"), after.get(label, "not judged")
+        print(f"DIFFERS: {label}: in the report {was}, and now {found}")
+    if not differ:
+        print("The verdicts are those of the report.")
+    return 1 if differ else 0
+
+
+def _outcomes(found: list[dict[str, Any]], exercises: tuple[str, ...]) -> dict[str, str]:
+    return {
+        f"{one['exercise']}, {check['part']}".removesuffix(", "): f"{check['earned']} points ({check['kind']})"
+        for one in found
+        for check in one["checks"]
+        if one["exercise"] in exercises
+    }
+
+
+def _report(out: Path, path: Path) -> dict[str, Any]:
+    wanted = digest(path)
+    found = [one for one in runs.reports(out / runs.STUDENTS).values() if one["digest"] == wanted]
+    if not found:
+        raise CommandError(f"no report in {out} is of {path}: the file has changed since, or another file was graded")
+    if len(found) > 1:
+        print(f"Note: {len(found)} students handed in this file; compared with {found[0]['student']}.")
+    return found[0]

@@ -1,0 +1,89 @@
+"""The command `scores`: what a run earned, as a table of its own or in one that Canvas or Moodle has exported."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fullstack_llm.grading.gradebooks import canvas, moodle, scores
+from fullstack_llm.grading.gradebooks.scores import Filled, Scores
+from fullstack_llm.grading.intake import spreadsheet
+from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
+from fullstack_llm.grading.reports.report import cell
+
+from .arguments import CommandError, Help
+
+EPILOG = """how it is used:
+  grade SUBMISSIONS --names canvas --lab 03_tokenization --out grades
+  scores grades --canvas exported.csv --assignment "Lab 03" --out import.csv     then import.csv goes into Canvas
+  scores grades --moodle worksheet.csv --out import.csv                          then import.csv goes into Moodle
+  scores grades --out scores.csv                                                 for a spreadsheet
+
+nothing of an exported table is changed but the cells of this lab. A file that could not be graded is no zero: the cell
+stays as it is, and the student is named.
+
+exit codes:
+  0  every score was entered
+  1  some could not be entered; each is named with the reason
+  2  nothing was written, and a sentence says why
+"""
+
+
+def add(subparsers: Any) -> argparse.ArgumentParser:
+    """The arguments."""
+    does = "enter the scores of a run into a gradebook of Canvas or Moodle, or write them as a table"
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "scores", help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=EPILOG, formatter_class=Help
+    )
+    parser.add_argument("grades", type=Path, help="folder of reports, the --out of grade")
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    into = parser.add_mutually_exclusive_group()
+    into.add_argument("--canvas", type=Path, metavar="FILE", help="the gradebook that Canvas exported")
+    into.add_argument("--moodle", type=Path, metavar="FILE", help="the assignment's grading worksheet from Moodle")
+    parser.add_argument("--assignment", help="with --canvas: the assignment's title, or its number, as in the header")
+    parser.add_argument(
+        "--scale", action="store_true", help="convert points where the maximum there is not the lab's (default: refuse)"
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the table, and say what could not be entered."""
+    exported = args.canvas or args.moodle
+    if bool(args.canvas) != bool(args.assignment):
+        raise CommandError('--canvas and --assignment go together, as in --canvas exported.csv --assignment "Lab 03"')
+    if exported and args.out.resolve() == exported.resolve():
+        raise CommandError(f"--out {args.out} is the exported file itself: give another name, so that it stays")
+    try:
+        found = scores.read(args.grades)
+        sheet, filled = _filled(args, found)
+    except SheetError as error:
+        raise CommandError(str(error)) from None
+    spreadsheet.write(args.out, sheet)
+    for note in filled.notes:
+        print(f"not entered: {note}")
+    for one in found.missing:
+        print(f"no submission: {one}")
+    print(f"{filled.rows} of {len(found.scores)} scores of {found.lab} are in {args.out}")
+    return 1 if filled.notes else 0
+
+
+def _filled(args: argparse.Namespace, found: Scores) -> tuple[Sheet, Filled]:
+    if args.canvas:
+        return canvas.enter(args.canvas, found.scores, args.assignment, args.scale)
+    if args.moodle:
+        return moodle.enter(args.moodle, found.scores, args.scale)
+    return _table(found)
+
+
+def _table(found: Scores) -> tuple[Sheet, Filled]:
+    rows = [["id", "name", "email", "points", "of", "remark"]]
+    for one in found.scores:
+        # An empty cell is no score; a zero is one.
+        earned = "" if one.error else str(one.earned)
+        rows.append([one.person.id, one.person.name, one.person.email, earned, str(one.points), one.error])
+    of = str(found.scores[0].points)
+    rows += [[one.id, one.name, one.email, "", of, "no submission"] for one in found.missing]
+    failed = [f"{one.person}: the file could not be graded ({one.error})" for one in found.scores if one.error]
+    return Sheet([[cell(text) for text in row] for row in rows]), Filled(len(found.scores) - len(failed), failed)

@@ -1,0 +1,1 @@
+"""Scores in the form that a gradebook reads: Canvas, Moodle, nbgrader, Gradescope, GitHub Classroom."""

@@ -1,0 +1,123 @@
+"""Grade one submission: its cells run in a worker, the checks run here, and each exercise stands alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fullstack_llm.checks.declared import LabChecks
+from fullstack_llm.checks.judge import judge_exercise
+from fullstack_llm.checks.show import plain
+from fullstack_llm.checks.verdict import Verdict
+from fullstack_llm.grading.machine.errors import Gone, GraderError
+from fullstack_llm.grading.pool.pool import Pool
+from fullstack_llm.grading.pool.proxy import WorkerProxy
+from fullstack_llm.worker import codec
+from fullstack_llm.worker.reader import MAX_FILE
+
+from .session import Session
+
+READ_SECONDS = 30.0
+REVIEW_SECONDS = 30.0
+CHUNK = 32 << 20
+MAX_PROBLEMS = 20
+
+
+@dataclass
+class Result:
+    """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong.
+
+    `review` says what a person should look at; it decides no points. `fault`: the error is the grader's, and no zero.
+    """
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    error: str = ""
+    problems: list[str] = field(default_factory=list)
+    review: list[str] = field(default_factory=list)
+    lab: str = ""
+    version: str = ""
+    seconds: float = 0.0
+    fault: bool = False
+
+    @property
+    def earned(self) -> int:
+        """Points earned."""
+        return sum(one.earned for one in self.verdicts)
+
+
+def graded(result: Result) -> Result:
+    """The result, where one alone is asked for; `GraderError` if the grader could not do it."""
+    if result.fault:
+        raise GraderError(result.error)
+    return result
+
+
+def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, Any]]:
+    """A worker that has read the file, and what it read; `ValueError` says why a file cannot be read."""
+    size = path.stat().st_size
+    if size > MAX_FILE:
+        raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
+    worker = workers.take()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                worker.ask(("put", chunk), READ_SECONDS)
+        reply = codec.decode(worker.ask(("read", path.suffix.lower()), READ_SECONDS))
+    except Gone as gone:
+        raise ValueError(f"the file cannot be read: {gone.why}") from None
+    except BaseException:
+        worker.close()
+        raise
+    if reply[0] == "cells":
+        return worker, reply[1]
+    worker.close()
+    raise ValueError(reply[1])
+
+
+def _reviewed(worker: WorkerProxy, book: dict[str, Any], lab: LabChecks) -> list[str]:
+    """What the file uses and is not meant to; a worker that this takes too much of is lost, and its cells run anew."""
+    if not lab.review:
+        return []
+    table = {exercise: list(names) for exercise, names in lab.review.items()}
+    try:
+        reply = codec.decode(worker.ask(("review", book["cells"], table), REVIEW_SECONDS))
+    except Gone as gone:
+        return [f"the code could not be looked through: {gone.why}"]
+    return [plain(sentence, 500) for sentence in reply[1]]
+
+
+def grade(
+    path: Path,
+    lab: LabChecks,
+    workers: Pool,
+    given: Iterable[tuple[str, str]] = (),
+    seeds: Mapping[str, str] | None = None,
+) -> Result:
+    """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
+    begin = time.monotonic()
+    result = Result()
+    try:
+        worker, book = open_submission(path, workers)
+    except ValueError as error:
+        result.error = plain(str(error), 500)
+        return result
+    result.lab, result.version = plain(book["lab"], 80), plain(book["version"], 80)
+    result.problems = [plain(note, 300) for note in book["notes"]]
+    if result.lab and result.lab != lab.slug:
+        result.problems.insert(0, f"the file says that it is lab {result.lab}, and it was graded as {lab.slug}")
+    result.review = _reviewed(worker, book, lab)
+    session = Session(workers, [*given, *book["cells"]], lab.exercises)
+    session.in_text = book["in_text"]
+    try:
+        session.begin(worker)
+        result.verdicts = [judge_exercise(lab, exercise, session, seeds) for exercise in lab.exercises]
+    finally:
+        session.close()
+    result.problems += [f"{label}: {why}" for label, why in session.problems]
+    more = len(result.problems) - MAX_PROBLEMS
+    result.problems[MAX_PROBLEMS:] = [f"and {more} more"] if more > 0 else []
+    result.seconds = time.monotonic() - begin
+    return result

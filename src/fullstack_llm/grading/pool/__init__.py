@@ -1,0 +1,1 @@
+"""Processes for submissions: started, forked ahead, asked within a deadline, and ended."""

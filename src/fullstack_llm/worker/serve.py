@@ -1,0 +1,130 @@
+"""Serve one submission: read its file, run its cells in one namespace, answer calls with values.
+
+Nothing in this process is trusted once the first cell has run: the grader believes only that some values came back
+in time.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import struct
+import sys
+from types import ModuleType
+from typing import Any
+
+from . import calling, cells, codec, reader, review
+from .confine import confine
+
+HEADER = struct.Struct("<16sI")
+
+
+class Inert:
+    """Stand for what a notebook has and a worker has not: every use of it does nothing."""
+
+    def __getattr__(self, name: str) -> Inert:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Inert:  # noqa: D102
+        return self
+
+
+def without_checks() -> None:
+    """Let `from fullstack_llm.checks import lab` in a lab's set-up cell find something inert: no checks are here."""
+    checks = ModuleType("fullstack_llm.checks")
+    setattr(checks, "__getattr__", lambda name: Inert().__getattr__(name))  # noqa: B010 (a module's, not a class's)
+    sys.modules["fullstack_llm.checks"] = checks
+
+
+class Pipe:
+    """Frames to and from the grader: nonce, length, content."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self.requests, self.replies = requests, replies
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            chunk = os.read(self.requests, min(count - len(data), 1 << 20))
+            if not chunk:
+                os._exit(0)
+            data += chunk
+        return bytes(data)
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """Wait for the next request, as `(nonce, content)`; the process ends when the grader closes the pipe."""
+        nonce, length = HEADER.unpack(self._exactly(HEADER.size))
+        return nonce, self._exactly(length)
+
+    def send(self, nonce: bytes, content: bytes) -> None:
+        """Send the reply to the request with this nonce."""
+        data = memoryview(HEADER.pack(nonce, len(content)) + content)
+        while data:
+            data = data[os.write(self.replies, data) :]
+
+
+class Kernel:
+    """The namespace in which a submission's cells run, and the requests that the grader may make."""
+
+    def __init__(self) -> None:
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "display": Inert(), "get_ipython": Inert()}
+        self.flags = 0
+        self.file = bytearray()
+
+    def put(self, chunk: bytes) -> tuple[Any, ...]:
+        """Keep a piece of the file that is to be read."""
+        self.file += chunk
+        return ("kept",)
+
+    def read(self, suffix: str) -> tuple[Any, ...]:
+        """Return the cells of the file whose pieces were put."""
+        data, self.file = bytes(self.file), bytearray()
+        try:
+            book = reader.parse(data, suffix)
+        except reader.UnreadableError as error:
+            return ("unreadable", str(error))
+        except (MemoryError, OSError, ValueError) as error:
+            return ("unreadable", f"the file cannot be read ({type(error).__name__})")
+        return ("cells", vars(book))
+
+    def review(self, sources: list[tuple[str, str]], table: dict[str, list[str]]) -> tuple[Any, ...]:
+        """Return what a person should look at, before anything has run."""
+        try:
+            return ("found", review.find(sources, table))
+        except (MemoryError, RecursionError):
+            return ("found", ["the code is nested too deeply to be looked through"])
+
+    def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
+        """Run one cell; return which of the wanted names are functions now, and what went wrong."""
+        error = ""
+        try:
+            self.flags |= cells.run(source, label, self.namespace, self.flags)
+        except BaseException as caught:
+            error = calling.trace(caught)[-2000:]
+        return ("defined", [name for name in names if callable(self.namespace.get(name))], error)
+
+    def call(self, name: str, values: bytes) -> bytes:
+        """Call a function by name; return the reply frame."""
+        try:
+            function: Any = self.namespace.get(name)
+            return calling.call(function, values)
+        except KeyboardInterrupt:
+            return codec.encode(("raised", "KeyboardInterrupt", ""))
+
+
+def serve(pipe: Pipe) -> None:
+    """Set the limits that the first request names, then answer requests until the grader closes the pipe."""
+    kernel = Kernel()
+    setattr(builtins, "display", Inert())  # noqa: B010 (builtins has no such name for a type checker)
+    nonce, content = pipe.receive()
+    confine.limit(codec.decode(content)[1])
+    pipe.send(nonce, codec.encode(("ready",)))
+    # What the submission prints goes nowhere.
+    os.dup2(1, 2)
+    while True:
+        nonce, content = pipe.receive()
+        what, *args = codec.decode(content)
+        reply = getattr(kernel, what)(*args)
+        pipe.send(nonce, reply if isinstance(reply, bytes) else codec.encode(reply))

@@ -1,0 +1,4 @@
+"""A small lab, to test the grader with."""
+
+ANSWERS = ()
+EXERCISES = ("double", "count")
