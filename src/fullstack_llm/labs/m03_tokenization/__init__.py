@@ -1,6 +1,6 @@
 """Lab 03, tokenization: pairs, merges, training, encoding, decoding, chat prompts, larger vocabularies, Unigram."""
 
-ANSWERS = ("bpe",)
+ANSWERS = ("tokenization",)
 EXERCISES = (
     "count_pairs",
     "merge_pair",

@@ -3,8 +3,6 @@
 import re
 from itertools import pairwise
 
-from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
-
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN, draw_merges, draw_text, merged
@@ -46,20 +44,16 @@ def by_rank(text, merges, special):
 
 
 @encode_prompt.right
-def library(text, merges, special):
-    # The library names tokens by their bytes; where two merges spell the same ones, it cannot be asked.
-    tokens = [bytes([byte]) for byte in range(256)]
-    for a, b in merges:
-        tokens.append(tokens[a] + tokens[b])
-    if len(set(tokens)) < len(tokens):
-        return encode_prompt(text, merges, special)
-    names = ["".join(chr(0x4E00 + byte) for byte in token) for token in tokens]
-    model = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, [(names[a], names[b]) for a, b in merges]))
-    model.pre_tokenizer = pre_tokenizers.Split("\n\n\n", "isolated")
-    spell = {name: "".join(chr(0x4E00 + byte) for byte in name.encode()) for name in (text, *special)}
-    model.add_special_tokens([AddedToken(spell[name], normalized=False) for name in special])
-    numbers = {model.token_to_id(spell[name]): number for name, number in special.items()}
-    return [numbers.get(i, i) for i in model.encode(spell[text]).ids]
+def characters(text, merges, special):
+    # One character for each id, so that str.replace merges; no merge holds the character of a special token.
+    spelled = ""
+    while text:
+        name = max((name for name in special if text.startswith(name)), key=len, default="")
+        spelled += chr(0x10000 + special[name]) if name else text[0].encode().decode("latin-1")
+        text = text[len(name or text[0]) :]
+    for i, (left, right) in enumerate(merges):
+        spelled = spelled.replace(chr(left) + chr(right), chr(256 + i))
+    return [ord(char) % 0x10000 for char in spelled]
 
 
 CHAT = {"<|im_start|>": 1_001, "<|im_end|>": 1_000, "<|end|>": 1_002}

@@ -8,7 +8,7 @@ from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN
 
 
-@exercise(minutes=25, difficulty=3, review=(*FORBIDDEN, "jinja2"))
+@exercise(minutes=25, difficulty=3, review=FORBIDDEN)
 def render_chat(messages, to_answer, sent):
     header, end, text = "<|im_start|>{}\n", "<|im_end|>\n", ""
     for message in messages:

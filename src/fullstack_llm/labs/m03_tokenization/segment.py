@@ -1,5 +1,7 @@
 """Exercise 8 of lab 03: the best segmentation of a text by a Unigram vocabulary."""
 
+from itertools import pairwise
+
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN, draw_log_probs, draw_unlike
@@ -47,30 +49,32 @@ def every_beginning(text, log_probs):
 
 
 @segment.right
-def all_segmentations(text, log_probs):
-    # Brute force where the text is short.
-    if len(text) > 12:
-        return segment(text, log_probs)
-
-    def cut(rest):
-        for end in range(1, len(rest) + 1):
-            if end == 1 or rest[:end] in log_probs:
-                yield from ([rest[:end], *more] for more in cut(rest[end:]))
-        if not rest:
-            yield []
-
-    unknown = min(log_probs.values()) - 10
-    ranked = [(sum(log_probs.get(p, unknown) for p in cuts), -len(cuts), [*map(len, cuts[::-1])]) for cuts in cut(text)]
-    return list(cut(text))[ranked.index(max(ranked))]
+def forwards(text, log_probs):
+    # Each place offers its pieces to the places behind it.
+    unknown, lengths = min(log_probs.values()) - 10, sorted({len(piece) for piece in log_probs} | {1})
+    best = {0: (0.0, 0, 0)}
+    for i in range(len(text)):
+        for n in lengths:
+            piece = text[i : i + n]
+            if len(piece) == n and (n == 1 or piece in log_probs):
+                offer = (best[i][0] + log_probs.get(piece, unknown), best[i][1] - 1, -i)
+                best[i + n] = max(best.get(i + n, offer), offer)
+    cuts = [len(text)]
+    while cuts[-1]:
+        cuts.append(-best[cuts[-1]][2])
+    return [text[a:b] for b, a in pairwise(cuts)][::-1]
 
 
 def draw_without_ties(draw: Draw, alphabet: str, length: int):
-    # Where two last pieces tie, these two mistakes part, so that one best segmentation is all there is.
-    ties = [function for function, hint in segment.mistaken if hint.startswith("The rule for ties")]
     while True:
         text = draw_unlike(draw, alphabet, length)
         log_probs = draw_log_probs(draw, text, 5, 2**-16)
-        if all(other(text, log_probs) == segment(text, log_probs) for other in ties):
+        # For each prefix its best sum, and in how many ways one comes to it.
+        best = [(0.0, 1)]
+        for end in range(1, length + 1):
+            found = [(best[i][0] + log_probs[text[i:end]], best[i][1]) for i in range(end) if text[i:end] in log_probs]
+            best.append((max(found)[0], sum(ways for score, ways in found if score == max(found)[0])))
+        if best[-1][1] == 1:
             return text, log_probs
 
 
