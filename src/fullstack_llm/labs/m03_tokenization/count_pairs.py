@@ -72,8 +72,9 @@ Order matters inside a pair: (1, 2) and (2, 1) are different pairs.
     (ids[i], ids[i + 1]) => tuple(sorted(ids[i : i + 2]))
 The last id of a word has no right neighbour, but these pairs wrap around to the word's first id.
     range(len(ids) - 1) => range(len(ids)) && (ids[i], ids[i + 1]) => (ids[i - 1], ids[i])
-The last pair of each word is missing: where does the loop end?
+A pair at one end of each word is missing: where does the loop begin, where does it end?
     range(len(ids) - 1) => range(len(ids) - 2)
+    range(len(ids) - 1) => range(1, len(ids) - 1)
 After (ids[0], ids[1]) comes (ids[1], ids[2]): the places overlap, so step by one.
     range(len(ids) - 1) => range(0, len(ids) - 1, 2)
 Each entry is one flat tuple of three numbers, (left, right, count).
@@ -82,16 +83,13 @@ Each entry is one flat tuple of three numbers, (left, right, count).
     (*pair, counts[pair]) for => (counts[pair], *pair) for
 A list is wanted, of tuples (left, right, count), not a dict.
     return [(*pair, counts[pair]) for pair in order] => return counts
-The counts are right, but the least frequent pair stands first.
+The counts are right, but not sorted: the most frequent pair stands first.
     (-counts[pair], pair) => (counts[pair], pair)
-The counts are right, but the list is not sorted by them: the most frequent pair stands first.
     (-counts[pair], pair) => pair
     (-counts[pair], pair) => 0
-Of equal counts the smaller pair stands first: here the larger one does.
+Of equal counts the smaller pair stands first: the smaller first id, and only if these are equal the smaller second id.
     (-counts[pair], pair) => (-counts[pair], -pair[0], -pair[1])
-Of equal counts the smaller pair stands first: here it is the one that was met first.
     (-counts[pair], pair) => -counts[pair]
-Of equal counts the smaller pair stands first: here second ids are compared before first ids.
     (-counts[pair], pair) => (-counts[pair], pair[::-1])
 An index runs past the end of a word: n ids hold n - 1 pairs.
     range(len(ids) - 1) => range(len(ids))
@@ -102,7 +100,7 @@ A list can be no key of a dict: make each pair a tuple.
 """)
 
 
-@count_pairs.mistake("A pair is counted once in each word here: a word that holds it at two places brings it twice.")
+@count_pairs.mistake("A word that holds a pair at two places brings it twice: counting it once gives these numbers.")
 def once_a_word(words):
     return count_pairs([(list(pair), times) for ids, times in words for pair in dict.fromkeys(pairwise(ids))])
 
@@ -110,17 +108,3 @@ def once_a_word(words):
 @count_pairs.mistake("The last id of a word and the first id of the next are no pair: count word by word.")
 def across_words(words):
     return count_pairs([([i for ids, times in words for i in ids * times], 1)])
-
-
-@count_pairs.mistake(
-    "Overlapping places are left out: 5 5 5 holds the pair (5, 5) at two places, whatever can be merged."
-)
-def mergeable(words):
-    places = []
-    for ids, times in words:
-        taken = -1
-        for i, pair in enumerate(pairwise(ids)):
-            if pair[0] != pair[1] or taken != i - 1:
-                places.append((list(pair), times))
-                taken = i if pair[0] == pair[1] else -1
-    return count_pairs(places)

@@ -121,13 +121,12 @@ Few characters are in ASCII or Latin-1: take the bytes of UTF-8.
     "utf-8" => "ascii"
 These are the bytes before any merge: apply the merges too.
     ids = merged(ids, pair, 256 + i) => pass
-New ids are one too high: merges[0] makes 256.
+merges[i] makes the id 256 + i, whatever the text, and whichever merges found nothing.
     256 + i => 257 + i
-New ids begin at 0 here, which is a byte: merges[i] makes 256 + i.
     256 + i) => i)
-A merge that finds nothing keeps its number all the same: merges[i] makes 256 + i, whatever the text.
     for i, pair in enumerate(merges) => i = 0\\n        for pair in merges && \
-ids = merged(ids, pair, 256 + i) => before, ids = ids, merged(ids, pair, 256 + i)\\n            i += len(ids) < len(before)
+ids = merged(ids, pair, 256 + i) => \
+before, ids = ids, merged(ids, pair, 256 + i)\\n            i += len(ids) < len(before)
 White space at the ends of a stretch is lost: it is bytes too.
     list(part.encode => list(part.strip().encode
     parts = re.split => text = text.strip()\\n    parts = re.split
@@ -139,7 +138,7 @@ Each merge takes one place only: take all of them, then go on to the next merge.
     hit = tuple(ids[i : i + 2]) == pair => hit = new_id not in found and tuple(ids[i : i + 2]) == pair
 The last id of a stretch is lost in a merge: what does its loop do with one id that is left over?
     i < len(ids) => i < len(ids) - 1
-The merges are applied from the last to the first: apply them in the order in which they were learned.
+A merge may hold the id of an earlier one, and be held by a later one: apply the merges in the order of the list.
     in enumerate(merges) => in reversed(list(enumerate(merges)))
 Special tokens are encoded as ordinary text: look for them first (in a regular expression, escape their signs).
     part in special => False
@@ -150,7 +149,6 @@ Special tokens have the ids that `special` gives them, not the next free ones.
     out.append(special[part]) => out.append(256 + len(merges) + list(special).index(part))
 Of special tokens that begin at one place the longest wins, in whatever order `special` holds them.
     sorted(special, key=len, reverse=True) => list(special)
-Of special tokens that begin at one place the longest wins: here it is the shortest.
     key=len, reverse=True => key=len
 """)
 
@@ -164,18 +162,8 @@ def longest_first(text, merges, special):
     return encode_prompt(text, merges, {})
 
 
-# No merge holds the id of a special token, so that these go over all stretches at once.
-@encode_prompt.mistake("Of all pairs that have a merge the most frequent goes first here: the order learned decides.")
-def most_frequent(text, merges, special):
-    ids, table = encode_prompt(text, [], special), {pair: 256 + i for i, pair in reversed(list(enumerate(merges)))}
-    while known := [pair for pair in pairwise(ids) if pair in table]:
-        most = max(known, key=known.count)
-        ids = merged(ids, most, table[most])
-    return ids
-
-
 @encode_prompt.mistake(
-    "This merges while reading: a merge learned earlier comes first, wherever in the text it stands."
+    "Merging while reading gives these ids: a merge learned earlier comes first, wherever it stands."
 )
 def reading(text, merges, special):
     table, out = {pair: 256 + i for i, pair in reversed(list(enumerate(merges)))}, []
@@ -186,7 +174,9 @@ def reading(text, merges, special):
     return out
 
 
-@encode_prompt.mistake("This is longest match: BPE applies its merges in the order learned, and often ends elsewhere.")
+@encode_prompt.mistake(
+    "Longest match gives these ids: BPE applies its merges in the order learned, and often ends elsewhere."
+)
 def longest_match(text, merges, special):
     tokens = [(byte,) for byte in range(256)]
     for a, b in merges:

@@ -110,49 +110,40 @@ New rows are sums: divide by the number of parts.
     / len(parts) => / (1 if spelling else V)
 A part that occurs twice counts twice.
     parts = spelling or range(V) => parts = sorted(set(spelling)) or range(V)
-New rows copy the first part: take the mean over all parts.
+New rows copy one part: take the mean over all parts.
     parts = spelling or range(V) => parts = spelling[:1] or range(V)
-New rows copy the last part: take the mean over all parts.
     parts = spelling or range(V) => parts = spelling[-1:] or range(V)
-The rows of the new tokens are zeros: take the mean of their parts.
-    parts = spelling or range(V) => parts = range(V) && sum(rows[part][d] for part in parts) / len(parts) => 0.0
-Every new row is the mean of all old rows: take that of a token's own parts.
+A new row is the mean of its own parts, not of all old rows, and not zero.
     parts = spelling or range(V) => parts = range(V)
+    parts = spelling or range(V) => parts = range(V) && sum(rows[part][d] for part in parts) / len(parts) => 0.0
 A sum left the range of float16: add up in float32 or wider, then go back.
     rows = matrix.tolist() => rows = list(matrix) && sum(rows[part][d] for part in parts) / len(parts) => \
 sum((rows[part][d] for part in parts), matrix.dtype.type(0)) / matrix.dtype.type(len(parts))
 The dtype stays: matrices of float16 and float64 come back as they are.
     .astype(matrix.dtype) => .astype(np.float32)
     .astype(matrix.dtype) =>
-This is the embedding once more: the second result comes from the unembedding.
+The second result is made from the unembedding alone, as the first is from the embedding.
     else grow(unembedding => else grow(embedding
-The new rows of the unembedding are means of its own rows, not of the embedding's.
     else grow(unembedding, spellings, multiple) => else np.concatenate([unembedding, first[len(unembedding) :]])
-Tied matrices are one: where unembedding is None, the second result is None.
-    None if unembedding is None else grow(unembedding => grow(embedding if unembedding is None else unembedding
-Where unembedding is None, there is nothing to extend.
-    None if unembedding is None else =>
-The unembedding has the new rows too: a new token needs a logit.
     else grow(unembedding, spellings, multiple) => else unembedding
+Tied matrices are one: where unembedding is None, nothing is extended, and the second result is None.
+    None if unembedding is None else grow(unembedding => grow(embedding if unembedding is None else unembedding
+    None if unembedding is None else =>
 Both matrices are wanted, as a tuple; the second item is None where they are tied.
     return first, None if unembedding is None else grow(unembedding, spellings, multiple) => return first
-New rows go to the end: an old token's id is its row.
+The order is old rows, new rows, rows of zeros: an id is the number of its row.
     np.array(rows) => np.array(rows[V : V + len(spellings)] + rows[:V] + rows[V + len(spellings) :])
-Padding stands before the new tokens: their ids must be V, V + 1, ...
     np.array(rows) => np.array(rows[:V] + [[0.0] * D] * (len(rows) - V - len(spellings)) + rows[V : V + len(spellings)])
-`multiple` says of what the number of rows is a multiple, not how many there are at least.
+As few rows of zeros as make the number of rows a multiple of `multiple`: none where it is one already.
     while len(rows) % multiple => while len(rows) < multiple
-The rows of zeros are missing, up to a multiple of `multiple`.
     while len(rows) % multiple => while False
-The number of rows is a multiple already: no row of zeros is needed.
+    while len(rows) % multiple => while (len(rows) - len(spellings)) % multiple
     while len(rows) % multiple => rows.append([0.0] * D)\\n    while len(rows) % multiple
 Old rows have lost bits on their way through another dtype: copy them as they are.
     np.array(rows).astype => np.array(rows, np.float16 if matrix.dtype == np.float32 else np.float32).astype
-The mean of no rows is NaN: a token that nothing spells gets the mean of all V old rows.
+A token that nothing spells has a row too, the mean of all V old rows; the mean of no rows is NaN.
     parts = spelling or range(V) => parts = spelling && / len(parts) => / (len(parts) or np.nan)
-A token that nothing spells has a row of zeros: it gets the mean of all V old rows.
     parts = spelling or range(V) => parts = spelling && / len(parts) => / (len(parts) or 1)
-A token that nothing spells got no row, so that later tokens change their ids.
     for spelling in spellings => for spelling in filter(None, spellings)
 The mean for a token that nothing spells is over the V old rows: new rows are counted here too.
     spelling or range(V) => spelling or range(len(rows))

@@ -80,7 +80,7 @@ The places in `skip` are merged too: no merge may begin there.
     and i not in skip =>
 Only the places in `skip` are merged here: these are the ones where no merge may begin.
     i not in skip => i in skip
-`skip` holds positions in `ids`, as it came in: here they are counted in the new list.
+`skip` holds positions in `ids` as it came in: not in the new list, and not among the occurrences.
     i not in skip => len(merged) not in skip
 A merge may end at a place of `skip`: only none may begin there.
     i not in skip => i not in skip and i + 1 not in skip
@@ -109,12 +109,6 @@ def passes_over_both(ids, pair, new_id, skip):
         merged += ids[i : i + 1 + hit] if i in skip or not hit else [new_id]
         i += 1 + hit
     return merged
-
-
-@merge_pair.mistake("`skip` holds positions in `ids`: here it counts the occurrences of the pair.")
-def counts_occurrences(ids, pair, new_id, skip):
-    places = [i for i in range(len(ids)) if tuple(ids[i : i + 2]) == pair]
-    return merge_pair(ids, pair, new_id, [place for number, place in enumerate(places) if number in skip])
 
 
 @merge_pair.mistake("In a run the merges start at the left: 9 9 9 becomes new_id 9, not 9 new_id.")

@@ -55,17 +55,12 @@ def longest(messages, to_answer, sent):
 BUGS = {
     "nothing": lambda text: text,
     "no newline at the end": lambda text: text.removesuffix("\n"),
-    "one newline more at the end": lambda text: text + "\n",
     "a space at the end": lambda text: text + " ",
-    "a space for the last newline": lambda text: text[:-1] + " ",
     "runs of white space": lambda text: re.sub(r"[ \t]+", " ", text),
-    "indentation": lambda text: re.sub(r"\n +", "\n", text),
     "thin spaces": lambda text: text.replace("\u2009", "\u202f"),
     "a space after the role": lambda text: re.sub(r"(start\|>\w+)\n", r"\1 \n", text),
     "a space after the role's newline": lambda text: re.sub(r"(start\|>\w+\n)", r"\1 ", text),
-    "a space after the turn": lambda text: text.replace("<|im_end|>\n", "<|im_end|> \n"),
     "a newline before the end mark": lambda text: text.replace("<|im_end|>\n", "\n<|im_end|>\n"),
-    "a blank line between turns": lambda text: text.replace("<|im_end|>\n", "<|im_end|>\n\n"),
     "no newline between turns": lambda text: text.replace("<|im_end|>\n", "<|im_end|>"),
     "line ends of Windows": lambda text: text.replace("\n", "\r\n"),
     "a turn that is closed": lambda text: text + "<|im_end|>\n",
@@ -127,26 +122,21 @@ The assistant's turn is opened, not closed: the model goes on from there.
     header.format("assistant") => header.format("assistant") + end
 Without messages there is no last one, and the header is all there is.
     if messages else "" =>
-The header of the new turn ends with a newline.
+The header of a turn is <|im_start|>, the role and a newline, and the content begins right behind.
     header.format("assistant") => header.format("assistant")[:-1]
-A turn ends with a newline, behind its end mark.
+    + message["content"] => + " " + message["content"]
+    header.format(message["role"]) => header.format(message["role"])[:-1]
+    header.format(message["role"]) => header.format(message["role"])[:-1] + " "
+A turn ends with <|im_end|> right behind the content, and one newline.
     + end => + end[:-1] && -len(end) => 1 - len(end)
+    message["content"] + end => message["content"] + chr(10) + end && -len(end) => -1 - len(end)
+    + end => + end + chr(10) && -len(end) => -1 - len(end)
 The contents are stripped: they stand there as they are.
     message["content"] => message["content"].strip()
-The contents have lost white space at their ends, on one side: they stand there as they are.
     message["content"] => message["content"].rstrip()
     message["content"] => message["content"].lstrip()
 The contents are escaped: they stand there as they are.
     message["content"] => message["content"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-The content begins right behind the newline of the header.
-    + message["content"] => + " " + message["content"]
-The role is followed by a newline.
-    header.format(message["role"]) => header.format(message["role"])[:-1]
-    header.format(message["role"]) => header.format(message["role"])[:-1] + " "
-The end mark follows the content directly.
-    message["content"] + end => message["content"] + chr(10) + end && -len(end) => -1 - len(end)
-There is nothing between the turns: no blank line.
-    + end => + end + chr(10) && -len(end) => -1 - len(end)
 This offset counts characters: count UTF-8 bytes; é is two of them, most emoji are four.
     text.encode("utf-8"), sent.encode("utf-8") => text, sent
 This is where the character that differs begins: its first bytes can still be equal.

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN, draw_log_probs, draw_unlike
+from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN, draw_log_probs, draw_unlike, variant
 
 
 # A plain table that tries every beginning for every end takes under 2 s of CPU for the long text.
@@ -66,15 +66,12 @@ def forwards(text, log_probs):
 
 
 def draw_without_ties(draw: Draw, alphabet: str, length: int):
+    longest = variant(segment, "(f[0], -len(f[1]), f[1]) => (f[0], f[1])")
+    shortest = variant(segment, "(f[0], -len(f[1]), f[1]) => (f[0], [-k for k in f[1]])")
     while True:
         text = draw_unlike(draw, alphabet, length)
         log_probs = draw_log_probs(draw, text, 5, 2**-16)
-        # For each prefix its best sum, and in how many ways one comes to it.
-        best = [(0.0, 1)]
-        for end in range(1, length + 1):
-            found = [(best[i][0] + log_probs[text[i:end]], best[i][1]) for i in range(end) if text[i:end] in log_probs]
-            best.append((max(found)[0], sum(ways for score, ways in found if score == max(found)[0])))
-        if best[-1][1] == 1:
+        if longest(text, log_probs) == shortest(text, log_probs):
             return text, log_probs
 
 
@@ -84,7 +81,7 @@ def draw_without_ties(draw: Draw, alphabet: str, length: int):
 def without_ties(draw: Draw):
     yield "", {"a": -1.0}
     yield "a", {"a": -1.0, "ad": -0.5}
-    # Each declared mistake gives other pieces here.
+    # Each declared mistake but those about ties and unknown characters gives other pieces here.
     yield "aadass", {"a": -1.0, "d": -7.0, "s": -3.0, "aa": -2.5, "ss": -4.5, "ass": -2.0, "das": -6.5}
     yield "adds", {"a": -2.0, "ad": -1.5, "d": -1.0, "dds": -1.25, "s": -2.0}
     yield "adds", {"a": -1.0, "d": -1.0, "s": -1.0, "adds": -4.5, "ad": -0.5}
@@ -96,9 +93,11 @@ def without_ties(draw: Draw):
 
 @segment.part(3, "Of the best sums the fewest pieces win; of those, the longest last piece, and so on.", "ties")
 def with_ties(draw: Draw):
-    # In the first case each other rule for ties but one, in the second that one too, gives other pieces.
-    rest = {"da": -2.0, "das": -4.0, "dds": -3.0, "ddsd": -4.0, "dsd": -3.0, "s": -2.0, "sd": -3.0, "sda": -3.0}
+    # In the first case products, and in one of these every other rule for ties, give other pieces.
+    rest = {"ad": -3.0, "aa": -2.0, "ads": -4.0, "saa": -3.0, "sd": -3.0}
+    yield "saaaadsd", {"a": -1.0, "d": -2.0, "s": -1.0, **rest}
     yield "dadada", {"a": -1.0, "d": -2.0, "ad": -3.0, "da": -3.0, "ada": -3.0}
+    rest = {"da": -2.0, "das": -4.0, "dds": -3.0, "ddsd": -4.0, "dsd": -3.0, "s": -2.0, "sd": -3.0, "sda": -3.0}
     yield "ddsdasds", {"a": -1.0, "d": -1.0, **rest}
     yield "add", {"a": -1.0, "d": -1.0, "ad": -2.0, "dd": -2.0, "add": -3.0}
     for length in (7, 19, 31):
@@ -124,28 +123,32 @@ def with_unknown(draw: Draw):
     yield text, {piece: value for piece, value in pieces.items() if piece not in "d京"}
 
 
-@segment.part(2, "A product of thousands of probabilities is 0: is it logarithms that are added?", "long", named=False)
+@segment.part(
+    2,
+    "The same rules on a long text: if this part alone fails, has a number become too small, or 0?",
+    "long",
+    named=False,
+)
 def long(draw: Draw):
     text = draw_unlike(draw, "abcdefghijklmnopqrstuvwxyz", 3_001)
     yield text, draw_log_probs(draw, text[:601], 5, 2**-16)
 
 
 segment.mistakes("""
-The rule for ties: the fewest pieces win, then the longest last piece. Here the longest last piece wins at once.
+Sums of log-probabilities are exact here, products of probabilities are not: add the values as they are.
+    (0.0, ()) => (1.0, ()) && unknown = min => from math import exp\\n    unknown = min && \
+score + log_probs.get(piece, unknown) => score * exp(log_probs.get(piece, unknown))
+Of equal sums the fewest pieces win, then the longest last piece, then the longest last but one: here it is not so.
     (f[0], -len(f[1]), f[1]) => (f[0], f[1])
-The rule for ties: the fewest pieces win, then the longest last piece. Here the one with the most pieces wins.
     (f[0], -len(f[1]), f[1]) => (f[0], len(f[1]), f[1])
-The rule for ties: the fewest pieces win, then the longest last piece. Here it is the shortest last piece.
     (f[0], -len(f[1]), f[1]) => (f[0], -len(f[1]), [-k for k in f[1]])
     (f[0], -len(f[1]), f[1]) => (f[0], [-k for k in f[1]])
-The rule for ties: the fewest pieces win, then the longest last piece. Here it is the longest first piece.
     (f[0], -len(f[1]), f[1]) => (f[0], -len(f[1]), f[1][::-1])
-An unknown character costs too little: its log-probability lies 10 below the lowest.
+The log-probability of an unknown character lies 10 below the lowest given one: another value gives these pieces.
     min(log_probs.values()) - 10 => 0.0
     min(log_probs.values()) - 10 => -10.0
     - 10 =>
     min(log_probs => max(log_probs
-An unknown character costs too much: its log-probability lies 10 below the lowest.
     min(log_probs.values()) - 10 => -1e9
 Each unknown character costs 10 more than the one before: all cost the same, 10 below the lowest given.
     unknown = min => log_probs = dict(log_probs)\\n    \
@@ -175,7 +178,9 @@ Not every piece is a key of log_probs: single characters are pieces all the same
 """)
 
 
-@segment.mistake("This is the longest piece first, again and again: a shorter piece here can make a better whole.")
+@segment.mistake(
+    "Taking the longest piece first, again and again, gives these pieces: a shorter one can make a better whole."
+)
 def greedy(text, log_probs):
     out = []
     while text:
@@ -184,7 +189,9 @@ def greedy(text, log_probs):
     return out
 
 
-@segment.mistake("This is the most probable piece first, again and again: a rarer one can make a better whole.")
+@segment.mistake(
+    "Taking the most probable piece first, again and again, gives these: a rarer one can make a better whole."
+)
 def likely(text, log_probs):
     out = []
     while text:

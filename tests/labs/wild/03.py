@@ -1,0 +1,140 @@
+"""Answers to lab 03 as solvers write them: right ones, and wrong ones with a part of the hint that names them."""
+
+RIGHT = [
+    (
+        "count_pairs",
+        """
+from collections import defaultdict
+def count_pairs(words):
+    table = defaultdict(lambda: 0)
+    for ids, times in words:
+        for i, left in enumerate(ids[:-1]):
+            table[left, ids[i + 1]] += times
+    return sorted(((a, b, n) for (a, b), n in table.items()), key=lambda t: (-t[2], t[0], t[1]))
+""",
+    ),
+    (
+        "merge_pair",
+        r"""
+import re
+def merge_pair(ids, pair, new_id, skip):
+    spelled = "".join(chr(256 + one) + ("-" if i in skip else "+") for i, one in enumerate(ids))
+    first, second = (re.escape(chr(256 + one)) for one in pair)
+    spelled = re.sub(rf"{first}\+{second}[+-]", f"{chr(256 + new_id)}+", spelled)
+    return [ord(char) - 256 for char in spelled[::2]]
+""",
+    ),
+    (
+        "learn_merges",
+        """
+import numpy as np
+def learn_merges(words, num_merges, longest):
+    # All words in one array, with -1 between them and the count of its word beside each id.
+    ids = np.array([i for word in words for i in [*word, -1]], dtype=np.int64)
+    counts = np.array([n for word, n in words.items() for _ in [*word, -1]], dtype=np.int64)
+    size, merges = np.ones(256 + num_merges, dtype=np.int64), []
+    for new in range(256, 256 + num_merges):
+        left, right = ids[:-1], ids[1:]
+        inside = (left >= 0) & (right >= 0) & (size[left] + size[right] <= longest)
+        if not inside.any():
+            break
+        codes, where = np.unique(left[inside] * 100_000 + right[inside], return_inverse=True)
+        code = codes[np.bincount(where, weights=counts[:-1][inside]).argmax()]
+        merges.append((code // 100_000, code % 100_000))
+        size[new] = size[merges[-1][0]] + size[merges[-1][1]]
+        keep, i = [], 0
+        while i < len(ids):
+            keep.append(i)
+            if tuple(ids[i : i + 2]) == merges[-1]:
+                ids[i] = new
+                i += 1
+            i += 1
+        ids, counts = ids[keep], counts[keep]
+    return merges
+""",
+    ),
+    (
+        "encode_prompt",
+        """
+import heapq
+def encode_prompt(text, merges, special):
+    # A linked list and a heap of (rank, place), as in fast tokenizers, over all of the prompt at once.
+    rank = {}
+    for i, pair in enumerate(merges):
+        rank.setdefault(pair, i)
+    ids, at = [], 0
+    while at < len(text):
+        name = max((name for name in special if text.startswith(name, at)), key=len, default="")
+        ids += [special[name]] if name else text[at].encode()
+        at += len(name or text[at])
+    after, before = list(range(1, len(ids) + 1)), list(range(-1, len(ids) - 1))
+    heap = [(rank[p], i, *p) for i, p in enumerate(zip(ids, ids[1:])) if p in rank]
+    heapq.heapify(heap)
+    while heap:
+        r, i, a, b = heapq.heappop(heap)
+        j = after[i]
+        if ids[i] != a or j >= len(ids) or ids[j] != b:
+            continue
+        ids[i], ids[j], after[i] = 256 + r, None, after[j]
+        if after[i] < len(ids):
+            before[after[i]] = i
+        for left in (before[i], i):
+            if left >= 0 and after[left] < len(ids) and (ids[left], ids[after[left]]) in rank:
+                pair = ids[left], ids[after[left]]
+                heapq.heappush(heap, (rank[pair], left, *pair))
+    return [i for i in ids if i is not None]
+""",
+    ),
+    (
+        "extend_vocabulary",
+        """
+import torch
+def extend_vocabulary(embedding, unembedding, spellings, multiple):
+    def grow(matrix):
+        old = torch.from_numpy(matrix)
+        new = [old[s if s else slice(None)].double().mean(0).to(old.dtype) for s in spellings]
+        rows = [old, *(row[None] for row in new)]
+        rows.append(old.new_zeros(-(len(old) + len(new)) % multiple, old.shape[1]))
+        return torch.cat(rows).numpy()
+    return grow(embedding), grow(unembedding) if unembedding is not None else None
+""",
+    ),
+]
+
+SEGMENT = """
+def segment(text, log_probs):
+    unknown = min(log_probs.values()) - 10
+    best, back = [0.0] + [float("-inf")] * len(text), [0] * (len(text) + 1)
+    for end in range(1, len(text) + 1):
+        for start in range(max(0, end - max(map(len, log_probs))), end):
+            score = best[start] + SCORE
+            if score > best[end]:
+                best[end], back[end] = score, start
+    pieces, end = [], len(text)
+    while end:
+        pieces.insert(0, text[back[end] : end])
+        end = back[end]
+    return pieces
+"""
+COUNT = """
+def count_pairs(words):
+    counts = {}
+    for ids, times in words:
+        for pair in zip(ids, ids[1:]):
+            counts[pair] = counts.get(pair, 0) + times
+    return RESULT
+"""
+WRONG = [
+    ("count_pairs", COUNT.replace("RESULT", "counts"), "not a dict"),
+    ("count_pairs", COUNT.replace("RESULT", "sorted((*p, n) for p, n in counts.items())"), "not sorted"),
+    # Counts of what can be merged: no hint may name another cause.
+    ("count_pairs", COUNT.replace("zip(ids, ids[1:])", "zip(ids[::2], ids[1::2])").replace("RESULT", "counts"), ""),
+    (
+        "merge_pair",
+        "def merge_pair(ids, pair, new_id, skip):\n    text = ' '.join(map(str, ids))\n"
+        "    return [int(i) for i in text.replace(f'{pair[0]} {pair[1]}', str(new_id)).split()]",
+        "merged too",
+    ),
+    ("segment", SEGMENT.replace("SCORE", "log_probs.get(text[start:end], unknown)"), "longer ones are too"),
+    ("segment", SEGMENT.replace("SCORE", "log_probs.get(text[start:end], -1e9)"), "Of equal sums"),
+]
