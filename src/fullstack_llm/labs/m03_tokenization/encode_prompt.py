@@ -132,6 +132,7 @@ White space at the ends of a stretch is lost: it is bytes too.
     parts = re.split => text = text.strip()\\n    parts = re.split
 Spaces are lost: they are bytes too.
     list(part.encode => list("".join(part.split(" ")).encode
+    list(part.encode => list("".join(part.split()).encode
 Only merges[0] is applied: does a loop return, or begin anew, too soon?
     enumerate(merges) => enumerate(merges[:1])
 Each merge takes one place only: take all of them, then go on to the next merge.
