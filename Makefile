@@ -29,9 +29,10 @@ STAGE = @stage() { echo; echo "== $$1"; shift; "$$@" && echo "   $$SECONDS s"; }
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env nbgrader-env site check preflight drift lint types labs tests gpu bench new format lock clean force
+.PHONY: help env nbgrader-env site check preflight drift lint types labs tests gpu bench work new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
+	@echo "make work                    copy labs and notebooks into work/, to write in (SLUG=03: module 03 alone)"
 	@echo "make check                   everything that CI runs"
 	@echo "make new SLUG=05_pretraining start a module"
 	@echo "make gpu                     every notebook with the gpu preset"
@@ -91,6 +92,9 @@ _build/html/index.html: $(VENV)/.ready _build/stamps/inputs
 site: _build/html/index.html
 	@echo
 	@echo "The site is in _build/html. Open _build/html/index.html, or serve it: $(PY) -m http.server -d _build/html 8000"
+
+work: $(VENV)/.ready
+	@$(PY) -m fullstack_llm.lessons.work $(SLUG)
 
 # ---- the checks: each in turn, pytest last
 

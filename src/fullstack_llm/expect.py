@@ -14,7 +14,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class OutsideBand(AssertionError):
-    """A measured number lies outside its expected range."""
+    """Raised for a measured number that lies outside its expected range."""
 
 
 def expect(
@@ -90,7 +90,7 @@ def _emit(
 
 
 def record_number(value: Any) -> int | float:
-    """A Python number from whatever number type was measured (NumPy, torch, ...).
+    """Convert a measured number of any type (NumPy, torch, ...).
 
     >>> record_number(True), record_number(2.5)
     (1, 2.5)

@@ -25,7 +25,7 @@ def use_style() -> None:
 
 
 def to_svg(fig: "Figure", *, alt: str) -> str:
-    """The figure as an inline SVG element that a screen reader announces as `alt`.
+    """Return the figure as an inline SVG element that a screen reader announces as `alt`.
 
     Raises ValueError for an empty alt text: a figure that cannot be told in a sentence carries no message.
     """

@@ -12,7 +12,7 @@ VARIABLE = "FULLSTACK_LLM_PRESET"
 
 @dataclass(frozen=True)
 class Preset:
-    """The scale at which a notebook runs.
+    """Hold the scale at which a notebook runs.
 
     >>> Preset("gpu").device
     'cuda'
@@ -22,15 +22,15 @@ class Preset:
 
     @property
     def device(self) -> str:
-        """The torch device that goes with the preset."""
+        """Return the torch device that goes with the preset."""
         return "cuda" if self.name == "gpu" else "cpu"
 
 
 @cache
 def preset() -> Preset:
-    """The active preset: `FULLSTACK_LLM_PRESET` if it is set, else `gpu` where torch finds one, else `cpu`.
+    """Return the active preset: `FULLSTACK_LLM_PRESET` if it is set, else `gpu` if torch finds one, else `cpu`.
 
-    Raises ValueError for a name that is neither, and RuntimeError where `gpu` is asked for and there is none.
+    Raises ValueError for another name, and RuntimeError if `gpu` is asked for on a machine without a GPU.
     """
     name = os.environ.get(VARIABLE, "").strip().lower()
     if name == "cpu":
@@ -47,5 +47,5 @@ def preset() -> Preset:
 
 
 def pick(*, cpu: T, gpu: T) -> T:
-    """The value for the active preset: `steps = pick(cpu=200, gpu=20_000)`."""
+    """Return the value for the active preset: `steps = pick(cpu=200, gpu=20_000)`."""
     return gpu if preset().name == "gpu" else cpu

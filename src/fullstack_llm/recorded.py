@@ -14,7 +14,7 @@ from typing import Any
 
 @functools.cache
 def load(name: str) -> dict[str, Any]:
-    """A recorded run that ships with the course: its command, seed, device, date, versions and values.
+    """Return a recorded run that ships with the course: its command, seed, device, date, versions and values.
 
     Raises FileNotFoundError that lists the runs there are, and ValueError if the values do not match their hash.
     """
@@ -31,7 +31,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def write(name: str, command: str, values: dict[str, Any], packages: list[str], seed: int | None = None) -> None:
-    """Write a recorded run into the package, for `load` to read: what made it, on what, and with which packages."""
+    """Write a recorded run into the package: its values, its command, the device, and the packages' versions."""
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in packages}
     run = {
         "command": command,
@@ -48,7 +48,7 @@ def write(name: str, command: str, values: dict[str, Any], packages: list[str], 
 
 
 def fingerprint(values: dict[str, Any]) -> str:
-    """The SHA-256 of a recorded run's values in canonical JSON.
+    """Return the SHA-256 of a recorded run's values in canonical JSON.
 
     >>> fingerprint({"ratio": 20})[:8]
     'ec5520fb'

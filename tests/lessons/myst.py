@@ -1,4 +1,4 @@
-"""What every MyST notebook begins with."""
+"""What MyST notebooks begin with, and a lab of one exercise."""
 
 HEADER = """\
 ---
@@ -12,4 +12,23 @@ kernelspec:
   name: python3
 ---
 
+"""
+TITLE = HEADER + "# A lab\n\n"
+ANSWER = """\
+```{code-cell} python
+:tags: [answer]
+:exercise: double
+def double(x):
+    # BEGIN SOLUTION: add it to itself
+    secret = x + x
+    return secret
+    # END SOLUTION
+```
+"""
+CHECK = """
+```{code-cell} python
+:tags: [check]
+:exercise: double
+check(double)
+```
 """

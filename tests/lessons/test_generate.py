@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from myst import HEADER
+from myst import ANSWER, CHECK, TITLE
 
 from fullstack_llm.checks import declared
 from fullstack_llm.checks.outline import Row, outlines
@@ -14,35 +14,6 @@ from fullstack_llm.lessons.generate import LessonError, lab, notebook
 from fullstack_llm.lessons.markers import blocks
 
 ROOT = Path(__file__).parents[2]
-TITLE = HEADER + "# A lab\n\n"
-ANSWER = """\
-```{code-cell} python
-:tags: [answer]
-:exercise: double
-def double(x):
-    # BEGIN SOLUTION: add it to itself
-    secret = x + x
-    return secret
-    # END SOLUTION
-```
-"""
-CHECK = """
-```{code-cell} python
-:tags: [check]
-:exercise: double
-check(double)
-```
-"""
-
-
-@pytest.fixture
-def root(tmp_path):
-    for folder in ("notebooks", "solutions", "labs"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "_config.yml").write_text("repository: {url: 'https://example.org/course', branch: main}")
-    (tmp_path / "notebooks" / "00_demo.md").write_text(TITLE + "```{code-cell} python\nprint(1)\n```\n")
-    (tmp_path / "solutions" / "00_demo.md").write_text(TITLE + ANSWER + CHECK)
-    return tmp_path
 
 
 def make_lab(root, text):

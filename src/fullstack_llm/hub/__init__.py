@@ -7,8 +7,8 @@
 | `items` | rows as documents, conversations, pairs and problems |
 | `models` | SmolLM2 and Qwen3 as `(model, tokenizer)` |
 
-Nothing is downloaded unless a call says `download=True`; files of one's own are read with `source=PATH`. This needs the
-packages huggingface_hub and, for parquet, pyarrow.
+Nothing is downloaded unless a call says `download=True`; your own files are read with `source=PATH`. The package needs
+huggingface_hub and, for parquet, pyarrow.
 
 >>> [source.name for source in SOURCES.values() if source.kind == "documents"]
 ['tinystories', 'fineweb-edu']

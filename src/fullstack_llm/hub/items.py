@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WorkedProblem(Problem):
-    """A problem with the solution that its author wrote out, calculations in <<...>> included."""
+    """Hold a problem and the solution that its author wrote out, with the calculations in <<...>>."""
 
     solution: str = ""
 

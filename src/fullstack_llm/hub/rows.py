@@ -1,7 +1,7 @@
 """Rows from parquet and JSON Lines, from a file, a folder, the hub's cache, or the hub.
 
-Read with pyarrow and json, not with `datasets`: the hub serves plain files, and one reader for one's own files, fetched
-ones and streamed ones can name the row that is wrong, and needs one package less.
+The rows are read with pyarrow and json, not with `datasets`: the hub serves plain files, and one reader for local,
+fetched and streamed files can name the row that is wrong, and saves a dependency.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUFFIXES = (".parquet", ".jsonl")
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a file, with where it stands: rows count from 1, as lines do."""
+    """Hold one row of a file and its number, counted from 1 as lines are."""
 
     file: str
     number: int
@@ -34,7 +34,7 @@ class Row:
 
 
 def read(source: Source, split: str, path: str | Path | None, download: bool) -> Iterator[Row]:
-    """Yield the checked rows of a split: of the file or folder `path`, else of the hub, which `download` must allow.
+    """Yield the checked rows of a split: from `path`, else from the hub's cache, or with `download` from the hub.
 
     Raises ValueError for another split, `Unavailable` for what is not at hand, `BadData` for a row that does not fit.
     """
@@ -51,10 +51,10 @@ def read(source: Source, split: str, path: str | Path | None, download: bool) ->
 
 
 def local_files(source: Source, split: str, path: Path) -> list[Path]:
-    """Return the files that hold a split: the one given, or those of a folder that are the split's by their names.
+    """Return the files that hold a split: the given file, or the files of a folder whose names are those of the split.
 
-    By name: as on the hub, or beginning with the split's name ("test-2.parquet"). In a folder without any such name
-    all the files belong together. Raises `Unavailable` where there is none.
+    A name fits if it is the one on the hub, or begins with the split's name ("test-2.parquet"). In a folder without a
+    name that fits, all files belong to the split. Raises `Unavailable` if there is no file.
     """
     part = part_of(source, split)
     if path.is_file():
@@ -116,9 +116,9 @@ def _why(error: Exception) -> str:
 
 
 def rows(source: Source, name: str, file: Path | IO[bytes]) -> Iterator[Row]:
-    """Yield the rows of a file, by the ending of its name; each has all of the source's fields, with their types.
+    """Yield the rows of a parquet or JSON Lines file, each with all of the source's fields, of the right types.
 
-    Raises `BadData` for another ending, for what cannot be read, and for a row that lacks a field.
+    Raises `BadData` for another ending of the name, for a file that cannot be read, and for a row that lacks a field.
     """
     if not name.endswith(SUFFIXES):
         raise BadData(f"{name} is neither parquet nor JSON Lines: its name has to end in {' or '.join(SUFFIXES)}.")

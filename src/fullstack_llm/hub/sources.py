@@ -1,4 +1,4 @@
-"""What stands on the Hugging Face Hub for each of Tinytown's own kinds of data, and for the course's own models.
+"""The datasets and models on the Hugging Face Hub that can take the place of Tinytown's data and the course's models.
 
 >>> find("gsm8k", "problems").licence, size("gsm8k")
 ('MIT', '2.3 MB')
@@ -16,11 +16,11 @@ _NUMBER = (int, float)
 
 
 class Unavailable(RuntimeError):
-    """Something is neither on this machine nor to be had; the message says in a sentence what it needs."""
+    """Raised for a source that is not on this machine and cannot be fetched; the message says what is needed."""
 
 
 class BadData(ValueError):
-    """A file is not of the format that its source has; the message names the file, the row and the field."""
+    """Raised for a file in another format than its source's; the message names the file, the row and the field."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ SOURCES: dict[str, Source] = {source.name: source for source in _TABLE}
 
 
 def find(name: str, kind: str) -> Source:
-    """Return the source of that name and kind ("documents", "instructions", "preferences", "problems" or "model").
+    """Return a source by its name and kind ("documents", "instructions", "preferences", "problems" or "model").
 
-    Raises ValueError, with the right names, for another one.
+    Raises ValueError, with the names of that kind, for another name.
     """
     names = [source.name for source in _TABLE if source.kind == kind]
     if name not in names:
@@ -184,7 +184,7 @@ def find(name: str, kind: str) -> Source:
 
 
 def part_of(source: Source, split: str) -> Part:
-    """Return a split of a source; raises ValueError, with the right names, if it has none of that name.
+    """Return a split of a source; raises ValueError, with the names of its splits, for another name.
 
     >>> part_of(SOURCES["dolly"], "train").files
     ('databricks-dolly-15k.jsonl',)
@@ -195,7 +195,7 @@ def part_of(source: Source, split: str) -> Part:
 
 
 def size(name: str, split: str = "") -> str:
-    """Say how much a source is to download, by default its first split.
+    """Return the size of a source's download as text; by default that of its first split.
 
     >>> size("tinystories"), size("tinystories", "test"), size("fineweb-edu")
     ('991 MB', '10.0 MB', '28.5 GB')
@@ -206,7 +206,7 @@ def size(name: str, split: str = "") -> str:
 
 
 def needs(source: Source, split: str, reason: str) -> Unavailable:
-    """Build the error for what is not at hand: one sentence with the reason, the size, and the way round it."""
+    """Build the error for a source that is not on this machine: the reason, the size, and what to do instead."""
     amount = size(source.name, split)
     if source.streamed:
         amount = f"as much of {amount} as is read"

@@ -1,1 +1,1 @@
-"""Lessons are written once, in MyST Markdown; this package generates what Colab, JupyterHub and students open."""
+"""Generate notebooks and labs from MyST Markdown, copy them for students, and execute notebooks for the site."""

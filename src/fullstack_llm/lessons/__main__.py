@@ -1,10 +1,16 @@
-"""`python -m fullstack_llm.lessons`: write every generated file; with `--check`, fail if one differs."""
+"""`python -m fullstack_llm.lessons`: write every generated file; with `--check`, fail if one differs.
+
+A file that somebody has changed, or that was never generated, is neither written nor deleted.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
+from fullstack_llm.lessons import safety
 from fullstack_llm.lessons.generate import LessonError, generated
+
+SOURCES = {"notebooks": "notebooks", "labs": "solutions"}  # where the sources of each generated folder are
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,27 +31,60 @@ def main(arguments: list[str] | None = None) -> int:
     except LessonError as error:
         print(error, file=sys.stderr)
         return 2
-    present = {path for folder in ("notebooks", "labs") for path in (root / folder).glob("*.ipynb")}
-    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    present = {path for folder in SOURCES for path in (root / folder).glob("*.ipynb")}
+    stale = {path: text for path, text in wanted.items() if safety.read(path) != text}
     orphans = sorted(present - wanted.keys())
-    if not options.check:
-        for path in stale:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(wanted[path], encoding="utf-8", newline="\n")
-        for path in orphans:
-            path.unlink()
-    for path in stale:
-        print(f"{'differs from its source' if options.check else 'written'}: {path.relative_to(root)}")
+    if options.check:
+        return report(root, list(stale), orphans, len(wanted))
+    kept = [path for path, text in stale.items() if not replace(root, path, text)]
     for path in orphans:
-        print(f"{'has no source' if options.check else 'removed, it had no source'}: {path.relative_to(root)}")
-    if options.check and (stale or orphans):
+        remove(root, path)
+    print(f"{len(wanted) - len(kept)} of {len(wanted)} generated files are up to date.")
+    return 0
+
+
+def report(root: Path, stale: list[Path], orphans: list[Path], total: int) -> int:
+    """Print which files differ from their source or have none; return 1 if there are any, otherwise 0."""
+    for path in stale:
+        print(f"differs from its source: {path.relative_to(root)}")
+    for path in orphans:
+        print(f"has no source: {path.relative_to(root)}")
+    if stale or orphans:
         print(
             "Generated files are never edited: change the source, run `python -m fullstack_llm.lessons`.",
             file=sys.stderr,
         )
         return 1
-    print(f"{len(wanted)} generated files are up to date.")
+    print(f"{total} generated files are up to date.")
     return 0
+
+
+def replace(root: Path, path: Path, text: str) -> bool:
+    """Write a generated file unless somebody has changed the one that is there; return whether it was written."""
+    name = path.relative_to(root)
+    if path.exists() and not safety.untouched(path):
+        print(
+            f"kept: {name} differs from what this command last wrote. "
+            "To get the new version, move your file to another folder and run this command again."
+        )
+        return False
+    safety.write(path, text)
+    print(f"written: {name}")
+    return True
+
+
+def remove(root: Path, path: Path) -> None:
+    """Delete a generated file whose source is gone, if nothing is lost with it; otherwise say why the file stays."""
+    name, sources = path.relative_to(root), root / SOURCES[path.parent.name]
+    if not any(sources.glob("*.md")):
+        return  # a copy of the course without solutions: the labs are all that there is
+    if safety.removable(path, sources / f"{path.stem}.md"):
+        path.unlink()
+        print(f"removed: {name}, because its source {sources.name}/{path.stem}.md is gone")
+    elif safety.untouched(path):
+        print(f"kept: {name} has no source here; delete it yourself if it is not needed.")
+    else:
+        print(f"kept: {name} was not generated here. If it is your own work, keep it in work/ rather than here.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""From `.md` sources to the `.ipynb` files that Colab, JupyterHub and students open, always the same bytes."""
+"""Generate the `.ipynb` files that Colab, JupyterHub and students open from `.md` sources, always the same bytes."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from fullstack_llm.checks.outline import Row, outlines
-from fullstack_llm.lessons import nbgrader
+from fullstack_llm.lessons import nbgrader, safety
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
 from fullstack_llm.lessons.points import COMMANDS, HAND_IN, annotated
 
@@ -23,11 +22,11 @@ Cell = dict[str, Any]
 
 
 class LessonError(ValueError):
-    """A lesson's source that cannot be turned into a notebook; the message names the file and the cell."""
+    """Raised for a source that cannot be turned into a notebook; the message names the file and the cell."""
 
 
 def generated(root: Path) -> Iterator[tuple[Path, str]]:
-    """Each generated file of the repository at `root`, with the text it must have."""
+    """Yield the path of each generated file of the repository at `root`, with the text that the file must have."""
     url, branch = repository(root)
     for source in sorted((root / "notebooks").glob("*.md")):
         yield source.with_suffix(".ipynb"), notebook(source, url, branch)
@@ -37,19 +36,19 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def repository(root: Path) -> tuple[str, str]:
-    """The address and branch of the course, from `_config.yml`, the one place where they are set."""
+    """Return the address and the branch of the course, which `_config.yml` sets."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     return config["url"], config["branch"]
 
 
 def notebook(source: Path, url: str, branch: str) -> str:
-    """The `.ipynb` text of a runnable notebook."""
+    """Return the `.ipynb` text of a runnable notebook."""
     cells = [_numbered(cell, index) for index, cell in enumerate(read(source))]
-    return _dump(_with_install(cells, url, branch), {})
+    return _dump(_with_install(cells, url, branch), {"notebook": source.stem})
 
 
 def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> str:
-    """The `.ipynb` text of the lab in a solution: the same cells, each answer replaced by its stub.
+    """Return the `.ipynb` text of a solution's lab: the same cells, each answer replaced by its stub.
 
     `rows` are its exercises as they are declared: their points go into the text, and into nbgrader's metadata.
 
@@ -85,8 +84,7 @@ def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> s
     if waiting:
         raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")
     _tell_commands(cells, source.stem)
-    version = hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
-    return _dump(_with_install(cells, url, branch), {"fullstack_llm": {"lab": source.stem, "version": version}})
+    return _dump(_with_install(cells, url, branch), {"lab": source.stem})
 
 
 def _tell_commands(cells: list[Cell], slug: str) -> None:
@@ -123,7 +121,7 @@ def read(source: Path, rows: list[Row] | None = None) -> list[Cell]:
 
 
 def _numbered(cell: Cell, index: int) -> Cell:
-    """The cell with its id: an answer and its check are named after the exercise, so that edits elsewhere keep them."""
+    """Return a cell with its id. Ids of answers and checks name the exercise, so they survive edits of other cells."""
     exercise = cell["metadata"].get("exercise")
     kind = next((tag for tag in ("answer", "check") if tag in cell["metadata"].get("tags", [])), None)
     name = f"{kind}-{exercise}" if kind and exercise else f"cell-{index:03d}"
@@ -131,7 +129,7 @@ def _numbered(cell: Cell, index: int) -> Cell:
 
 
 def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
-    """The cells with one in front of the first code cell that installs the course where it is missing."""
+    """Return the cells with a cell that installs the course, where it is missing, before the first code cell."""
     vocabularies = any("vocabularies" in cell["source"] for cell in cells if cell["cell_type"] == "code")
     source = "\n".join(
         [
@@ -149,7 +147,7 @@ def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
     return [*cells[:first], install, *cells[first:]]
 
 
-def _dump(cells: list[Cell], metadata: dict[str, Any]) -> str:
+def _dump(cells: list[Cell], name: dict[str, str]) -> str:
     for cell in cells:
         cell["source"] = cell["source"].splitlines(keepends=True)
         if cell["cell_type"] == "code":
@@ -157,5 +155,6 @@ def _dump(cells: list[Cell], metadata: dict[str, Any]) -> str:
     duplicate = len(cells) - len({cell["id"] for cell in cells})
     if duplicate:
         raise LessonError(f"{duplicate} cells share an id: is an exercise named twice?")
-    nb = {"cells": cells, "metadata": KERNEL | metadata, "nbformat": 4, "nbformat_minor": 5}
+    metadata = KERNEL | {safety.KEY: name | {"version": safety.version(cells)}}
+    nb = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

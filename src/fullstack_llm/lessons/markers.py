@@ -9,12 +9,12 @@ ANY = re.compile(r"\s*#+\s*(BEGIN|END)\b|.*\b(BEGIN|END) SOLUTION\b", re.IGNOREC
 
 
 class MarkerError(ValueError):
-    """A solution marker that cannot be trusted to hide an answer."""
+    """Raised for a solution marker that may fail to hide an answer."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A marked answer: its lines, 0-based and inclusive of the markers, and its hint."""
+    """Hold the place of a marked answer (lines from 0, markers included), its indentation and its hint."""
 
     start: int
     stop: int
@@ -23,7 +23,7 @@ class Block:
 
 
 def blocks(source: str) -> list[Block]:
-    """The marked answers of a cell, in order.
+    """Return the marked answers of a cell, in order.
 
     Raises MarkerError on a marker that is misspelt, nested, unclosed or unopened, on one whose end is indented
     differently from its beginning, and on an answer that reaches out of the indentation of its markers.
@@ -59,7 +59,7 @@ def blocks(source: str) -> list[Block]:
 
 
 def to_stub(source: str, exercise: str) -> str:
-    """The cell with each answer replaced by `raise NotImplementedError("<exercise>: <hint>")`.
+    """Return a cell's source with each answer replaced by `raise NotImplementedError("<exercise>: <hint>")`.
 
     >>> print(to_stub("def f():\\n    # BEGIN SOLUTION: add one\\n    return 1\\n    # END SOLUTION", "f"))
     def f():

@@ -1,8 +1,8 @@
-"""nbgrader's metadata of a lab's cells, schema version 3 (nbgrader 0.6 to 0.9).
+"""Build nbgrader's metadata for a lab's cells, schema version 3 (nbgrader 0.6 to 0.9).
 
-An answer is what nbgrader calls a manually graded answer, and carries the points of its exercise: the course's grader
-is what enters them. A check is read-only and earns nothing, for nbgrader would grade it by running it beside the
-answer, and takes a cell that raises nothing for right.
+An answer is a "manually graded answer" in nbgrader's terms and carries the points of its exercise; the course's grader
+enters the points earned. A check is read-only and has no points: nbgrader would run the check in the student's own
+kernel, and count a cell that raises nothing as right.
 """
 
 from typing import Any

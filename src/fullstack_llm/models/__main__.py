@@ -1,6 +1,6 @@
 """Build and examine the course's checkpoints: `python -m fullstack_llm.models build base`.
 
-Give `--folder src/fullstack_llm/data/models` to replace what is shipped; by default nothing that is shipped changes.
+Give `--folder src/fullstack_llm/data/models` to replace what is shipped; by default no shipped checkpoint changes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From a recipe to a checkpoint on disk with a card.
+"""Build checkpoints: train by a recipe, store the weights, examine them, write a card.
 
-`build(recipe("sft"), folder)` starts from the parent that lies in the folder, or else from the shipped one. It leaves
-its state in `FOLDER/NAME/state.pt` while it trains, goes on from there when it is called again, and removes it at the
-end. A checkpoint that is there already is not built again: remove its folder to do so.
+`build(recipe("sft"), folder)` starts from the parent in the folder, or else from the shipped parent. While it trains,
+its state is in `FOLDER/NAME/state.pt`; a second call resumes from that file, and the end of training removes it.
+A checkpoint that exists is not built again: remove its folder first.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from fullstack_llm.tokenization import course_tokenizer
 
 
 def build(recipe: Recipe, folder: Path, save_every: int = 100, count: int | None = None) -> store.Card:
-    """Train, store in bf16, examine what was stored (on `count` items of each kind), and write the card; returns it.
+    """Train, store the weights in bf16, examine them on `count` items of each kind, write the card and return it.
 
-    Raises ValueError where the folder holds a checkpoint, or a half-trained state, of another recipe.
+    Raises ValueError if the folder holds a checkpoint, or a half-trained state, of another recipe.
     """
     place = folder / recipe.name
     state_file = place / "state.pt"
@@ -92,12 +92,12 @@ def _load(name: str, folder: Path) -> Any:
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as it comes back from a card: JSON has lists where it has tuples."""
+    """Return a recipe as a card stores it: tuples become lists, as in JSON."""
     return dict(json.loads(json.dumps(asdict(recipe))))
 
 
 def examine(name: str, folder: Path, count: int | None = None) -> dict[str, Score]:
-    """Examine a stored checkpoint on `count` items of each kind, or on all that its card counts."""
+    """Examine a stored checkpoint on `count` items of each kind, or on as many as its card says."""
     recipe = store.card(name, folder).recipe
     model, words = store.load(name, folder, device=preset().device)
     world = town(people=recipe["people"])

@@ -1,4 +1,4 @@
-"""Conversations as ids: what the template makes of them, and which tokens the assistant wrote.
+"""Encode conversations as token ids, with a mask of the tokens that the assistant wrote.
 
 >>> from fullstack_llm import tokenizer
 >>> talk = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
@@ -28,14 +28,14 @@ PAD = SPECIAL_TOKENS.index("<|pad|>")
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation's ids, and for each whether the assistant wrote it."""
+    """Hold a conversation's ids, and for each id whether the assistant wrote it."""
 
     ids: tuple[int, ...]
     own: tuple[bool, ...]
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, str]]) -> Row:
-    """Encode a conversation by the tokenizer's template, whose `generation` marks are the assistant's tokens."""
+    """Encode a conversation by the tokenizer's chat template; its `generation` block marks the assistant's tokens."""
     out: Any = tokenizer.apply_chat_template(
         [dict(m) for m in messages], return_dict=True, return_assistant_tokens_mask=True
     )
@@ -43,7 +43,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, s
 
 
 def answered(prompt: Sequence[int], answer: Sequence[int]) -> Row:
-    """Return the row of a prompt and what the assistant said to it, both as ids.
+    """Return the row of a prompt and the assistant's answer, both given as ids.
 
     >>> answered([5, 6], [7]).own
     (False, False, True)

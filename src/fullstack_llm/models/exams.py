@@ -1,4 +1,4 @@
-"""What each kind of checkpoint is asked, in phrasings and on problems that training never saw; answers are greedy."""
+"""Examine checkpoints on phrasings and problems that training never saw; answers are decoded greedily."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ END = "<|im_end|>"
 
 
 def begins(text: str, target: str) -> bool:
-    """Say whether a text begins with the target, and not with a longer word.
+    """Return whether a text begins with the target as a whole word.
 
     >>> begins(" a hen called Seven.", "a hen"), begins(" blueberries.", "blue"), begins(" 41.", "4")
     (True, False, False)
@@ -37,7 +37,7 @@ def begins(text: str, target: str) -> bool:
 
 
 def last_result(text: str) -> str:
-    """Return the last number that stands after an equals sign, "" where there is none.
+    """Return the last number after an equals sign, or "" if there is none.
 
     >>> last_result("2 + 4 = 6 write 6\\n1 + 3 = 4 write 4\\n12 + 34 = 46")
     '46'
@@ -48,7 +48,7 @@ def last_result(text: str) -> str:
 
 @dataclass(frozen=True)
 class Paper:
-    """Items, which of their keys is the prompt, how long an answer may be, and when it is right."""
+    """Hold an exam: its items, the key of the prompt, the longest answer in tokens, and when an answer is right."""
 
     items: Callable[[Town, int | None], list[evaluation.Item]]
     prompt: str
@@ -68,7 +68,7 @@ PAPERS = {
 def completions(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, world: Town, count: int | None = None
 ) -> dict[str, Score]:
-    """Examine a pretrained model: facts by their beginnings, sums of two digits. `None`: all facts, 300 sums a kind."""
+    """Examine a pretrained model on completing facts and two-digit sums (`None`: all facts, 300 sums a kind)."""
     found = {}
     for name, paper in PAPERS.items():
         items = paper.items(world, count if name == "facts" else count or 300)

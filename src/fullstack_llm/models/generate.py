@@ -1,4 +1,4 @@
-"""Continue prompts in batches, greedily or by drawing; the plain loop that later chapters make fast.
+"""Continue prompts in batches, greedily or by sampling, in the plain loop that later chapters make fast.
 
 >>> from fullstack_llm.models import load
 >>> model, tokenizer = load("base")
@@ -20,7 +20,7 @@ from fullstack_llm.models.chat import PAD, Row, answered
 
 
 class Answer(NamedTuple):
-    """A drawn answer: its conversation as ids, and its text, "" where it did not end in time."""
+    """Hold a sampled answer: the conversation as ids, and the text, which is "" if the answer did not end in time."""
 
     row: Row
     text: str
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids (B, T) that all end in the last column, and the mask of what is no padding.
+    """Return ids (B, T), padded on the left, and the mask of the ids that are no padding.
 
     >>> pad_left([[5, 6, 7], [8]], 0, torch.device("cpu"))[0].tolist()
     [[5, 6, 7], [0, 0, 8]]
@@ -49,7 +49,7 @@ def extend(
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "B N"]:
-    """Return what follows each row, up to and with the first token of `stop`, then padding.
+    """Return the tokens that follow each row, up to and including the first one in `stop`, then padding.
 
     A temperature of 0 takes the likeliest token, any other draws from softmax(logits / temperature).
     """

@@ -24,7 +24,7 @@ from fullstack_llm.tinytown.world import town
 
 
 def advantages(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """Compare each answer with its group: how many standard deviations above the mean; 0 where all are alike.
+    """Compare each answer with its group: how many standard deviations above the mean; 0 if all rewards are equal.
 
     >>> advantages(torch.tensor([[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).round(decimals=2).tolist()
     [[1.0, -1.0, 1.0, -1.0], [0.0, 0.0, 0.0, 0.0]]
@@ -36,7 +36,7 @@ def advantages(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
 def steps(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Reinforcing
 ) -> Callable[[int], tuple[Tensor, float]]:
-    """Return the loss of each step and its mean reward, as `judges.task` pays; nobody shows how an answer is found.
+    """Return the loss of each step and its mean reward, as the judge of `judges.task` gives it.
 
     An answer that does not end within `max_new_tokens` is judged as an empty one.
     """

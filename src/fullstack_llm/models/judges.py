@@ -1,4 +1,4 @@
-"""What reinforcement learning asks, and what it pays for: a verifier, or a judge with a weakness."""
+"""The prompts and the rewards of reinforcement learning: a verifier, or a judge with a weakness."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pleased(answer: str) -> float:
 
 
 def task(world: Town, recipe: Reinforcing, step: int) -> tuple[list[str], Judge]:
-    """Return the prompts of a step, and their judge. Raises ValueError for a judge that there is not."""
+    """Return the prompts of a step and the judge of their answers; raises ValueError for an unknown judge."""
     if recipe.judge == "verify":
         rng = stream(recipe.seed, recipe.name, str(step))
         drawn = [problems.draw(world, rng, recipe.family, recipe.level) for _ in range(recipe.batch)]

@@ -1,4 +1,4 @@
-"""One loop for all training: a step, a state on disk, and a way back to it from any interruption.
+"""The training loop of all checkpoints: it saves its state to disk and resumes after any interruption.
 
 >>> [round(learning_rate(100, 10, 0.5, 1.0, step), 2) for step in (0, 9, 49, 75, 99)]
 [0.1, 1.0, 1.0, 0.5, 0.02]
@@ -52,18 +52,18 @@ def optimizers(model: PreTrainedModel, recipe: Recipe) -> list[torch.optim.Optim
 
 @dataclass
 class Trained:
-    """The outcome: what was recorded at every step, and the seconds that all the steps took."""
+    """Hold the outcome of training: what was recorded at every step, and the seconds of all steps together."""
 
     record: list[float]
     seconds: float
 
 
 def train(model: PreTrainedModel, recipe: Recipe, step_of: Step, state_file: Path, save_every: int = 100) -> Trained:
-    """Train the model in place to the recipe's last step, from `state_file` on where there is one.
+    """Train the model in place to the recipe's last step, starting from `state_file` if it exists.
 
-    `step_of` must depend on nothing but the number of the step and the model's weights: then, whatever interrupts
-    this and wherever, the next call goes on from the last saved state to the same weights, bit for bit (same versions,
-    same number of threads). Raises ValueError where the file belongs to another recipe.
+    `step_of` must depend on nothing but the number of the step and the model's weights. Then an interrupted call and
+    its successor, which resumes from the last saved state, reach the same weights, bit for bit (same versions, same
+    number of threads). Raises ValueError if the file belongs to another recipe.
     """
     chain = optimizers(model, recipe)
     peaks = [group["lr"] for optimizer in chain for group in optimizer.param_groups]
@@ -109,5 +109,5 @@ def _save(state: dict[str, object], state_file: Path) -> None:
 
 
 def seed_of(recipe: Recipe, step: int) -> int:
-    """Return the seed of a step's own chance, the same wherever training was interrupted before it."""
+    """Return the seed of a step's random numbers, which does not depend on earlier interruptions."""
     return int.from_bytes(hashlib.sha256(f"{recipe.name} {recipe.seed} {step}".encode()).digest()[:4])

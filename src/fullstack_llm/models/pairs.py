@@ -32,7 +32,7 @@ Couple = tuple[Row, Row]
 
 
 def couples(tokenizer: PreTrainedTokenizerFast, recipe: RewardModelling) -> list[Couple]:
-    """Return what a reward model reads, each pair once: the conversation with the chosen and the rejected answer."""
+    """Return the pairs that a reward model reads, each once: one conversation with each of the two answers."""
     source = preferences(
         town(people=recipe.people), recipe.seed, label_noise=recipe.label_noise, length_bias=recipe.length_bias
     )
@@ -46,8 +46,8 @@ def own_couples(
 ) -> list[Couple]:
     """Draw `recipe.group` answers to each of many questions, and return the best and the worst of each by gold.
 
-    One that does not end is the worst there is. Questions to which all answers are equally good are left out, and asked
-    are as many as it takes.
+    An answer that does not end counts as the worst. Questions whose answers are all equally good are left out, and
+    more questions are drawn until there are enough. Raises ValueError if too few questions tell answers apart.
     """
     world, found = town(people=recipe.people), list[Couple]()
     count, turns = recipe.steps * recipe.batch, 0
@@ -73,7 +73,7 @@ def turn(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> Row:
 
 
 def scores(model: LlamaForSequenceClassification, rows: Sequence[Row]) -> Float[Tensor, " B"]:
-    """Return the reward model's score of each conversation, read off at its last token."""
+    """Return the reward model's score of each conversation, taken at its last token."""
     ids, _ = collate(rows, PAD)
     lengths = torch.tensor([len(row.ids) for row in rows])
     mask = torch.arange(ids.shape[1]) < lengths[:, None]

@@ -1,4 +1,4 @@
-"""Pretraining: documents to one long row of tokens, the row to batches, and the loss of the next token."""
+"""Pretraining: one long row of tokens from documents, its batches, and the loss of the next token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fullstack_llm.tinytown.world import town
 
 
 def stream(recipe: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Int[Tensor, " N"]:
-    """Return all that the model will read, in order: documents with an <|eos|> before each.
+    """Return all tokens that the model will read, in order: documents with an <|eos|> before each.
 
     The stream is as long as training needs, so no token is read twice, and the loss of a step is that of unseen text.
     """
@@ -36,7 +36,7 @@ def stream(recipe: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Int[Tenso
 
 
 def batch(tokens: Int[Tensor, " N"], rows: int, length: int, step: int) -> tuple[Tensor, Tensor]:
-    """Cut the rows of a step (B, T), and the token that follows each of theirs.
+    """Return the ids of a step (B, T), and the id that follows each of them (B, T).
 
     >>> [found.tolist() for found in batch(torch.arange(13), rows=2, length=3, step=1)]
     [[[6, 7, 8], [9, 10, 11]], [[7, 8, 9], [10, 11, 12]]]

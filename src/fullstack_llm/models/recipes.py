@@ -1,4 +1,4 @@
-"""What each checkpoint is made of: sizes, data, steps.
+"""The recipes of the checkpoints: sizes, data, steps.
 
 >>> recipe("base").layers, recipe("sft").parent
 (4, 'base')
@@ -18,7 +18,7 @@ from fullstack_llm.tinytown.mixture import Mix
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides a checkpoint, bit for bit, given its parent, the versions and the number of threads.
+    """Hold all settings that determine a checkpoint, bit for bit, given its parent, versions and number of threads.
 
     `steps` optimizer steps, each on `batch` rows, conversations, pairs or prompts. `lr` is AdamW's peak learning rate,
     `muon_lr` that of Muon for the matrices within the layers (0: AdamW for all). `people` is the size of the town.
@@ -40,7 +40,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Recipe):
-    """A model from nothing. `width` and `inner` are of the residual stream and of the MLP; `length` is of a row."""
+    """Pretrain a new model: `width` of the residual stream, `inner` of the MLP, `length` of a row."""
 
     layers: int
     width: int
@@ -56,7 +56,7 @@ class Pretraining(Recipe):
 
     @property
     def tokens(self) -> int:
-        """The number of tokens that training reads, each once.
+        """Return the number of tokens that training reads, each once.
 
         >>> Pretraining(name="tiny", layers=1, width=8, inner=8, heads=1, kv_heads=1, steps=10, batch=2).tokens
         5120
@@ -83,7 +83,7 @@ class Pretraining(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(Recipe):
-    """Supervised fine-tuning on conversations, blended as `blend` says."""
+    """Fine-tune on conversations, in the proportions of `blend`."""
 
     parent: str | None = "base"
     blend: Blend = field(default_factory=Blend)
@@ -91,7 +91,7 @@ class FineTuning(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class RewardModelling(Recipe):
-    """A score for answers, from pairs; the knobs of `tinytown.preferences` are what spoils the labels."""
+    """Train a reward model on pairs; the options of `tinytown.preferences` say how the labels are wrong."""
 
     parent: str | None = "sft"
     label_noise: float = 0.0
@@ -100,7 +100,7 @@ class RewardModelling(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class Preferring(Recipe):
-    """DPO, from pairs of the parent's own answers that gold tells apart, best and worst of `group` to a question.
+    """Train by DPO on pairs of the parent's own answers: the best and the worst, by gold, of `group` to a question.
 
     `beta` is the price of a nat away from the parent. `anchor` weighs the loss of the chosen answers: without it DPO
     may lower their probability too, if that of the rejected ones falls faster (Pang et al. 2024, arXiv 2404.19733).
@@ -115,7 +115,7 @@ class Preferring(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class Reinforcing(Recipe):
-    """GRPO: `group` answers to each of `batch` prompts.
+    """Train by GRPO on `group` answers to each of `batch` prompts.
 
     With the judge "verify" the prompts are problems of a family and a level, and a right answer earns 1; with "pleased"
     they are questions about the town, and any answer but "I don't know." does.
@@ -139,7 +139,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def recipe(name: str) -> Recipe:
-    """Return a recipe by name. Raises KeyError, with the names that there are, for any other name."""
+    """Return a recipe by name. Raises KeyError, with all names, for any other name."""
     if name not in recipes():
         raise KeyError(f"There is no recipe {name!r}; the recipes are {', '.join(recipes())}.")
     return recipes()[name]

@@ -1,4 +1,4 @@
-"""A measured value with its interval.
+"""Measured values with their confidence intervals.
 
 >>> found = share([True] * 95 + [False] * 5)
 >>> f"{found.value:.2f} [{found.low:.3f}, {found.high:.3f}]"
@@ -17,7 +17,7 @@ _Z = 1.959964
 
 @dataclass(frozen=True)
 class Score:
-    """The value over a number of items; `low` and `high` bound it with 95 % confidence."""
+    """Hold a value measured over a number of items; `low` and `high` bound it with 95 % confidence."""
 
     value: float
     low: float

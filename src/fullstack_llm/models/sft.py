@@ -1,6 +1,6 @@
 """Supervised fine-tuning: the pretraining loss again, on what the assistant says in conversations.
 
-Following the template with generation marks of the course's tokenizer: only the assistant's tokens are learned.
+The chat template of the course's tokenizer marks the assistant's tokens; only these are learned.
 """
 
 from __future__ import annotations

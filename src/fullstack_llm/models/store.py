@@ -1,4 +1,4 @@
-"""Checkpoints on disk: a folder each, with the weights, the configuration and a card.
+"""Checkpoints on disk: one folder each, with the weights, the configuration and a card.
 
 >>> card("base").parameters
 803968
@@ -39,11 +39,11 @@ KINDS: dict[str, type[PreTrainedModel]] = {
 
 @dataclass(frozen=True)
 class Card:
-    """What is to be known of a checkpoint.
+    """Hold what made a checkpoint, and how well it does.
 
-    `ended` is the mean over the last 50 steps of the loss, in nats, or of the reward; `seconds` is what the steps took
-    on `device`, without what was read or asked before the first; `sha256` is that of the weights and `tokenizer` that
-    of `tokenizer.json`; `scores` are of the weights as they are stored.
+    `ended` is the mean over the last 50 steps of the loss, in nats, or of the reward; `seconds` is the time of
+    the steps on `device`, without what came before the first; `sha256` is the checksum of the weights, and `tokenizer`
+    that of `tokenizer.json`; `scores` are of the weights as they are stored.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Card:
 
 
 def names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Return the names of the checkpoints that there are."""
+    """Return the names of all checkpoints."""
     return tuple(sorted(path.parent.name for path in folder.glob("*/card.json")))
 
 
 def card(name: str, folder: Path = FOLDER) -> Card:
-    """Read a checkpoint's card. Raises KeyError, with the names that there are, for a name that is not one of them."""
+    """Read a checkpoint's card. Raises KeyError, with all names, for any other name."""
     if name not in names(folder):
         raise KeyError(f"There is no checkpoint {name!r}; there are {', '.join(names(folder)) or 'none'}.")
     content = json.loads((folder / name / "card.json").read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def sha256(path: Path) -> str:
 
 
 def save(model: PreTrainedModel, described: Card, folder: Path) -> Card:
-    """Write the model in bf16 and its card, which gets the checksum; returns that card."""
+    """Write the model in bf16 and its card; return the card with the checksum of the weights."""
     place = folder / described.name
     model.to(torch.bfloat16)  # type: ignore[arg-type]
     model.save_pretrained(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -27,24 +26,10 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
     }
 
 
-def sources(module: Path) -> list[Path]:
-    """A check module, the modules that judge by it, and what these import from the folders of checks."""
-    found: list[Path] = []
-    waiting = [module, declared.FOLDER / "judging.py"]
-    while waiting:
-        path = waiting.pop()
-        found.append(path)
-        names = {piece for node in ast.walk(ast.parse(path.read_bytes())) for piece in _imported(node)}
-        beside = [folder / f"{name}.py" for folder in {module.parent, declared.FOLDER} for name in names]
-        waiting += sorted(one for one in beside if one.is_file() and one not in found + waiting)
-    return sorted(found)
-
-
-def _imported(node: ast.AST) -> list[str]:
-    names = [one.name for one in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
-    if isinstance(node, ast.ImportFrom) and node.module:
-        names.append(node.module)
-    return [piece for name in names for piece in name.split(".")]
+def sources(package: Path) -> list[Path]:
+    """Return the files that decide a score: a lab's package, the checks, and what a worker runs."""
+    checks = Path(declared.__file__).parent
+    return sorted(path for folder in (package, checks, checks.parent / "worker") for path in folder.rglob("*.py"))
 
 
 def _digest(paths: list[Path]) -> str:
