@@ -88,15 +88,16 @@ def encode_prompt(text, merges, special):
     (
         "extend_vocabulary",
         """
-import torch
 def extend_vocabulary(embedding, unembedding, spellings, multiple):
-    def grow(matrix):
-        old = torch.from_numpy(matrix)
-        new = [old[s if s else slice(None)].double().mean(0).to(old.dtype) for s in spellings]
-        rows = [old, *(row[None] for row in new)]
-        rows.append(old.new_zeros(-(len(old) + len(new)) % multiple, old.shape[1]))
-        return torch.cat(rows).numpy()
-    return grow(embedding), grow(unembedding) if unembedding is not None else None
+    if unembedding is not None:
+        first, _ = extend_vocabulary(embedding, None, spellings, multiple)
+        second, _ = extend_vocabulary(unembedding, None, spellings, multiple)
+        return first, second
+    V, D = embedding.shape
+    new = [np.average(embedding[s if s else range(V)].astype("float64"), axis=0) for s in spellings]
+    while (V + len(new)) % multiple:
+        new.append(np.zeros(D))
+    return np.append(embedding, np.reshape(new, (-1, D)).astype(embedding.dtype), axis=0), None
 """,
     ),
 ]

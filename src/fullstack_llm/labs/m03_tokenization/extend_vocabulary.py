@@ -18,7 +18,7 @@ def grow(matrix, spellings, multiple):
     return np.array(rows).astype(matrix.dtype)
 
 
-@exercise(minutes=30, difficulty=3, review=FORBIDDEN, uses=(grow,))
+@exercise(minutes=25, difficulty=3, review=FORBIDDEN, uses=(grow,))
 def extend_vocabulary(embedding, unembedding, spellings, multiple):
     with np.errstate(over="ignore"):
         first = grow(embedding, spellings, multiple)
