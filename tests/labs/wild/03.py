@@ -2,18 +2,6 @@
 
 RIGHT = [
     (
-        "count_pairs",
-        """
-from collections import defaultdict
-def count_pairs(words):
-    table = defaultdict(lambda: 0)
-    for ids, times in words:
-        for i, left in enumerate(ids[:-1]):
-            table[left, ids[i + 1]] += times
-    return sorted(((a, b, n) for (a, b), n in table.items()), key=lambda t: (-t[2], t[0], t[1]))
-""",
-    ),
-    (
         "merge_pair",
         r"""
 import re
@@ -51,38 +39,6 @@ def learn_merges(words, num_merges, longest):
             i += 1
         ids, counts = ids[keep], counts[keep]
     return merges
-""",
-    ),
-    (
-        "encode_prompt",
-        """
-import heapq
-def encode_prompt(text, merges, special):
-    # A linked list and a heap of (rank, place), as in fast tokenizers, over all of the prompt at once.
-    rank = {}
-    for i, pair in enumerate(merges):
-        rank.setdefault(pair, i)
-    ids, at = [], 0
-    while at < len(text):
-        name = max((name for name in special if text.startswith(name, at)), key=len, default="")
-        ids += [special[name]] if name else text[at].encode()
-        at += len(name or text[at])
-    after, before = list(range(1, len(ids) + 1)), list(range(-1, len(ids) - 1))
-    heap = [(rank[p], i, *p) for i, p in enumerate(zip(ids, ids[1:])) if p in rank]
-    heapq.heapify(heap)
-    while heap:
-        r, i, a, b = heapq.heappop(heap)
-        j = after[i]
-        if ids[i] != a or j >= len(ids) or ids[j] != b:
-            continue
-        ids[i], ids[j], after[i] = 256 + r, None, after[j]
-        if after[i] < len(ids):
-            before[after[i]] = i
-        for left in (before[i], i):
-            if left >= 0 and after[left] < len(ids) and (ids[left], ids[after[left]]) in rank:
-                pair = ids[left], ids[after[left]]
-                heapq.heappush(heap, (rank[pair], left, *pair))
-    return [i for i in ids if i is not None]
 """,
     ),
     (

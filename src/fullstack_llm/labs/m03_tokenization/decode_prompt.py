@@ -53,9 +53,7 @@ def incremental(ids, merges, special, skip_special):
 CHAT = {"<|im_start|>": 1_001, "<|im_end|>": 1_000, "<|end|>": 1_002}
 
 
-@decode_prompt.part(
-    6, "Join the bytes of all ids, those of the special tokens too unless they are skipped; then decode once."
-)
+@decode_prompt.part(6, "Join the bytes of all ids, with those of special tokens unless they are skipped; decode once.")
 def valid(draw: Draw):
     # In the first two cases each declared mistake gives another text.
     merges = [(97, 100), (256, 115), (257, 256)]
@@ -78,9 +76,7 @@ def valid(draw: Draw):
         yield [1_001, *ids, 1_002, *ids, 1_000], merges, CHAT, skip_special
 
 
-@decode_prompt.part(
-    4, "Bytes that are not UTF-8 become U+FFFD: see the `errors` argument of bytes.decode.", "invalid bytes"
-)
+@decode_prompt.part(4, "Bytes that are not UTF-8 become U+FFFD: see the argument `errors` of decode.", "invalid bytes")
 def invalid(draw: Draw):
     yield [97, 0xC3, 1_000, 0xA9, 0xFF, 0xFF, 98, 256], [(0x9F, 0x99)], CHAT, False
     yield [97, 0xC3, 1_000, 0xA9, 0xFF, 98, 256], [(0x9F, 0x99)], CHAT, True
@@ -125,7 +121,7 @@ Is a special token an id of `special`? Its text stands there, not in the merges.
 
 
 @decode_prompt.mistake(
-    "Decoding anew behind each special token gives this: bytes on both sides of a skipped one can be one character."
+    "Two halves of a character can stand on both sides of a skipped token: decode all bytes at once."
 )
 def by_stretch(ids, merges, special, skip_special):
     names, text, data = {number: name for name, number in special.items()}, "", b""

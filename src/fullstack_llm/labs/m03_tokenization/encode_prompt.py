@@ -60,10 +60,7 @@ CHAT = {"<|im_start|>": 1_001, "<|im_end|>": 1_000, "<|end|>": 1_002}
 AD, DS = (97, 100), (100, 115)
 
 
-@encode_prompt.part(
-    7,
-    "Special tokens first; between them UTF-8 bytes; then, for each merge in turn, its pair everywhere.",
-)
+@encode_prompt.part(7, "Special tokens first; between them UTF-8 bytes; for each merge in turn, its pair everywhere.")
 def any_order(draw: Draw):
     # In the first case each mistake about text, bytes and ids gives other ids.
     yield " é\nadds <|end|>dssadé addsad<|im_end|> \n", [(115, 115), (120, 120), AD, (258, 100), (195, 169)], CHAT
@@ -81,9 +78,7 @@ def any_order(draw: Draw):
     yield draw_text(draw, 31) + "<|im_end|>\n" + draw_text(draw, 7), [], CHAT
 
 
-@encode_prompt.part(
-    4, "Finish a merge everywhere before the next one starts: merges[0] first, then merges[1], ...", "order"
-)
+@encode_prompt.part(4, "Finish a merge everywhere before the next one starts: merges[0], then merges[1], ...", "order")
 def order(draw: Draw):
     # In the first case each other order of merging gives other ids.
     yield "<|end|>dssasdsassssaas<|end|>", [(97, 97), (115, 115), (115, 257), (97, 115)], CHAT
@@ -99,9 +94,7 @@ def order(draw: Draw):
 
 
 @encode_prompt.part(
-    3,
-    "From left to right; of the special tokens that begin at one place the longest; no merge reaches across one.",
-    "special tokens",
+    3, "From left to right, of those that begin at one place the longest; no merge reaches across.", "special tokens"
 )
 def special_tokens(draw: Draw):
     yield "aad<s>>ad<s>d<sad", [AD, (60, 115), (62, 97)], {"<s>": 700, "<s>>": 500, "<s": 600}
@@ -163,9 +156,7 @@ def longest_first(text, merges, special):
     return encode_prompt(text, merges, {})
 
 
-@encode_prompt.mistake(
-    "Merging while reading gives these ids: a merge learned earlier comes first, wherever it stands."
-)
+@encode_prompt.mistake("Merging while reading gives these ids: an earlier merge comes first, wherever it stands.")
 def reading(text, merges, special):
     table, out = {pair: 256 + i for i, pair in reversed(list(enumerate(merges)))}, []
     for i in encode_prompt(text, [], special):
@@ -175,9 +166,7 @@ def reading(text, merges, special):
     return out
 
 
-@encode_prompt.mistake(
-    "Longest match gives these ids: BPE applies its merges in the order learned, and often ends elsewhere."
-)
+@encode_prompt.mistake("Longest match gives these ids: BPE applies its merges in the order learned.")
 def longest_match(text, merges, special):
     tokens = [(byte,) for byte in range(256)]
     for a, b in merges:

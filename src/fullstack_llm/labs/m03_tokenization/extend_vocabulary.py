@@ -66,12 +66,7 @@ def large(draw: Draw, rows: int, columns: int):
     return np.array(values, np.float16).reshape(rows, columns)
 
 
-@extend_vocabulary.part(
-    8,
-    "Old rows first; then for each new token the mean of the rows that spell it, of each matrix for itself.",
-    rtol=1e-5,
-    atol=1e-6,
-)
+@extend_vocabulary.part(8, "Old rows first; then for each new token the mean of its parts, in each matrix for itself.")
 def spelled(draw: Draw):
     # Each declared mistake about rows gives another value in the first two cases.
     yield normal(draw, 5, 3), normal(draw, 5, 3), [[4], [0, 4, 4], [2, 1], [0, 1, 1, 3, 3, 3]], 16
@@ -82,9 +77,7 @@ def spelled(draw: Draw):
     yield normal(draw, 2, 3), normal(draw, 2, 3), [], 4
 
 
-@extend_vocabulary.part(
-    3, "As few rows of zeros as make the number of rows a multiple; old rows keep every bit.", "padding", rtol=0, atol=0
-)
+@extend_vocabulary.part(3, "As few rows of zeros as are needed; old rows keep every bit.", "padding", rtol=0, atol=0)
 def padding(draw: Draw):
     # Spellings of one id: their means are exact.
     for V, num, multiple in ((5, 2, 4), (6, 2, 8), (8, 0, 8), (5, 0, 4), (13, 3, 5), (3, 1, 17), (7, 0, 7)):
@@ -93,11 +86,7 @@ def padding(draw: Draw):
 
 
 @extend_vocabulary.part(
-    3,
-    "A token that nothing spells gets the mean of all V old rows, without the new ones.",
-    "unspelled",
-    rtol=1e-5,
-    atol=1e-6,
+    3, "A token that nothing spells gets the mean of all V old rows, without the new ones.", "unspelled"
 )
 def unspelled(draw: Draw):
     yield normal(draw, 11, 3), normal(draw, 11, 3), [[3, 4], [], [0, 0, 5], []], 1

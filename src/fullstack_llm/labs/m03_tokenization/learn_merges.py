@@ -86,9 +86,7 @@ def draw_without_ties(draw: Draw, alphabet: str, num: int, num_merges: int, long
             return inputs
 
 
-@learn_merges.part(
-    9, "Each round: count the pairs of all words, leave out those whose token is too long, merge the most frequent one."
-)
+@learn_merges.part(9, "Each round: count pairs, leave out those with too long a token, merge the most frequent one.")
 def without_ties(draw: Draw):
     # Each declared mistake but those about ties gives another value in one of the first two cases.
     yield {b"ada": 31, b"sa": 15, b"sddddadsdd": 8, b"sdsdsdsdsdsd": 19, b"dsdsdsdsdsdsds": 36}, 7, 5
@@ -103,9 +101,7 @@ def without_ties(draw: Draw):
 
 
 @learn_merges.part(
-    7,
-    "Of pairs with the highest count the smallest wins, as Python compares tuples; go on while a pair is left.",
-    "ties",
+    7, "Of pairs with the highest count the smallest wins; training goes on while a pair is left.", "ties"
 )
 def with_ties(draw: Draw):
     # In the first case every other rule for ties takes another pair.

@@ -44,7 +44,7 @@ def arrays(ids, pair, new_id, skip):
 
 
 @merge_pair.part(
-    5, "Where the next two ids are the pair, and no skip, new_id stands for both; else copy one id.", "pairs"
+    5, "Where a merge may begin and the next two ids are the pair, write new_id; else copy one id.", "pairs"
 )
 def pairs(draw: Draw):
     # Each declared mistake about two different ids gives another value in the first case.
@@ -61,9 +61,7 @@ def pairs(draw: Draw):
 
 
 @merge_pair.part(
-    5,
-    "From left to right; each id goes into one merge at most; after a skipped place go on by one id.",
-    "runs of one id",
+    5, "From the left; each id is in one merge at most; after a skipped place go on by one id.", "runs of one id"
 )
 def runs(draw: Draw):
     yield [9, 9, 9, 9, 4, 9, 9, 9, 9, 9, 9, 4, 9], (9, 9), 256, [0, 7]

@@ -78,15 +78,8 @@ CONTENTS = [
 ]
 
 
-@render_chat.part(
-    8, "The offset is the number of UTF-8 bytes with which both the right text and `sent` begin.", "diagnosis"
-)
-@render_chat.part(
-    8,
-    "A turn is its header with the role, a newline, the content as it is, the end mark, a newline.",
-    "text",
-    items=(0,),
-)
+@render_chat.part(8, "The offset counts the UTF-8 bytes with which both the right text and `sent` begin.", "diagnosis")
+@render_chat.part(8, "A turn: header with the role, newline, content as it is, end mark, newline.", "text", items=(0,))
 def conversations(draw: Draw):
     code, cafe = ({"role": role, "content": CONTENTS[i]} for role, i in (("assistant", 1), ("user", 2)))
     # What was sent is right at first, so that a text with a bug is not taken for a copy of what was sent.

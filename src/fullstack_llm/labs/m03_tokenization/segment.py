@@ -75,9 +75,7 @@ def draw_without_ties(draw: Draw, alphabet: str, length: int):
             return text, log_probs
 
 
-@segment.part(
-    5, "The best segmentation of text[:j] is the best one of some text[:i], then the piece text[i:j]: try every i."
-)
+@segment.part(5, "The best of text[:j] is the best of some text[:i], then the piece text[i:j]: try every i.")
 def without_ties(draw: Draw):
     yield "", {"a": -1.0}
     yield "a", {"a": -1.0, "ad": -0.5}
@@ -123,12 +121,7 @@ def with_unknown(draw: Draw):
     yield text, {piece: value for piece, value in pieces.items() if piece not in "d京"}
 
 
-@segment.part(
-    2,
-    "The same rules on a long text: if this part alone fails, has a number become too small, or 0?",
-    "long",
-    named=False,
-)
+@segment.part(2, "The same rules on a long text: if this part alone fails, has a number become 0?", "long", named=False)
 def long(draw: Draw):
     text = draw_unlike(draw, "abcdefghijklmnopqrstuvwxyz", 3_001)
     yield text, draw_log_probs(draw, text[:601], 5, 2**-16)
@@ -178,9 +171,7 @@ Not every piece is a key of log_probs: single characters are pieces all the same
 """)
 
 
-@segment.mistake(
-    "Taking the longest piece first, again and again, gives these pieces: a shorter one can make a better whole."
-)
+@segment.mistake("Taking the longest piece first, again and again, gives this: a shorter one can be better.")
 def greedy(text, log_probs):
     out = []
     while text:
@@ -189,9 +180,7 @@ def greedy(text, log_probs):
     return out
 
 
-@segment.mistake(
-    "Taking the most probable piece first, again and again, gives these: a rarer one can make a better whole."
-)
+@segment.mistake("Taking the likeliest piece first, again and again, gives this: a rarer one can be better.")
 def likely(text, log_probs):
     out = []
     while text:
