@@ -18,22 +18,28 @@ SOLUTIONS ?= 1
 # Processes for the tests. Each uses one thread: two busy processes on two cores otherwise slow each other many times over.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(( n < 8 ? n : 8 )))
 PYTEST_ARGS ?=
+# 1 fills the matrices (attacks x levels x users, pages x audits, ...), of which an ordinary run takes each row once.
+FULL ?= $(FULLSTACK_LLM_FULL)
 
+export FULLSTACK_LLM_FULL := $(FULL)
 export OMP_NUM_THREADS ?= 1
 export FULLSTACK_LLM_PRESET ?= cpu
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-STAGE = @stage() { echo; echo "== $$1"; shift; "$$@" && echo "   $$SECONDS s"; }; stage
+# Runs a command under a name, and says what it took. During `make check` it is also written down, for the tables.
+STAGE = @$(PY) tools/seconds.py stage
 
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env nbgrader-env site check preflight drift lint types labs tests gpu bench work new format lock clean force
+.PHONY: help env nbgrader-env site check preflight begin end drift lint types labs tests module gpu bench work new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
 	@echo "make work                    copy labs and notebooks into work/, to write in (SLUG=03: module 03 alone)"
-	@echo "make check                   everything that CI runs"
+	@echo "make check                   everything that CI runs, and a table of where the seconds went"
+	@echo "make check FULL=1            with every cell of the matrices, as in the nightly run"
+	@echo "make module SLUG=04_transformer  one module: its notebooks, lab, package tests and pages"
 	@echo "make new SLUG=05_pretraining start a module"
 	@echo "make gpu                     every notebook with the gpu preset"
 	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
@@ -73,8 +79,7 @@ nbgrader-env: $(NBGRADER)/.ready
 
 # ---- the site
 
-# The mutants are only counted, on the verification page.
-INPUTS := _config.yml _toc.yml book notebooks solutions labs src tests/mutants requirements.lock
+INPUTS := _config.yml _toc.yml book notebooks solutions labs src tools/seconds.py requirements.lock
 # Sphinx warns about a page when it reads it, and only then: after a failure it has to read all of them again.
 FORGET = rm -rf _build/.doctrees _build/html/index.html
 DIGEST = @$(PY) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)
@@ -98,7 +103,13 @@ work: $(VENV)/.ready
 
 # ---- the checks: each in turn, pytest last
 
-check: preflight drift lint types site labs tests
+check: preflight begin drift lint types site labs tests end
+
+begin: $(VENV)/.ready
+	@$(PY) tools/seconds.py begin
+
+end:
+	@$(PY) tools/seconds.py end
 
 preflight:
 	@$(NEED_PYTHON)
@@ -115,15 +126,19 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(STAGE) "mypy" $(PY) -m mypy
 
+# The full run also opens the first notebook of each module as a reader's Jupyter does.
+PLAIN = $(if $(filter 1,$(FULL)),$(shell ls notebooks/*.ipynb | awk -F/ '!seen[substr($$2, 1, 2)]++'))
+
 labs: $(VENV)/.ready
-	$(STAGE) "labs: as they are handed out" $(PY) -m pytest -q --nbval-lax -p no:cacheprovider labs
+	$(STAGE) "labs: as they are handed out" $(PY) -m pytest -q --nbval-lax -p no:cacheprovider labs $(PLAIN)
 
 tests: $(VENV)/.ready $(if $(CI),nbgrader-env)
-	@echo
-	@echo "== pytest"
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(STAGE) "pytest" $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
 
 # ---- the rest
+
+module: $(VENV)/.ready
+	@$(PY) tools/modules.py "$(SLUG)"
 
 gpu: $(VENV)/.ready
 	@$(PY) tools/preflight.py gpu

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import accessible  # noqa: E402
 import code_lines  # noqa: E402
+import cost  # noqa: E402
 import counts  # noqa: E402
 import interactive  # noqa: E402
 import launch  # noqa: E402
@@ -333,6 +334,20 @@ def test_counts_see_cells_proofs_and_bands():
     assert len(counts.rows(ROOT)) == len(stackmap.load(ROOT)["modules"])
 
 
+def test_the_cost_is_shown_or_its_absence_is_said(tmp_path):
+    nothing = cost.seconds.load(tmp_path / "none.json")
+    assert cost.tables(nothing, {}) == [cost.MISSING]
+    account = {
+        "stages": [{"name": "mypy", "cpu": 40.0, "seconds": 50.0}],
+        "areas": [{"area": "labs", "module": "03", "cpu": 190.0}],
+        "ended": "2026-11-21T23:00:00+00:00",
+        "full": False,
+    }
+    text = "\n".join(cost.tables(account, {}))
+    assert "ordinary kind and ended on 2026-11-21" in text
+    assert "| mypy | 40 | 50 |" in text and "| 180: over |" in text
+
+
 def test_mathjax_is_one_file_on_this_disk():
     assert offline.mathjax_file().name == "tex-svg.js" and offline.mathjax_file().is_file()
 
@@ -350,11 +365,12 @@ def test_thebe_is_unhooked_and_nothing_else_is():
     app = SimpleNamespace(events=SimpleNamespace(listeners=listeners), registry=SimpleNamespace(css_files=files))
     offline.drop_thebe(app)
     assert [item.handler for item in listeners["event"]] == [mine]
-    assert app.declared.css_files == [("other.css", {})]
+    assert app.registry.css_files == [("other.css", {})]
 
 
 @pytest.mark.parametrize(
-    "module", [accessible, code_lines, counts, interactive, launch, offline, record, stackmap, strip, toc, typography]
+    "module",
+    [accessible, code_lines, cost, counts, interactive, launch, offline, record, stackmap, strip, toc, typography],
 )
 def test_the_docstrings_tell_the_truth(module):
     assert doctest.testmod(module).failed == 0

@@ -120,9 +120,17 @@ def test_make_without_python_says_so(root: Path, tmp_path: Path) -> None:
     assert result.returncode != 0 and "Missing: Python 3.11" in result.stderr
 
 
-def test_make_check_ends_with_pytest(root: Path) -> None:
+def test_make_check_ends_with_pytest_and_the_tables(root: Path) -> None:
     lines = make(root, "-n", "check").stdout.strip().splitlines()
-    assert "-m pytest" in lines[-1]
+    assert "-m pytest" in lines[-2]
+    assert lines[-1].endswith("tools/seconds.py end")
+
+
+def test_only_a_full_check_opens_notebooks_in_a_plain_jupyter_one_a_module(root: Path) -> None:
+    told = {full: make(root, "-n", "labs", f"FULL={full}").stdout for full in ("", "1")}
+    assert "notebooks/" not in told[""]
+    opened = re.findall(r"notebooks/(\d\d)\w*\.ipynb", told["1"])
+    assert opened == sorted({path.name[:2] for path in (root / "notebooks").glob("*.ipynb")})
 
 
 def test_make_gpu_refuses_without_one(root: Path) -> None:
@@ -141,9 +149,8 @@ def copy(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(root / name, copy / name, ignore=ignore)
     for name in ("_config.yml", "pyproject.toml"):
         shutil.copy(root / name, copy)
-    for path in (copy / "src/fullstack_llm/checks").glob("*.py"):
-        if path.read_text(encoding="utf-8").find("\nLAB = ") >= 0:
-            path.unlink()
+    for package in (copy / "src/fullstack_llm/labs").glob("m*"):
+        shutil.rmtree(package)
     for path in (copy / "book").glob("*.md"):
         path.unlink()
     (copy / "book/intro.md").write_text("# Introduction\n", encoding="utf-8")
@@ -169,14 +176,13 @@ def test_a_new_module_passes_the_rules(copy: Path) -> None:
 
 
 def test_a_new_module_has_a_lab_that_works(copy: Path) -> None:
-    result = run_tests(copy, "tests/test_labs.py", "tests/test_mutants.py", "-k", "77_new_thing")
+    result = run_tests(copy, "tests/labs/test_labs.py", "-k", "77_new_thing")
     assert result.returncode == 0, result.stdout[-4000:]
 
 
 def test_a_new_module_is_formatted(copy: Path) -> None:
-    files = [
-        str(path) for path in (copy / "src/fullstack_llm/checks/new_thing.py", copy / "tests/mutants/77_new_thing.py")
-    ]
+    files = [str(path) for path in (copy / "src/fullstack_llm/labs/m77_new_thing").glob("*.py")]
+    assert len(files) == 2
     assert subprocess.run([sys.executable, "-m", "ruff", "check", "-q", *files], cwd=copy, check=False).returncode == 0
     assert (
         subprocess.run(

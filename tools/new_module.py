@@ -29,9 +29,9 @@ BEFORE = "  - caption: Reference\n"
 CHECKLIST = """\
 [ ] {chapter}: one question, one example, the naive version first
 [ ] {notebook}: naive, fast, library, each asserted equal; a control beside each proof; a range on every number
-[ ] {solution}: 4 to 8 exercises, 100 points, one diagnosis
-[ ] {checks}: slow and plain oracles, edge cases, a hint for each mistake
-[ ] {mutants}: three wrong answers an exercise, three sets of right ones
+[ ] {solution}: 5 to 8 exercises, 100 points, 60 to 150 minutes, one diagnosis
+[ ] {exercise}: one such file an exercise, named in {lab}: a slow and plain oracle, other right answers,
+    edge cases, five to eight mistakes, each with its hint; at most 30 points can be pasted from what the module shows
 [ ] _toc.yml: the entry stands in the right part of the course
 [ ] CHANGELOG.md, and book/glossary.md where the module brings a term
 [ ] make check
@@ -40,13 +40,13 @@ CHECKLIST = """\
 
 def targets(root: Path, slug: str) -> dict[str, Path]:
     """Which file each template becomes."""
-    name = slug.partition("_")[2]
+    package = f"src/fullstack_llm/labs/m{slug}"
     return {
         "chapter": root / f"book/{slug}.md",
         "notebook": root / f"notebooks/{slug}.md",
         "solution": root / f"solutions/{slug}.md",
-        "checks": root / f"src/fullstack_llm/checks/{name}.py",
-        "mutants": root / f"tests/mutants/{slug}.py",
+        "lab": root / f"{package}/__init__.py",
+        "exercise": root / f"{package}/count_tokens.py",
     }
 
 

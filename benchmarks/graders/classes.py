@@ -23,12 +23,14 @@ STUBS, MISTAKEN = 0.05, 0.70
 
 
 def write(count: int) -> Path:
-    """The class: labs as they are handed out, right answers in several styles, and these with some mutants."""
-    sys.path.append("tests")
-    import mutant
+    """The class: labs as they are handed out, right answers in several styles, and these with some mistakes."""
+    sys.path.append("tests/labs")
+    import judged
 
-    lab = mutant.load(Path(f"solutions/{LAB}.md"), Path(f"tests/mutants/{LAB}.py"))
-    wrong = [*lab.mutants, *(one for one in lab.generated if one.name not in ("zeros", "first answer cached"))]
+    lab = judged.load(LAB)
+    exercises = lab.checks.declarations
+    right = {one.name: [judged.complete(one, answer) for answer in one.others] for one in exercises}
+    wrong = [(one.name, source) for one in exercises for source, _ in one.mutants()]
     stub = json.loads(nbformat.writes(nbformat.read(f"labs/{LAB}.ipynb", as_version=4)))
     folder, draw = HOME / "submissions", random.Random(0)
     shutil.rmtree(HOME, ignore_errors=True)
@@ -36,10 +38,9 @@ def write(count: int) -> Path:
     for number in range(count):
         answers: dict[str, str] = {}
         if draw.random() >= STUBS:
-            # An alternative may need the others of its style.
-            answers = lab.answers | draw.choice([{}, {}, *lab.alternatives.values()])
+            answers = {name: draw.choice([lab.reference[name], *others]) for name, others in right.items()}
             if draw.random() < MISTAKEN:
-                answers |= {one.exercise: one.code for one in draw.sample(wrong, draw.randint(1, 3))}
+                answers |= dict(draw.sample(wrong, draw.randint(1, 3)))
         cells = [dict(one, source=answers.get(one["metadata"].get("exercise"), one["source"])) for one in stub["cells"]]
         # No two files are the same, as in a class.
         book = stub | {"cells": cells, "metadata": stub["metadata"] | {"number": number}}

@@ -39,9 +39,9 @@ COPIES = 5
 STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     "start of the worker": ((Pool, "take"),),
     "reading the file": ((judging, "open_submission"),),
-    "looking through it": ((judging, "_reviewed"),),
-    "cells": ((Session, "define"),),
-    "calls": ((Session, "call"), (Session, "_prove_alive")),
+    "looking through it": ((judging, "_review"),),
+    "cells": ((Session, "run_cells"),),
+    "calls": ((Session, "call"), (Session, "_drop_ended_worker")),
     "judging": ((judging, "judge_exercise"),),
     "end of the worker": ((Pool, "dismiss"), (WorkerProxy, "close")),
     "reports": ((report, "write_student"),),
@@ -49,11 +49,13 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
 
 
 def prepare(class_: dict[str, list[str]]) -> Path:
-    """The folder of the class; beside it the check module, the lab, and the lab with torch in its set-up."""
+    """The folder of the class; beside it the lab's package, the lab, and the lab with torch in its set-up."""
     shutil.rmtree(HOME, ignore_errors=True)
     for name in ("checks", "labs", "torch", "class"):
         (HOME / name).mkdir(parents=True)
-    (HOME / "checks" / "five.py").write_text(checks(), "utf-8")
+    (HOME / "checks" / "mfive").mkdir()
+    for name, text in checks().items():
+        (HOME / "checks" / "mfive" / name).write_text(text, "utf-8")
     own = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}}
     for name, setup in (("labs", SETUP), ("torch", TORCH)):
         book = nbformat.from_dict(own | {"cells": [cell(setup, "setup", tags=["setup"])]})
@@ -82,14 +84,14 @@ def lab_03(sandbox: Sandbox) -> tuple[Batch, Path]:
 
 def finish(one: Graded, lab: LabChecks) -> int:
     """Write the report, as a run does; the points."""
-    report.write_student(HOME / "out", lab, one, runs.files(one.submission))
+    report.write_student(HOME / "out", lab, one, runs.file_digests(one.submission))
     return one.result.earned
 
 
 def grade(kind: Batch, folder: Path, copies: int = 1) -> tuple[dict[str, int], list[float]]:
     """Scores by student, and the seconds of each submission with its report, after a first that does not count."""
     scores, seconds = {}, []
-    with opened(folder) as found, batch.grader(kind) as grader:
+    with opened(folder) as found, batch.open_grader(kind) as grader:
         finish(grader.grade_student(found.submissions[0]), grader.lab)
         for one in found.submissions * copies:
             begin = time.perf_counter()
@@ -158,7 +160,7 @@ def watched() -> Iterator[dict[str, float]]:
 def stages(kind: Batch, folder: Path, rounds: int) -> dict[str, float]:
     """Median milliseconds by stage."""
     found: dict[str, list[float]] = {name: [] for name in STAGES}
-    with opened(folder) as intake, batch.grader(kind) as grader:
+    with opened(folder) as intake, batch.open_grader(kind) as grader:
         for one in itertools.chain(intake.submissions[:1] * 3, intake.submissions * rounds):
             with watched() as spent:
                 finish(grader.grade_student(one), grader.lab)

@@ -162,14 +162,15 @@ def asserts(question: Question, part: str) -> list[str]:
     return [f"assert {question.name}({values}) == {want}" for values, want in calls]
 
 
-def checks() -> str:
-    """The same tests as a check module."""
-    lines = ["import numpy as np", "from fullstack_llm.checks import check, require", 'LAB = "five"']
+def checks() -> dict[str, str]:
+    """The same tests as a lab's package: the text of each file by its name."""
+    files = {"__init__.py": f"EXERCISES = {tuple(one.name for one in QUESTIONS)}\n"}
     for one in QUESTIONS:
+        head = ["import numpy as np", "from fullstack_llm.checks.exercise import exercise", ""]
+        lines = [*head, "@exercise(minutes=5, difficulty=1)", one.answers[0]]
         for part, calls in one.tests:
-            lines += [f'@check("{one.name}", part="{part}", points={POINTS})', f"def {one.name}_{part}(student, draw):"]
-            lines += [
-                f"    require(student({values}), {want}, case={{}}, hint='', atol={TOLERANCE if one.close else 0.0})"
-                for values, want in calls
-            ]
-    return "\n".join(lines) + "\n"
+            tolerance = TOLERANCE if one.close else 0.0
+            lines += [f"@{one.name}.part({POINTS}, 'Look again.', '{part}', rtol=0.0, atol={tolerance})"]
+            lines += [f"def of_{part}(draw):", *(f"    yield ({values},)" for values, _ in calls)]
+        files[f"{one.name}.py"] = "\n".join(lines) + "\n"
+    return files

@@ -9,6 +9,8 @@ from record import table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+# An edit of an oracle, or a function of its own.
+MISTAKE = re.compile(r"^    .* =>|^@\w+\.mistake\(", flags=re.M)
 CODE = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROOF = re.compile(r"^\s*(?:assert\b|(?:torch\.testing\.)?assert_\w+\(|np\.testing\.assert_\w+\()", re.MULTILINE)
 EXPECT = re.compile(r"\bexpect\(")
@@ -40,7 +42,7 @@ def rows(root: Path) -> list[list[object]]:
         chapters = [path.read_text(encoding="utf-8") for path in sorted(root.glob(f"book/{number}*.md"))]
         each = [notebook_counts(p.read_text(encoding="utf-8")) for p in sorted(root.glob(f"notebooks/{number}*.md"))]
         labs = [path.read_text(encoding="utf-8") for path in root.glob(f"solutions/{number}*.md")]
-        mutants = [path.read_text(encoding="utf-8") for path in root.glob(f"tests/mutants/{number}*.py")]
+        declared = [path.read_text(encoding="utf-8") for path in root.glob(f"src/fullstack_llm/labs/m{number}*/*.py")]
         found.append(
             [
                 f"{number} {module['title']}",
@@ -48,7 +50,7 @@ def rows(root: Path) -> list[list[object]]:
                 len(each),
                 *[sum(item[key] for item in each) for key in ("cells", "proofs", "expectations")],
                 sum(len(re.findall(r"# BEGIN SOLUTION", text)) for text in labs),
-                sum(len(re.findall(r"\bMutant\(", text)) for text in mutants),
+                sum(len(MISTAKE.findall(text)) for text in declared),
             ]
         )
     return found
@@ -59,7 +61,7 @@ class Counts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()  # what it counts lies in files that are not its page
-        head = ["Module", "Words", "Notebooks", "Cells", "Proofs", "Bands", "Answers", "Mutants"]
+        head = ["Module", "Words", "Notebooks", "Cells", "Proofs", "Bands", "Answers", "Mistakes"]
         return self.parse_text_to_nodes("\n".join(table(head, rows(Path(self.env.srcdir)))))
 
 

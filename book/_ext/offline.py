@@ -28,7 +28,7 @@ def drop_thebe(app: Sphinx) -> None:
     """Jupyter Book loads sphinx-thebe whether or not it is used, and its scripts point at a CDN."""
     for listeners in app.events.listeners.values():
         listeners[:] = [item for item in listeners if not item.handler.__module__.startswith("sphinx_thebe")]
-    app.declared.css_files[:] = [item for item in app.declared.css_files if item[0] != "sphinx-thebe.css"]
+    app.registry.css_files[:] = [item for item in app.registry.css_files if item[0] != "sphinx-thebe.css"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

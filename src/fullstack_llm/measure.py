@@ -1,4 +1,4 @@
-"""The most bytes that a piece of work has in tensors at once: what an implementation needs beside its inputs."""
+"""Measure the peak memory of a computation: the most bytes of tensors alive at once, beside the inputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.utils._pytree import tree_leaves
 
 
 class Ledger(TorchDispatchMode):
-    """Enters each new storage when an operation returns it, and strikes it out when its last tensor has gone.
+    """Count the bytes of each new storage from when an operation returns it until its last tensor is freed.
 
-    Views share a storage and count once; what an operation needs inside its kernel, and frees there, is not seen.
+    Views share a storage, and count once. Memory that a kernel allocates and frees within an operation is not counted.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Ledger(TorchDispatchMode):
         self.now = self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation, and enter what is new; what was there before costs nothing."""
+        """Run an operation, and count the storages that are new; those of its inputs count as zero bytes."""
         for tensor in tree_leaves((args, kwargs)):
             self._enter(tensor, new=False)
         out = func(*args, **(kwargs or {}))
@@ -44,7 +44,7 @@ class Ledger(TorchDispatchMode):
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes of tensors that `work` had alive at once, its result included and its inputs not.
+    """Return the most bytes of tensors that `work` had alive at once, including its result and excluding its inputs.
 
     >>> import torch
     >>> x = torch.zeros(1000)

@@ -1,4 +1,4 @@
-"""Recorded runs: results that ship with the course, with the command that made them and a hash of their values."""
+"""Read and write recorded runs: results that ship with the course, with their command and a hash of their values."""
 
 import datetime
 import functools

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 # The theme's own, a rule and a part of the element's source: the site's name in the sidebar. Nothing else is accepted.
@@ -16,6 +21,7 @@ THEME_FINDINGS = [("region", "logo__title")]
 # What a link element of these kinds names is not fetched.
 NOT_FETCHED = ["alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"]
 
+CLASS = re.compile(r'\sclass="([^"]+)"')
 READY = """async () => {
   if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
   await document.fonts.ready;
@@ -66,7 +72,10 @@ HEADINGS = """() => {
 }"""
 
 # The contrast of highlighted code depends on a span's class, and a notebook has thousands of spans: three each remain.
+# What a drawing with a label consists of is presentational, and axe would look at each of its strokes.
 THIN = """() => {
+  for (const e of document.querySelectorAll("svg[role=img], mjx-container svg"))
+    e.replaceChildren(...e.querySelectorAll(":scope > title, :scope > desc"));
   const seen = {};
   for (const e of document.querySelectorAll("article pre span[class]:not(:has(*))")) {
     const kind = e.className + " in " + e.closest("div").parentElement.className;
@@ -74,6 +83,15 @@ THIN = """() => {
     if (seen[kind] > 3) e.replaceWith(e.textContent);
   }
 }"""
+
+
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+SHARE = 4  # one page in so many is audited by axe, besides those that are needed for their elements
+
+# The theme lets the keyboard reach what scrolls, a moment after a page's width or content has changed.
+REACHABLE = """() => [...document.querySelectorAll(
+    "pre, .nboutput > .output_area, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container")]
+  .every(e => e.tabIndex === 0 || (e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight))"""
 
 
 @dataclass
@@ -84,16 +102,16 @@ class Visit:
     base: str
     problems: list[str] = field(default_factory=list)
 
-    def listen(self) -> None:
-        self.page.on("request", lambda request: self.foreign(request.url))
-        self.page.on("requestfailed", lambda request: self.problems.append(f"failed: {request.url} {request.failure}"))
-        self.page.on(
-            "response", lambda got: got.status >= 400 and self.problems.append(f"status {got.status}: {got.url}")
-        )
-        self.page.on(
-            "console", lambda said: said.type == "error" and self.problems.append(f"console error: {said.text}")
-        )
-        self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+    def handlers(self) -> dict[str, Callable[[Any], object]]:
+        """What is done with each event of the page."""
+        add = self.problems.append
+        return {
+            "request": lambda request: self.foreign(request.url),
+            "requestfailed": lambda request: add(f"failed: {request.url} {request.failure}"),
+            "response": lambda got: got.status >= 400 and add(f"status {got.status}: {got.url}"),
+            "console": lambda said: said.type == "error" and add(f"console error: {said.text}"),
+            "pageerror": lambda error: add(f"page error: {error}"),
+        }
 
     def foreign(self, url: str) -> None:
         if url.startswith(("http:", "https:", "ws:", "wss:")) and not url.startswith(self.base):
@@ -102,10 +120,15 @@ class Visit:
 
 @contextmanager
 def visit(context: Any, base: str, path: str) -> Iterator[Visit]:
-    """Load a page, wait for its maths and fonts, and close it afterwards."""
-    page = context.new_page()
+    """Load a page, wait for its maths and fonts, and leave it afterwards.
+
+    One tab serves all visits in a context: to open another costs as much as to load a page. It is empty between two.
+    """
+    page = context.pages[0] if context.pages else context.new_page()
     seen = Visit(page, base)
-    seen.listen()
+    handlers = seen.handlers()
+    for event, handler in handlers.items():
+        page.on(event, handler)
     try:
         page.goto(base + path)
         page.evaluate(READY)
@@ -113,7 +136,19 @@ def visit(context: Any, base: str, path: str) -> Iterator[Visit]:
             seen.foreign(url)
         yield seen
     finally:
-        page.close()
+        for event, handler in handlers.items():
+            page.remove_listener(event, handler)
+        page.goto("about:blank")
+
+
+def turn(page: Any, size: str, theme: str) -> list[str]:
+    """Give the page another width and theme, as a reader's device would; what it does not follow."""
+    page.set_viewport_size(SIZES[size])
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    # A page hears of the change when the browser draws it next.
+    page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    shown = page.evaluate("document.documentElement.dataset.theme")
+    return [] if shown == theme else [f"the theme is {shown}"]
 
 
 def overflow(page: Any) -> list[str]:
@@ -139,6 +174,8 @@ def headings(page: Any) -> list[str]:
 def axe(page: Any) -> list[str]:
     """What axe-core finds, but for the theme's own findings. Comes last: it thins out the page's code."""
     page.evaluate(THIN)
+    with suppress(TimeoutError):  # then axe says what cannot be reached
+        page.wait_for_function(REACHABLE, polling=100, timeout=60_000)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"axe {rule['id']} ({rule['impact']}): {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
@@ -148,10 +185,38 @@ def axe(page: Any) -> list[str]:
     ]
 
 
+def laid_out(page: Any) -> list[str]:
+    """What depends on the width, and on what a theme shows."""
+    return [*overflow(page), *headings(page), *names(page)]
+
+
 def problems(seen: Visit) -> list[str]:
     """Everything but axe."""
-    page = seen.page
-    return [*seen.problems, *overflow(page), *maths(page), *names(page), *headings(page)]
+    return [*seen.problems, *laid_out(seen.page), *maths(seen.page)]
+
+
+def chosen(texts: dict[str, str]) -> set[str]:
+    """Which pages axe audits on an ordinary run, by name, of their sources.
+
+    Pages are made of the same parts and differ in their text. Each class that any page has is on a page that is chosen;
+    of the others the hash of the content draws a share, so that another build audits others. The nightly run takes all.
+    """
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    taken, shown = set[str](), set[str]()
+    for name in sorted(texts, key=digests.__getitem__):
+        classes = {part for found in CLASS.findall(texts[name]) for part in found.split()}
+        if not classes <= shown or int(digests[name], 16) % SHARE == 0:
+            taken.add(name)
+            shown |= classes
+    return taken
+
+
+@functools.cache
+def audited() -> set[str]:
+    """The pages that axe audits on this run."""
+    if os.environ.get("FULLSTACK_LLM_FULL") == "1":
+        return set(pages())
+    return chosen({name: (SITE / name).read_text(encoding="utf-8") for name in pages()})
 
 
 def pages() -> list[str]:

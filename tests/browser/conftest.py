@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need the `dev` extra")
+import audit  # noqa: E402 (it needs the same)
 
 # Chromium's own traffic is off, and no name but loopback resolves: what a page asks of others fails at once.
 ARGUMENTS = [
@@ -24,7 +25,7 @@ ARGUMENTS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+MINUTES = 10 * 60_000  # for whatever the browser is waited for; a busy machine needs one or two
 # The theme reads the mode from here before it draws anything.
 SET_MODE = "try {{ localStorage.setItem('mode', '{0}'); localStorage.setItem('theme', '{0}'); }} catch (error) {{}}"
 
@@ -59,20 +60,24 @@ def base(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser(browser_path: str | None) -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS, timeout=MINUTES)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
 def look(browser: Any) -> Iterator[Callable[[str, str], Any]]:
-    """`look("phone", "dark")`: a browser context, made once, so that fonts and scripts come from its cache."""
+    """`look("phone", "dark")`: a browser context, made once, so that fonts and scripts come from its cache.
+
+    In the mode "auto" the theme follows what `audit.turn` says that the reader's device has.
+    """
 
     @functools.cache
     def context(size: str, mode: str) -> Any:
-        made = browser.new_context(viewport=SIZES[size], color_scheme=mode, reduced_motion="reduce")
+        scheme = None if mode == "auto" else mode
+        made = browser.new_context(viewport=audit.SIZES[size], color_scheme=scheme, reduced_motion="reduce")
         made.add_init_script(SET_MODE.format(mode))
-        made.set_default_timeout(60_000)
+        made.set_default_timeout(MINUTES)
         return made
 
     yield context

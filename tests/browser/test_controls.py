@@ -67,3 +67,51 @@ def test_a_wrong_page_is_caught(number, look, address):
     wanted = list(FAULTS.values())[number - 1][2]
     found = findings(look("desktop", "light"), address, number)
     assert any(wanted in finding for finding in found), found
+
+
+LOOKS_APART = {
+    "wide on a phone": ("@media (max-width: 500px) { p { width: 1500px } }", ("phone", "light"), "px of content"),
+    "wide in the dark": ("[data-theme=dark] p { width: 1500px }", ("desktop", "dark"), "px of content"),
+    "pale in the dark": ("[data-theme=dark] p { color: #ddd }", ("desktop", "dark"), "axe color-contrast"),
+}
+FOLLOW = """<script>const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => {
+  document.documentElement.dataset.theme = dark.matches ? "dark" : "light"; };
+follow(); dark.addEventListener("change", follow);</script>"""
+
+
+@pytest.mark.parametrize(("style", "where", "wanted"), LOOKS_APART.values(), ids=list(LOOKS_APART))
+def test_a_fault_in_one_look_is_seen_when_the_page_is_turned_to_it(style, where, wanted, look, tmp_path):
+    text = GOOD.format(head=f"<style>{style}</style>{FOLLOW}", body="")
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    found = {}
+    with served(tmp_path) as url, audit.visit(look("desktop", "auto"), url, "page.html") as seen:
+        for size, theme in [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]:
+            turned = audit.turn(seen.page, size, theme)
+            found[size, theme] = turned + audit.problems(seen) + audit.axe(seen.page)
+    assert [at for at, problems in found.items() if problems] == [where]
+    assert any(wanted in problem for problem in found[where])
+
+
+def test_a_page_that_does_not_follow_the_device_is_caught(look, address):
+    with audit.visit(look("desktop", "auto"), address, "0.html") as seen:
+        assert audit.turn(seen.page, "desktop", "dark")
+
+
+def test_the_tab_is_shared_and_carries_nothing_over(look, address):
+    context, faulty = look("desktop", "light"), list(FAULTS).index("console error") + 1
+    with audit.visit(context, address, f"{faulty}.html") as first:
+        pass
+    with audit.visit(context, address, "0.html") as second:
+        pass
+    assert first.page is second.page
+    assert first.problems and not second.problems
+
+
+def test_the_pages_that_axe_audits_show_every_class_and_change_with_the_content():
+    texts = {f"{n}.html": f'<p class="note">Page {n}.</p>' for n in range(200)}
+    texts["other.html"] = '<p class="note rare">One of a kind.</p>'
+    taken = audit.chosen(texts)
+    assert "other.html" in taken
+    assert 200 / audit.SHARE * 0.5 < len(taken) < 200 / audit.SHARE * 1.6
+    assert audit.chosen(texts) == taken
+    assert audit.chosen({name: text + " " for name, text in texts.items()}) != taken

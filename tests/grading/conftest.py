@@ -1,4 +1,4 @@
-"""One grader of the toy lab for all tests of a module, with limits that suit a test."""
+"""One grader of the toy lab for all tests of a module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from submissions import TOY, save
 
 from fullstack_llm.checks.declared import find
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.judge.batch import Batch, Grader
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.lessons.generate import lab as generate
@@ -26,11 +25,9 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def grader(labs: Path) -> Iterator[Grader]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "CELL_SECONDS", 4.0)
-        one = Grader(Batch("00_toy", seeds(find("00_toy", TOY)), TOY, labs))
-        yield one
-        one.close()
+    one = Grader(Batch("00_toy", seeds(find("00_toy", TOY)), TOY, labs))
+    yield one
+    one.close()
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     package = tmp_path / "src" / "fullstack_llm"
     (package / "checks").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "expect.py").write_text("from fullstack_llm import some")
     (package / "some.py").write_text("x = 1")
     (package / "checks" / "lab.py").write_text("x = 1")
     (tmp_path / "requirements.lock").write_text("torch==1\n")
@@ -44,6 +46,7 @@ def test_run_record_reuse_and_rerun(root, capsys):
     ran = record["notebooks"]["notebooks/00_demo.md"]
     assert ran["expectations"][0] | {"name": "answer", "value": 42.0, "ok": True} == ran["expectations"][0]
     assert 256 < ran["peak_mib"] < 2000
+    assert 0 < ran["pace"] < 1000
     assert execute.main([]) == 0
     assert (root / execute.RECORD).read_text() == text
 
@@ -75,9 +78,32 @@ def test_a_damaged_record_is_written_anew(root):
 
 def test_the_benchmark_lane_measures_anew(monkeypatch, root):
     monkeypatch.delenv(execute.BENCHMARK, raising=False)
-    before = execute.fingerprint(root)
+    before = execute.fingerprint(root, [])
     monkeypatch.setenv(execute.BENCHMARK, "1")
-    assert execute.fingerprint(root) != before
+    assert execute.fingerprint(root, []) != before
+
+
+def test_the_lock_and_what_is_imported_make_the_key_and_nothing_else_does(root):
+    package, cells = root / "src" / "fullstack_llm", ["from fullstack_llm.expect import expect"]
+    keys = [execute.fingerprint(root, cells)]
+    (package / "other.py").write_text("x = 1")
+    assert execute.fingerprint(root, cells) == keys[0]
+    for path in (package / "expect.py", package / "some.py", package / "__init__.py", root / "requirements.lock"):
+        path.write_text(path.read_text() + "\n# changed")
+        keys.append(execute.fingerprint(root, cells))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_run_of_some_notebooks_keeps_the_record_of_the_others(root):
+    other = root / "notebooks" / "01_other.md"
+    other.write_text(NOTEBOOK.replace("answer", "other"))
+    assert execute.main([]) == 0
+    before = execute.read_record(root)["notebooks"]
+    other.write_text(NOTEBOOK.replace("answer", "another"))
+    assert execute.main(["notebooks/01_other.md"]) == 0
+    after = execute.read_record(root)["notebooks"]
+    assert after["notebooks/00_demo.md"] == before["notebooks/00_demo.md"]
+    assert after["notebooks/01_other.md"]["expectations"][0]["name"] == "another"
 
 
 def test_a_folder_without_notebooks_is_refused_with_advice(tmp_path, monkeypatch, capsys):

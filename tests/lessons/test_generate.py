@@ -12,6 +12,7 @@ from fullstack_llm.lessons import generate
 from fullstack_llm.lessons.__main__ import main
 from fullstack_llm.lessons.generate import LessonError, lab, notebook
 from fullstack_llm.lessons.markers import blocks
+from fullstack_llm.lessons.points import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,10 +132,47 @@ def test_no_answer_line_survives_in_a_shipped_lab(source):
 @pytest.mark.parametrize("source", sorted((ROOT / "solutions").glob("*.md")), ids=lambda path: path.stem)
 def test_a_shipped_lab_otherwise_equals_its_solution(source):
     shipped = json.loads((ROOT / "labs" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
-    cells = [cell for cell in shipped if cell["id"] != "install"]
-    for mine, theirs in zip(cells, generate.read(source), strict=True):
+    cells = [cell for cell in shipped if cell["id"] not in ("install", "hand-in")]
+    for mine, theirs in zip(cells, generate.read(source, outlines(declared.FOLDER).get(source.stem)), strict=True):
         lines = theirs["source"].split("\n")
         for block in reversed(blocks(theirs["source"])):
             lines[block.start : block.stop + 1] = []
-        text = "".join(mine["source"]).split("\n")
+        text = "".join(mine["source"]).removesuffix("\n\n" + COMMANDS.format(slug=source.stem)).split("\n")
         assert [line for line in text if "raise NotImplementedError(" not in line] == lines, mine["id"]
+
+
+WORTH = [Row("double", (("", 4), ("large numbers", 3)), 5, 1), Row("unused", (("", 93),), 10, 2)]
+
+
+def test_points_are_written_from_the_declarations(root):
+    source = root / "solutions" / "00_demo.md"
+    source.write_text(TITLE + "<!-- points -->\n\n## 1. Double\n\nTwice.\n\n" + ANSWER + CHECK + "\n## 2. Other\n")
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(lab(source, "u", "main", WORTH))["cells"])
+    assert "| 1 `double` | 7 | 5 | 1 |\n| 2 `unused` | 93 | 10 | 2 |\n| together | 100 | 15 | |" in text
+    assert "## 1. Double\n\n*7 points (large numbers: 3), 5 minutes, difficulty 1 of 5.*\n\nTwice." in text
+    assert "## 2. Other\n\n*" not in text
+
+
+def test_a_comment_in_code_is_no_heading(root):
+    source = root / "solutions" / "00_demo.md"
+    given = "```{code-cell} python\n:tags: [given]\n## not a heading\nx = 1\n```\n\n"
+    source.write_text(TITLE + "## Double\n\n" + given + ANSWER + CHECK)
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(lab(source, "u", "main", WORTH))["cells"])
+    assert "## Double\n\n*7 points" in text and "## not a heading\nx = 1" in text
+
+
+def test_points_by_hand_are_refused_with_their_line(root):
+    source = root / "solutions" / "00_demo.md"
+    source.write_text(TITLE + "## Double\n\n*7 points, difficulty 1 of 5.*\n\n" + ANSWER + CHECK)
+    with pytest.raises(LessonError, match="00_demo.md, line .*points stand in the exercise's declaration"):
+        lab(source, "u", "main", WORTH)
+    assert lab(source, "u", "main")
+
+
+def test_the_pre_check_stands_under_its_heading(root):
+    plain = make_lab(root, ANSWER + CHECK)["cells"]
+    assert "work/00_demo.ipynb" in "".join(plain[-1]["source"]) and plain[-1]["id"] == "hand-in"
+    own = make_lab(root, ANSWER + CHECK + "\n## Before you hand in\n\nRun all cells.\n")["cells"]
+    assert "".join(own[-1]["source"]).startswith("## Before you hand in\n\nRun all cells.\n\n**The pre-check.**")
+    assert "!python -m fullstack_llm.grading check 00_demo.ipynb" in "".join(own[-1]["source"])
+    assert len(own) == len(plain)

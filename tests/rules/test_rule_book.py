@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -54,14 +53,6 @@ def find_hard_spaces(name: str, text: str) -> list[str]:
     """Spaces that do not break, written by hand: `book/_ext/typography.py` puts them where they belong."""
     lines = enumerate(text.splitlines(), start=1)
     return [f"{name}, line {n}" for n, line in lines if re.search("[\u00a0\u202f]|&(nbsp|#160);", line)]
-
-
-def find_lab_faults(lab) -> list[str]:
-    """A lab whose points do not add up to 100, or with too few or too many exercises."""
-    faults = [] if lab.points() == 100 else [f"{lab.slug}: {lab.points()} points, not 100"]
-    if not 4 <= len(lab.exercises) <= 8:
-        faults.append(f"{lab.slug}: {len(lab.exercises)} exercises, not 4 to 8")
-    return faults
 
 
 @pytest.fixture(scope="module")
@@ -138,23 +129,3 @@ def test_spaces_are_plain(root: Path, chapters: dict[str, str]) -> None:
 def test_control_spaces(text: str) -> None:
     assert find_hard_spaces("planted", f"Well.\n{text}") == ["planted, line 2"]
     assert not find_hard_spaces("planted", "60 % and 3 GiB")
-
-
-def test_labs_have_100_points() -> None:
-    from fullstack_llm.checks import declared
-
-    assert repo.flat(find_lab_faults(declared.find(slug)) for slug in declared.labs()) == []
-
-
-def test_control_labs() -> None:
-    @dataclass
-    class Lab:
-        slug: str
-        total: int
-        exercises: tuple[str, ...]
-
-        def points(self) -> int:
-            return self.total
-
-    assert len(find_lab_faults(Lab("planted", 99, ("a", "b", "c")))) == 2
-    assert not find_lab_faults(Lab("fine", 100, ("a", "b", "c", "d")))

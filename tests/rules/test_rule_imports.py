@@ -88,7 +88,7 @@ def test_control_imports(tmp_path: Path) -> None:
         "__init__.py": "",
         "worker/__init__.py": "",
         "worker/serve.py": "from . import zygote\n",
-        "worker/zygote.py": "def f():\n    from .serve import x\n    import fullstack_llm.worker.codec\n",
+        "worker/zygote.py": "def f():\n    from .serve import x\n    import fullstack_llm.checks.codec\n",
         "checks/__init__.py": "",
         "checks/codec.py": "",
         "grading/__init__.py": "",

@@ -31,13 +31,8 @@ def slugs(root: Path, pattern: str) -> set[str]:
 
 
 def labs_of_checks(root: Path) -> set[str]:
-    """The labs that the modules of checks say they grade."""
-    found = set()
-    for path in (root / "src/fullstack_llm/checks").glob("*.py"):
-        match = re.search(r'^LAB(?:: \w+)? = "([^"]+)"', path.read_text(encoding="utf-8"), flags=re.M)
-        if match:
-            found.add(match[1])
-    return found
+    """The labs that have a package of exercises."""
+    return {path.parent.name[1:] for path in (root / "src/fullstack_llm/labs").glob("m[0-9][0-9]_*/__init__.py")}
 
 
 def find_slug_gaps(root: Path) -> list[str]:
@@ -70,10 +65,9 @@ def find_slug_gaps(root: Path) -> list[str]:
         need(slug, f"book/{slug}.md for its lab", slug in chapters)
         need(slug, f"labs/{slug}.ipynb", (root / f"labs/{slug}.ipynb").exists())
         need(slug, f"_toc.yml entry labs/{slug}", f"labs/{slug}" in toc)
-        need(slug, f'module in src/fullstack_llm/checks with LAB = "{slug}"', slug in checked)
-        need(slug, f"tests/mutants/{slug}.py", (root / f"tests/mutants/{slug}.py").exists())
-    for slug in (slugs(root, "labs/*.ipynb") | slugs(root, "tests/mutants/*.py") | checked) - labs:
-        need(slug, f"solutions/{slug}.md for its lab, mutants or checks", False)
+        need(slug, f"src/fullstack_llm/labs/m{slug} with its exercises", slug in checked)
+    for slug in (slugs(root, "labs/*.ipynb") | checked) - labs:
+        need(slug, f"solutions/{slug}.md for its lab or its exercises", False)
     for entry in sorted(toc):
         need(entry, "file that this _toc.yml entry names", any(root.glob(f"{entry}.*")))
     return sorted(gaps)
@@ -113,9 +107,9 @@ def test_slugs_agree_everywhere(root: Path) -> None:
     [
         ("notebooks/04z_planted.md", "04z_planted: no book/04z_planted.md"),
         ("book/03z_planted.md", "03z_planted: no notebooks/03z_planted.md"),
-        ("solutions/98_planted.md", "98_planted: no tests/mutants/98_planted.py"),
+        ("solutions/98_planted.md", "98_planted: no src/fullstack_llm/labs/m98_planted"),
         ("labs/97_planted.ipynb", "97_planted: no solutions/97_planted.md"),
-        ("tests/mutants/96_planted.py", "96_planted: no solutions/96_planted.md"),
+        ("src/fullstack_llm/labs/m96_planted/__init__.py", "96_planted: no solutions/96_planted.md"),
     ],
 )
 def test_control_slugs(tmp_path: Path, plant: str, message: str) -> None:

@@ -143,7 +143,7 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(out),
         str(copy),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     return next(out.glob("*.whl"))
 
 

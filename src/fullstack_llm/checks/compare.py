@@ -41,7 +41,7 @@ SAME = Same(True)
 
 
 def same(got: Any, want: Any, rtol: float = 0.0, atol: float = 0.0) -> Same:
-    """Whether `got` is `want`; floats may differ by `atol + rtol * |want|`, everything else must be equal.
+    """Say whether `got` is `want`; floats may differ by `atol + rtol * |want|`, everything else must be equal.
 
     Nothing broadcasts, an int is no float, a list is no tuple, and NaN is the same only as NaN in the same place.
 

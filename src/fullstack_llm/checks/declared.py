@@ -104,7 +104,7 @@ def constant(package: Path, name: str) -> tuple[str, ...]:
 
 def labs(folder: Path = FOLDER) -> dict[str, Path]:
     """Return the packages of a folder of labs, by the slug of the lab."""
-    return {path.parent.name[1:]: path.parent for path in sorted(folder.glob("m[0-9][0-9]_*/__init__.py"))}
+    return {path.parent.name[1:]: path.parent for path in sorted(folder.glob("m*/__init__.py"))}
 
 
 def find(slug: str, folder: Path = FOLDER) -> LabChecks:

@@ -189,6 +189,16 @@ class Exercise:
             else:
                 yield self.edited(edits), hint
 
+    @functools.cached_property
+    def mistaken(self) -> list[tuple[Answer, str]]:
+        """Return each mistaken answer as a function, with its hint."""
+        functions = []
+        for number, (source, hint) in enumerate(self.mutants()):
+            names: dict[str, Any] = {"__name__": f"{self.oracle.__module__}, mistake {number}"}
+            exec(compile(source, f"<{self.name}, mistake {number}>", "exec"), names)
+            functions.append((names[self.name], hint))
+        return functions
+
     def edited(self, edits: str) -> str:
         """Return the source with each `old => new` of the edits made; `old` must stand in it once."""
         source = self.source

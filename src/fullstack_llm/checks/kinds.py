@@ -19,6 +19,9 @@ def alike(got: Any, want: Any) -> Any:
     torch = sys.modules.get("torch")
     if torch and isinstance(want, torch.Tensor) and isinstance(got, np.ndarray):
         return torch.from_numpy(got)
+    # NumPy's own functions return a number where an array has no dimension, and it crosses as a plain one.
+    if isinstance(want, np.ndarray) and not want.ndim and type(got) is type(want.item()):
+        return np.asarray(got, want.dtype)
     if torch and isinstance(want, np.ndarray) and isinstance(got, torch.Tensor) and got.dtype != torch.bfloat16:
         return got.numpy()
     if type(got) is type(want) and isinstance(want, (list, tuple)):

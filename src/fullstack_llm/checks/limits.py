@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 # A function that sleeps or waits uses no CPU time: it may take this many times its seconds by the clock on the wall.
 WALL = 6
-TICK = 0.05
+TICK, AGAIN = 0.05, 1.0
 
 
 class TooLongError(BaseException):
@@ -29,13 +29,15 @@ def limit(seconds: float, wall: float) -> Iterator[list[bool]]:
     def look(*_: object) -> None:
         if time.thread_time() >= cpu_end or time.monotonic() >= wall_end:
             rang.append(True)
+            # Again, for a bare `except` may swallow one; not at once, for the function's own cleaning up takes a while.
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
             raise TooLongError
 
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield rang
         return
     before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, TICK, TICK)  # again and again: a bare `except` may swallow one
+    signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
         yield rang
     except TooLongError:

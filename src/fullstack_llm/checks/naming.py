@@ -5,7 +5,6 @@ A mistake is called as a student's function is, on a copy of the same arguments,
 
 from __future__ import annotations
 
-import functools
 import time
 from typing import Any
 
@@ -15,22 +14,10 @@ from . import kinds
 from .cases import Case
 from .compare import same
 from .declared import Check
-from .exercise import Answer, Exercise
 from .limits import WALL, limit
 
 # CPU seconds for one mistake, which may loop for ever on some inputs, and for all of them.
 ONE, ALL = 1.0, 5.0
-
-
-@functools.lru_cache(maxsize=64)
-def mistaken(exercise: Exercise) -> tuple[tuple[Answer, str], ...]:
-    """Compile each mistaken answer, and return the functions with their hints."""
-    functions = []
-    for number, (source, hint) in enumerate(exercise.mutants()):
-        names: dict[str, Any] = {"__name__": f"{exercise.oracle.__module__}, mistake {number}"}
-        exec(compile(source, f"<{exercise.name}, mistake {number}>", "exec"), names)
-        functions.append((names[exercise.name], hint))
-    return tuple(functions)
 
 
 def hint(check: Check, case: Case, reply: tuple[Any, ...]) -> str:
@@ -42,7 +29,7 @@ def hint(check: Check, case: Case, reply: tuple[Any, ...]) -> str:
     if not check.rules.named:
         return ""
     end = time.thread_time() + ALL
-    for function, text in mistaken(check.declared):
+    for function, text in check.declared.mistaken:
         left = min(ONE, end - time.thread_time())
         if left <= 0:
             return ""

@@ -44,7 +44,7 @@ class _Short(reprlib.Repr):
 
 
 def show(value: Any) -> str:
-    """A rendering of at most about 400 characters.
+    """Return a rendering of at most about 400 characters.
 
     >>> show({"text": "Ada", "ids": (1, 2)})
     "{'text': 'Ada', 'ids': (1, 2)}"
@@ -58,7 +58,7 @@ def show(value: Any) -> str:
 
 
 def plain(text: str, limit: int = 4000) -> str:
-    """Text with control and direction characters made visible, cut in the middle: safe for a terminal and a page.
+    """Make control and direction characters of a text visible, and cut it in the middle: safe for terminals and pages.
 
     >>> plain("red \\x1b[31m alert")
     'red \\\\x1b[31m alert'

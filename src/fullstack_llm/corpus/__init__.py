@@ -1,4 +1,4 @@
-"""Real text in a frozen snapshot: the same bytes on every machine, Python version and day. Origin: `data/ORIGIN.md`."""
+"""Read the texts that ship with the course, as fixed bytes; `data/ORIGIN.md` says where they are from."""
 
 from functools import cache
 from importlib.resources import files
@@ -17,7 +17,7 @@ LANGUAGES: dict[str, str] = {
     "sw": "Swahili",
 }
 
-# A number measured on this text is only comparable while the text stays as it is, so tests/test_corpus.py holds these.
+# Numbers measured on these texts are comparable only while the texts do not change: a test checks these hashes.
 SHA256: dict[str, str] = {
     "code.txt": "60541bf96cdd59e5e305dab9ddd8601d4a8fd918d72cd868c01d1d9a2eb7d8cf",
     "parallel.tsv": "b5fcb922fbbbe4a229d27d0de39c209455bef883756da2811a61a6e2ed813f70",
@@ -31,10 +31,11 @@ _MEGABYTE = 1_000_000
 
 @cache
 def text(name: str = "all") -> str:
-    """Return one text of the corpus: "prose" (the Town Book), "code" (Python's library), "all" (prose, blank line,
-    code), or "tinytown" (a sample of what `fullstack_llm.tinytown` writes).
+    """Return one text of the corpus: "prose", "code", "all" or "tinytown".
 
-    Lines end in a single newline character. Raises ValueError for any other name.
+    "prose" is the Town Book, "code" is from Python's standard library, "all" is prose, a blank line and code, and
+    "tinytown" is a sample of the documents that `fullstack_llm.tinytown` generates. Lines end in a single newline
+    character. Raises ValueError for any other name.
 
     >>> text("prose").splitlines()[0]
     'The Town Book of Tinytown'
@@ -47,9 +48,9 @@ def text(name: str = "all") -> str:
 
 
 def megabyte() -> str:
-    """Return the first 1,000,000 UTF-8 bytes of `text("all")`: all the prose, then code until the bytes run out.
+    """Return the first 1,000,000 UTF-8 bytes of `text("all")`: all of the prose, then code up to that size.
 
-    The cut is exact because byte 1,000,000 falls between two ASCII characters of the code, which a test holds.
+    The cut is exact because byte 1,000,000 falls between two ASCII characters of the code, which a test checks.
 
     >>> len(megabyte().encode())
     1000000
@@ -58,7 +59,7 @@ def megabyte() -> str:
 
 
 def parallel() -> dict[str, list[str]]:
-    """Return the parallel sentences by language code: sentence i says the same in every language of `LANGUAGES`.
+    """Return parallel sentences by language code: sentence i has the same meaning in every language of `LANGUAGES`.
 
     >>> sentences = parallel()
     >>> sentences["en"][0], sentences["fr"][0]

@@ -1,1 +1,1 @@
-"""What one module's notebooks and its recorded runs share: `mNN_name` belongs to module NN."""
+"""Experiments that a module's notebooks and its recorded runs share; `mNN_name` belongs to module NN."""

@@ -1,4 +1,4 @@
-"""Whom a router sends where: is an expert about a topic, or about the token in front of it?"""
+"""Measure how the experts of a mixture specialise: by the topic of a text, or by the current token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fullstack_llm.transformer.decoder import Decoder, Record
 
 @torch.no_grad()
 def routed(model: Decoder, ids: Int[Tensor, " N"], length: int = 64) -> Int[Tensor, "L N A"]:
-    """The experts of each token in each layer, best first; the row is read in windows, and what is left over is not."""
+    """Return each token's experts in each layer, best first, for the windows of `length` tokens that are complete."""
     rows = ids[: len(ids) // length * length].view(-1, length).to(next(model.parameters()).device)
     found = []
     for some in rows.split(64):
@@ -25,7 +25,7 @@ def routed(model: Decoder, ids: Int[Tensor, " N"], length: int = 64) -> Int[Tens
 
 
 def shares(experts: Int[Tensor, "L N A"], labels: Sequence[str], count: int = 8) -> dict[str, list[list[float]]]:
-    """For each label, layer by layer, the share of its tokens' choices that each of `count` experts got.
+    """Return, for each label and each layer, the share of its tokens' choices that each of `count` experts got.
 
     >>> shares(torch.tensor([[[0, 1], [0, 2]]]), ["digit", "letter"], count=3)
     {'digit': [[0.5, 0.5, 0.0]], 'letter': [[0.5, 0.0, 0.5]]}
@@ -39,7 +39,7 @@ def shares(experts: Int[Tensor, "L N A"], labels: Sequence[str], count: int = 8)
 
 
 def information(one: Int[Tensor, " N"], *others: Int[Tensor, " N"]) -> float:
-    """Mutual information, in bits, between a label and one or more others taken together: what they tell about it.
+    """Return the mutual information, in bits, between a variable and one or more other variables taken together.
 
     >>> coin = torch.tensor([0, 1, 0, 1])
     >>> information(coin, coin), information(coin, torch.tensor([0, 0, 1, 1]))
@@ -54,7 +54,7 @@ def _entropy(*labels: Tensor) -> float:
 
 
 def shuffled_within(labels: Int[Tensor, " N"], groups: Int[Tensor, " N"], seed: int = 0) -> Int[Tensor, " N"]:
-    """Labels in random order within each group: all that the group tells is kept, and nothing beyond it."""
+    """Shuffle labels within each group, so that they depend on the group and on nothing else."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     source, target = order[groups[order].argsort(stable=True)], groups.argsort(stable=True)
     found = torch.empty_like(labels)
@@ -63,7 +63,7 @@ def shuffled_within(labels: Int[Tensor, " N"], groups: Int[Tensor, " N"], seed: 
 
 
 def classes(ids: Int[Tensor, " N"]) -> list[str]:
-    """What sort of token each is; spaces and line breaks count as punctuation.
+    """Return the class of each token; spaces and line breaks count as punctuation.
 
     >>> classes(torch.tensor(course_tokenizer.load()("Ada is 52.").input_ids))
     ['inside a word', 'inside a word', 'word begins', 'punctuation', 'digit', 'digit', 'punctuation']

@@ -1,7 +1,7 @@
-"""The comparisons of module 04: one run each, at settings that the recorded runs and the notebooks share.
+"""The training runs that module 04 compares, with the settings that its recorded runs and its notebooks share.
 
-A run on the CPU with one thread gives the same losses each time. `until` makes only the beginning of a run, so that a
-notebook can hold a part of a recorded one against the record; the tolerances are how far another processor may stray.
+A run on the CPU with one thread gives the same losses each time. With `until` only the first steps of a run are made,
+so that a notebook can compare them with the recorded run; the tolerances bound the difference between processors.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from fullstack_llm.transformer.shape import Place, Positions, Shape
 
 TRAIN, HELD_OUT, OTHER_SEED = 400_000, 100_000, 1_000
 EVERY = 10  # steps between two recorded losses
-# Nats, over the first 41 steps. Other instruction sets stayed within 4e-5 for dense models. A router turns the smallest
-# difference into another choice of expert: mixtures were up to 0.013 apart.
+# In nats, over the first 41 steps. With other instruction sets, the losses of dense models differed by at most 4e-5.
+# Those of mixtures differed by up to 0.013, since a tiny difference can make a router choose another expert.
 TOLERANCE, MIXTURE_TOLERANCE = 1e-3, 0.05
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run trains."""
+    """Steps, batch, length of a window, learning rate and warm-up steps of a run."""
 
     steps: int
     batch: int
@@ -59,9 +59,9 @@ BALANCE = 0.01
 
 @dataclass
 class Run:
-    """What a run leaves behind: losses of all steps in nats a token, and the held-out loss of a run that was finished.
+    """The result of a run: model, loss of each step in nats per token, and held-out loss if the run is complete.
 
-    `loads` is of mixtures: every `EVERY` steps, layer by layer, each expert's share of the choices.
+    For mixtures, `loads` holds each expert's share of the choices in each layer, recorded every `EVERY` steps.
     """
 
     model: Decoder
@@ -72,7 +72,7 @@ class Run:
 
 @cache
 def read(count: int, seed: int = 0) -> tuple[Int[Tensor, " N"], list[str]]:
-    """Tinytown's first tokens, <|eos|> before each document, and of each token the kind of its document.
+    """Return the first tokens of Tinytown, <|eos|> before each document, and for each token the kind of its document.
 
     >>> ids, kinds = read(1000)
     >>> len(ids), len(kinds), ids[0].item(), kinds[0]
@@ -91,14 +91,14 @@ def read(count: int, seed: int = 0) -> tuple[Int[Tensor, " N"], list[str]]:
 
 
 def tokens(count: int, held_out: int = HELD_OUT) -> tuple[Int[Tensor, " N"], Int[Tensor, " M"]]:
-    """Tokens to train on, and others of the same town that nobody trains on."""
+    """Return tokens to train on, and held-out tokens of other documents about the same town."""
     return read(count)[0], read(held_out, OTHER_SEED)[0]
 
 
 def train(
     shape: Shape, plan: Plan, *, seed: int = 0, std: float | None = None, balance: float = 0.0, until: int | None = None
 ) -> Run:
-    """Train a decoder from nothing; matrices begin with standard deviation 1/√D unless `std` says otherwise."""
+    """Train a decoder from scratch; `std` is the standard deviation of its initial matrices, 1/√D by default."""
     model = Decoder(shape)
     initialise(model, std=shape.hidden_size**-0.5 if std is None else std, seed=seed)
     run = Run(model.to(preset().device))
@@ -127,7 +127,7 @@ def train(
 
 
 def unigram() -> float:
-    """Held-out loss of the best model that knows nothing but how frequent each token is."""
+    """Return the held-out loss of a unigram model: the frequencies of tokens in the training data, plus one."""
     rows, held_out = tokens(TRAIN)
     counts = torch.bincount(rows, minlength=SHAPE.vocab_size) + 1.0
     _, targets = windows(held_out, 256, PLAN.length, seed=1)
@@ -143,13 +143,13 @@ def norms(
     std: float | None = None,
     until: int | None = None,
 ) -> Run:
-    """Norms before or after, with or without warm-up, in a deep decoder."""
+    """Train a deep decoder with pre-norm or post-norm, and with or without warm-up."""
     plan = replace(DEEP_PLAN, lr=lr, warmup=warmup)
     return train(replace(DEEP, norm_place=place), plan, seed=seed, std=std, until=until)
 
 
 def widened(kv_heads: int) -> int:
-    """The MLP's inner width at which a decoder with fewer key-value heads has at least as many parameters as with all.
+    """Return the smallest MLP width at which a decoder with `kv_heads` has at least as many parameters as `SHAPE`.
 
     >>> widened(4), widened(1)
     (176, 208)
@@ -161,13 +161,13 @@ def widened(kv_heads: int) -> int:
 
 
 def kv(kv_heads: int, seed: int = 0, *, inner: int = SHAPE.intermediate_size, until: int | None = None) -> Run:
-    """Multi-head (4), grouped-query (2) or multi-query attention (1)."""
+    """Train with multi-head (4 key-value heads), grouped-query (2) or multi-query attention (1)."""
     shape = replace(SHAPE, num_kv_heads=kv_heads, intermediate_size=inner)
     return train(shape, PLAN, seed=seed, until=until)
 
 
 def moe_shape(kind: Mixture) -> Shape:
-    """Eight experts of which two work, or one MLP as large as the two or as all eight."""
+    """Return the shape with eight experts, two of them active, or with one MLP of the size of two or of all eight."""
     times = {"dense-active": MIXTURE.num_active, "dense-total": MIXTURE.num_experts}
     if kind in times:
         return replace(SHAPE, intermediate_size=MIXTURE.intermediate_size * times[kind])
@@ -175,18 +175,18 @@ def moe_shape(kind: Mixture) -> Shape:
 
 
 def moe(kind: Mixture, seed: int = 0, *, until: int | None = None) -> Run:
-    """A mixture with or without the balance loss, or one of the dense models beside it."""
+    """Train a mixture with or without the balance loss, or one of the dense models to compare with."""
     return train(moe_shape(kind), PLAN, seed=seed, balance=BALANCE if kind == "balanced" else 0.0, until=until)
 
 
 def positions(kind: Positions, seed: int = 0, *, until: int | None = None) -> Run:
-    """One way to tell positions; learned ones end at the length of training."""
+    """Train with one kind of position encoding; learned positions end at the length of the training windows."""
     return train(replace(SHAPE, positions=kind, max_length=PLAN.length), PLAN, seed=seed, until=until)
 
 
 @torch.no_grad()
 def by_position(model: Decoder, length: int, rows: int = 256, width: int = 16) -> list[float]:
-    """Held-out loss along windows of this length, averaged over `rows` windows and `width` positions."""
+    """Return the held-out loss by position in a window, averaged over `rows` windows and `width` positions."""
     inputs, targets = windows(tokens(TRAIN)[1], rows, length, seed=1)
     device = next(model.parameters()).device
     total = torch.zeros(length)
@@ -199,7 +199,7 @@ def by_position(model: Decoder, length: int, rows: int = 256, width: int = 16) -
 def attention(
     kind: Literal["naive", "tiled", "fused"], length: int, backward: bool = False
 ) -> Callable[[], tuple[Tensor, ...]]:
-    """One causal attention of 4 heads of 32 columns, ready to be called and measured; its inputs are made here."""
+    """Return a function to be measured, which computes causal attention on inputs made here, 4 heads of 32 columns."""
     generator = torch.Generator().manual_seed(0)
     device = preset().device
     q, k, v = (torch.randn(1, 4, length, 32, generator=generator).to(device) for _ in range(3))

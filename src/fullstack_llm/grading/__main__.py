@@ -1,11 +1,11 @@
-"""Command line of the grader: `grade` a folder of submissions, or `check` one's own notebook."""
+"""Start the grader's command line, isolated from the modules in the working folder."""
 
 import os
 import sys
 
-# Before anything else is imported: a json.py or torch.py in the working folder must not run here.
+# Start again with -P and -s before any other import, so that a json.py or torch.py in the working folder never runs.
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # The judge's own checks are small: more threads would only wait for each other, and for the workers'.
+    # The checks' arrays are small: more threads would only wait for each other, and for those of the workers.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.execv(sys.executable, [sys.executable, "-P", "-s", "-m", "fullstack_llm.grading", *sys.argv[1:]])
 
@@ -14,6 +14,6 @@ if __name__ == "__main__":
 
     from fullstack_llm.grading.cli.commands import main
 
-    # A stopped run leaves what it graded, as an interrupted one does.
+    # SIGTERM is handled like Ctrl-C: the reports written so far are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -9,41 +9,38 @@ import importlib.metadata
 import json
 import os
 import platform
+import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from fullstack_llm.expect import BENCHMARK
+from fullstack_llm.lessons.closure import closure
+from fullstack_llm.lessons.usage import Usage
 from fullstack_llm.presets import preset
 
 CACHE, RECORD = "_build/.jupyter_cache", "_build/record.json"
 VERSIONS = ("torch", "jax", "transformers", "tokenizers", "numpy", "matplotlib")
-UNSEEN = ("checks", "grading", "labs", "lessons")  # parts of the package that no notebook's output depends on
-TIMEOUT = 600  # seconds for one cell; far above any limit on a whole notebook, so that a hang ends
+KEPT = ("seconds", "cpu_seconds", "pace", "peak_mib", "ran", "expectations")
+TIMEOUT = 3600  # seconds for one cell: only a hang takes so long, on a busy machine too
 
 
-def fingerprint(root: Path) -> str:
-    """What a notebook's output depends on besides its own cells: the package, the lock, the preset, the lane.
+def fingerprint(root: Path, cells: Iterable[str]) -> str:
+    """Return the hash of what a notebook's outputs depend on besides its cells' own text.
 
-    The cache of the book ignores imported modules, so it is emptied when this changes.
+    That is what its code imports from the package, the data which those modules read, the lock, the preset, the lane.
     """
     digest = hashlib.sha256(f"{preset().name} {os.environ.get(BENCHMARK, '')}".encode())
-    package = root / "src" / "fullstack_llm"
-    files = [p for p in package.rglob("*") if p.is_file() and p.relative_to(package).parts[0] not in UNSEEN]
-    for path in [*sorted(files), root / "requirements.lock"]:
-        if "__pycache__" not in path.parts:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in [*closure(root / "src" / "fullstack_llm", cells), root / "requirements.lock"]:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
 def run(source: Path, root: Path) -> dict[str, Any]:
-    """Execute one notebook in a kernel with one thread; return its outputs, seconds, CPU seconds and peak memory (MiB).
+    """Execute one notebook in a kernel with one thread; return its outputs, times, pace and peak memory (MiB).
 
     Raises nbclient's CellExecutionError, with the traceback, if a cell fails.
     """
@@ -55,13 +52,15 @@ def run(source: Path, root: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
         # No timing in the cells' metadata: the cache would take the executed notebook for another one.
-        client = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
+        client: Any = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
         client.extra_arguments = ["--log-level=ERROR"]
-        with client.setup_kernel(env=kernel_environment(root)), Usage(client) as usage:
+        with client.setup_kernel(env=kernel_environment(root)), Usage(client.km.provisioner.pid) as usage:
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
     seconds = time.perf_counter() - start
-    return {"nb": nb, "seconds": seconds, "cpu_seconds": usage.cpu_seconds, "peak_mib": usage.peak / 2**20}
+    pace = statistics.median(usage.paces)
+    measured = {"seconds": seconds, "cpu_seconds": usage.cpu_seconds, "pace": pace, "peak_mib": usage.peak / 2**20}
+    return {"nb": nb, **measured}
 
 
 def kernel_environment(root: Path) -> dict[str, str]:
@@ -79,33 +78,6 @@ def kernel_environment(root: Path) -> dict[str, str]:
     }
 
 
-class Usage:
-    """Watch a client's kernel and its children while the block runs: peak memory (bytes, resident), CPU seconds."""
-
-    def __init__(self, client: Any) -> None:
-        self.peak, self.cpu_seconds = 0, 0.0
-        self._process, self._done = psutil.Process(client.km.provisioner.pid), threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> "Usage":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        last = False
-        while not last:
-            last = self._done.wait(0.2)  # one more reading after the last cell, while the kernel still lives
-            with contextlib.suppress(psutil.Error):  # a child may end between the listing and the reading
-                family = [self._process, *self._process.children(recursive=True)]
-                self.peak = max(self.peak, sum(p.memory_info().rss for p in family))
-                times = self._process.cpu_times()  # of the kernel, and of the children that it has waited for
-                self.cpu_seconds = times.user + times.system + times.children_user + times.children_system
-
-
 def expectations(nb: Any) -> list[dict[str, Any]]:
     """The records that `expect` and `note` left in a notebook's outputs, in order."""
     outputs = (output for cell in nb.cells for output in cell.get("outputs", []))
@@ -114,25 +86,30 @@ def expectations(nb: Any) -> list[dict[str, Any]]:
 
 
 def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
-    """Run the notebooks that the cache lacks, `workers` at a time; yield each with its data or with its error."""
+    """Run the notebooks that the cache lacks, `workers` at a time; yield each with its data or with its error.
+
+    Those that took longest in the last run come first, so that no long one is left over at the end.
+    """
     from jupyter_cache import get_cache
     from jupyter_cache.base import CacheBundleIn
     from myst_nb.core.read import read_myst_markdown_notebook
 
-    cache, key = get_cache(str(root / CACHE)), fingerprint(root)
-    waiting = []
+    cache, keys, waiting = get_cache(str(root / CACHE)), {}, []
     for source in sources:
+        nb = read_myst_markdown_notebook(source.read_text(encoding="utf-8"), path=str(source))
         try:
-            nb = read_myst_markdown_notebook(source.read_text(encoding="utf-8"), path=str(source))
+            keys[source] = fingerprint(root, [cell.source for cell in nb.cells if cell.cell_type == "code"])
             record = cache.match_cache_notebook(nb)
         except KeyError:
             record = None
-        if record is not None and record.data.get("fingerprint") == key:
+        if record is not None and record.data.get("fingerprint") == keys[source]:
             yield source, record.data
         else:
             waiting.append(source)
+    before = read_record(root).get("notebooks", {})
+    cost = {source: before.get(source.relative_to(root).as_posix(), {}).get("cpu_seconds", 1e9) for source in waiting}
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(run, source, root): source for source in waiting}
+        futures = {pool.submit(run, source, root): source for source in sorted(waiting, key=lambda one: -cost[one])}
         for future in concurrent.futures.as_completed(futures):
             source = futures[future]
             try:
@@ -141,10 +118,11 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
                 yield source, error
                 continue
             data = {
-                "fingerprint": key,
+                "fingerprint": keys[source],
                 "execution_seconds": result["seconds"],
                 "seconds": round(result["seconds"], 1),
                 "cpu_seconds": round(result["cpu_seconds"], 1),
+                "pace": round(result["pace"], 2),
                 "peak_mib": round(result["peak_mib"]),
                 "ran": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "expectations": expectations(result["nb"]),
@@ -154,25 +132,34 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
             yield source, data
 
 
-def write_record(root: Path, notebooks: dict[str, dict[str, Any]]) -> None:
-    """Write the build's record, from which pages say when, where and with what they ran."""
+def read_record(root: Path) -> dict[str, Any]:
+    """Return the last build's record, empty where there is none; a damaged one is written anew."""
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        return dict(json.loads((root / RECORD).read_text(encoding="utf-8")))
+    return {}
+
+
+def write_record(root: Path, notebooks: dict[str, dict[str, Any]], whole: bool) -> None:
+    """Write the build's record, from which pages say when, where and with what they ran.
+
+    Where only some notebooks were asked for, the others keep what the last record says of them.
+    """
     versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in VERSIONS}
-    kept = ("seconds", "cpu_seconds", "peak_mib", "ran", "expectations")
+    old = read_record(root)
+    runs = {name: {key: data[key] for key in KEPT} for name, data in notebooks.items()}
+    if not whole:
+        runs = {**old.get("notebooks", {}), **runs}
     record = {
         "built": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device(),
         "preset": preset().name,
         "versions": {name: version.split("+")[0] for name, version in versions.items()},
-        "notebooks": {name: {key: data[key] for key in kept} for name, data in sorted(notebooks.items())},
+        "notebooks": dict(sorted(runs.items())),
     }
     text = json.dumps(record, indent=1, default=float)
-    path = root / RECORD
-    old: dict[str, Any] = {}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # a damaged one is written anew
-        old = json.loads(path.read_text(encoding="utf-8"))
     # An unchanged record keeps its date, and so the book its pages.
     if {**old, "built": ""} != {**json.loads(text), "built": ""}:
-        path.write_text(text + "\n", encoding="utf-8")
+        (root / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
 def device() -> str:
@@ -214,8 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
                 measured = f"{data['seconds']:.0f} s, {data['peak_mib']:,} MiB"
                 bar.write(f"{name}: {measured}, {len(data['expectations'])} records")
             bar.update()
-    if not options.notebooks:
-        write_record(root, done)
+    write_record(root, done, whole=not options.notebooks)
     return 1 if failed else 0
 
 

@@ -13,8 +13,8 @@ HAND_IN = "## Before you hand in"
 COMMANDS = """\
 **The pre-check.** Save the notebook, then run the whole file as the grader will. It prints the points of each exercise.
 
-- On a laptop, in the course's folder, with the path of your notebook:
-  `.venv/bin/python -m fullstack_llm.grading check {slug}.ipynb`
+- On a laptop, in the course's folder, after `make work`:
+  `.venv/bin/python -m fullstack_llm.grading check work/{slug}.ipynb`
 - On a JupyterHub, in a terminal (*File*, *New*, *Terminal*), in the folder of your notebook:
   `python -m fullstack_llm.grading check {slug}.ipynb`
 - In Colab, which keeps the notebook elsewhere: *File*, *Download*, *Download .ipynb*; drag the file into

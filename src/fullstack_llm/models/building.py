@@ -67,7 +67,7 @@ def _begin(recipe: Recipe, words: PreTrainedTokenizerFast, folder: Path) -> tupl
     device = preset().device
     if isinstance(recipe, Pretraining):
         torch.manual_seed(recipe.seed)
-        fresh = LlamaForCausalLM(recipe.config(len(words))).to(device)  # type: ignore[arg-type]
+        fresh = LlamaForCausalLM(recipe.config(len(words))).to(device)
         return fresh, pretrain.steps(fresh, words, recipe)
     assert recipe.parent is not None
     model = _load(recipe.parent, folder)
@@ -81,7 +81,7 @@ def _begin(recipe: Recipe, words: PreTrainedTokenizerFast, folder: Path) -> tupl
     torch.manual_seed(recipe.seed)
     model.config.num_labels = 1
     # The configuration names the type that is stored, bf16; training is in fp32.
-    scorer = LlamaForSequenceClassification(model.config).to(device=device, dtype=torch.float32)  # type: ignore[call-arg]
+    scorer = LlamaForSequenceClassification(model.config).to(device=device, dtype=torch.float32)
     scorer.model.load_state_dict(model.model.state_dict())
     return scorer, pairs.reward_steps(scorer, words, recipe)
 

@@ -99,7 +99,7 @@ def load(
         model = KINDS[(config.architectures or ["no architecture"])[0]](config)
     # A file may lack the output matrix, which is the embedding's.
     model.load_state_dict(load_file(path), strict=False)
-    model.to(device=device, dtype=dtype)  # type: ignore[call-arg]
+    model.to(device=device, dtype=dtype)
     return model.eval(), course_tokenizer.load()
 
 
@@ -111,7 +111,7 @@ def sha256(path: Path) -> str:
 def save(model: PreTrainedModel, described: Card, folder: Path) -> Card:
     """Write the model in bf16 and its card; return the card with the checksum of the weights."""
     place = folder / described.name
-    model.to(torch.bfloat16)  # type: ignore[arg-type]
+    model.to(torch.bfloat16)
     model.save_pretrained(place)
     # Others than the owner must be able to read what a package ships.
     (place / WEIGHTS).chmod(0o644)

@@ -1,12 +1,12 @@
-"""Tinytown: a small world of which everything is known, and all the data that the course draws from it.
+"""Tinytown: a small world whose facts are all known, and the generators of the course's data about that world.
 
 | file | what it holds |
 | --- | --- |
-| `world`, `households`, `lore` | people, places, facts; who belongs to whom; the raw material |
-| `templates`, `templates_ties`, `phrases` | the phrasings, trained and held out; facts to sentences and back |
+| `world`, `households`, `lore` | people, places, facts; families, friends and bosses; names, streets and jobs |
+| `templates`, `templates_ties`, `phrases` | phrasings for training and held-out ones; facts to sentences and back |
 | `documents`, `talk`, `stories`, `lists`, `twohop` | pretraining documents about the town |
 | `arithmetic`, `toylang`, `programs` | sums with and without steps; the toy language and programs in it |
-| `mixture`, `faults` | the pretraining mix, and what is wrong with it on purpose |
+| `mixture`, `faults` | the pretraining mixture, and the faults that are put into it on purpose |
 | `instructions`, `preferences`, `gold` | conversations, pairs of answers, the hidden reward |
 | `problems`, `verifiers` | problems with exact and with weak checks |
 | `evaluation` | held-out items for every model, and tasks for lm-eval |

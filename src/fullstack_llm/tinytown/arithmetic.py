@@ -88,7 +88,7 @@ def steps(problem: Sum) -> tuple[str, ...]:
 
 
 def worked(problem: Sum) -> str:
-    """Write the problem, its steps and the answer, a line each.
+    """Write the problem, its steps and the answer, one line each.
 
     >>> worked(Sum(9, "+", 3)).splitlines()
     ['9 + 3', '9 + 3 = 12 write 2 carry 1', 'carry 1 write 1', '9 + 3 = 12']
@@ -206,7 +206,7 @@ def sums(rng: random.Random, with_steps: bool) -> Iterator[Document]:
 
 
 def find_sums(text: str) -> list[Sum]:
-    """Find every problem that is written in a text, also as a story: the means of looking for leaks.
+    """Find every problem that is written in a text, also as a story; the search for leaks uses this.
 
     >>> find_sums("38 + 47\\n8 + 7 = 15 write 5 carry 1. Bo takes 3 from 5.")
     [Sum(a=38, op='+', b=47), Sum(a=8, op='+', b=7), Sum(a=5, op='-', b=3)]

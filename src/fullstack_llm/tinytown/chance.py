@@ -1,4 +1,4 @@
-"""Chance that repeats: the same draws in every process, on every machine and Python version.
+"""Draw random numbers that are the same in every process, on every machine and with every Python version.
 
 `random.Random.random()` is promised to stay the same between Python versions; `choice`, `shuffle` and `sample` are not,
 so the helpers here draw from `random()` alone. Seeds go through SHA-256 because `hash()` of a string changes with
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def stream(seed: int, *names: str) -> random.Random:
-    """Return a source of chance of its own for a seed and a name, so that one use never shifts another.
+    """Return a random generator for a seed and names, so that draws for one purpose never change those for another.
 
     >>> round(stream(0, "biographies").random(), 6)
     0.051169
@@ -30,9 +30,9 @@ def stream(seed: int, *names: str) -> random.Random:
 
 
 def bucket(text: str, buckets: int) -> int:
-    """Sort a text into one of so many buckets, for ever the same: how a split is made that depends on nothing else.
+    """Return the number of a text's bucket, which depends on the text alone: the way to make a split.
 
-    A checksum, and not a sum of digits or the like, because that would tell something of the answer.
+    The number is a checksum: a sum of digits, for example, would reveal something about the answer of a problem.
 
     >>> bucket("12 34", 10)
     2

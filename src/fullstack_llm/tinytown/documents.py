@@ -1,4 +1,4 @@
-"""A document, and the plainest kind: biographies of people and portraits of places, in endless new wordings.
+"""The class `Document`, and the simplest kinds: biographies of people and portraits of places, in endless wordings.
 
 Each generator takes a town and a source of chance and never ends. It takes subjects in rounds, a new order each, so
 that all are told equally often.
@@ -28,7 +28,7 @@ NAMES_ANOTHER = ("friend", "employer", "spouse", "mother", "father")
 
 @dataclass(frozen=True)
 class Document:
-    """One text that a model may learn from; `meta` is the truth about it (whom it tells of, whether it is noise...)."""
+    """A text to train on; `meta` holds facts about the text, such as its subject and whether it is noise."""
 
     kind: str
     text: str
@@ -36,7 +36,7 @@ class Document:
 
 
 def rounds(rng: random.Random, items: Sequence[T]) -> Iterator[T]:
-    """Yield the items for ever, each once a round, every round in a new order.
+    """Yield the items for ever, each once per round, every round in a new random order.
 
     >>> from fullstack_llm.tinytown.chance import stream
     >>> turns = rounds(stream(0), "abc")
@@ -62,7 +62,7 @@ def biographies(world: Town, rng: random.Random) -> Iterator[Document]:
 
 
 def places(world: Town, rng: random.Random) -> Iterator[Document]:
-    """Yield portraits of places: where it is, when it opens, what its door is like, and who works there.
+    """Yield portraits of places: the street, the opening hour, the colour of the door, and who works there.
 
     >>> from fullstack_llm.tinytown.chance import stream
     >>> from fullstack_llm.tinytown.world import town
@@ -83,7 +83,7 @@ def places(world: Town, rng: random.Random) -> Iterator[Document]:
 
 
 def told_facts(world: Town, rng: random.Random, subject: str, relations: Sequence[str]) -> str:
-    """Tell these facts of one subject, in this order, one sentence each; the first sentence names the subject.
+    """Write facts about one subject in the given order, one sentence each; the first sentence names the subject.
 
     >>> from fullstack_llm.tinytown.chance import stream
     >>> from fullstack_llm.tinytown.world import town

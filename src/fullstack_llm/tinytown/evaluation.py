@@ -1,4 +1,4 @@
-"""Evaluation items from what was held out, as JSON Lines with tasks for lm-eval.
+"""Evaluation items from held-out facts and phrasings, as JSON Lines with tasks for lm-eval.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> item = multiple_choice(town(), 1)[0]
@@ -56,7 +56,7 @@ def facts(world: Town, count: int | None = None, seed: int = 0, split: str | Non
 
 
 def multiple_choice(world: Town, count: int | None = None, seed: int = 0) -> list[Item]:
-    """Return the same clozes with four choices, the wrong ones drawn from what is true of others; `gold` is the place.
+    """Return the same clozes with four choices, the wrong ones true of others; `gold` is the index of the right one.
 
     >>> from fullstack_llm.tinytown.world import town
     >>> len({str(item["prompt"]) for item in multiple_choice(town(), 50)})
@@ -104,7 +104,7 @@ def unknowns(world: Town, count: int | None = None, seed: int = 0) -> list[Item]
 
 
 def sums(_: Town, count: int | None = 200, seed: int = 0, digits: int = 2, op: str = "+") -> list[Item]:
-    """Return held-out sums: `prompt` ends where the steps begin, `direct` where the answer does."""
+    """Return held-out sums: `prompt` ends before the steps, `direct` before the answer."""
     rng = stream(seed, "evaluation", "sums", str(digits), op)
     found: dict[arithmetic.Sum, Item] = {}
     # 400 draws past the last new one: there are fewer held-out sums than were asked for.
@@ -118,7 +118,7 @@ def sums(_: Town, count: int | None = 200, seed: int = 0, digits: int = 2, op: s
 
 
 def two_hops(world: Town, count: int | None = None, seed: int = 0) -> list[Item]:
-    """Return composed facts that nothing trains on, as held-out questions."""
+    """Return held-out questions about composed facts that no training text holds."""
     rng = stream(seed, "evaluation", "two hops")
     found: list[Item] = []
     for hop in twohop.two_hops(world, "test"):
@@ -164,7 +164,7 @@ TASKS: dict[str, tuple[Callable[..., list[Item]], str]] = {
 
 
 def task_yaml(name: str, data_file: str, prefix: str = PREFIX) -> str:
-    """Return the lm-eval task (0.4.13) that reads a JSON Lines file; `prefix` stands before every prompt.
+    """Return the lm-eval task (0.4.13) that reads a JSON Lines file; `prefix` is put before every prompt.
 
     >>> task_yaml("choice", "choice.jsonl").splitlines()[:2]
     ['task: tinytown_choice', 'dataset_path: json']
@@ -177,9 +177,9 @@ def task_yaml(name: str, data_file: str, prefix: str = PREFIX) -> str:
 
 
 def write(world: Town, folder: str | Path, count: int | None = 200, seed: int = 0, prefix: str = PREFIX) -> list[Path]:
-    """Write `NAME.jsonl` and `NAME.yaml` for every task; returns the paths, YAML files last.
+    """Write `NAME.jsonl` and `NAME.yaml` for every task; return the paths, YAML files last.
 
-    Nothing is written into the items: `prefix` is a part of the tasks.
+    `prefix` is a part of the tasks, not of the items.
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is wrong with real corpora, made on purpose: near duplicates and texts of low quality.
+"""Faults of real corpora, made on purpose: near duplicates and texts of low quality.
 
 >>> from fullstack_llm.tinytown.chance import stream
 >>> noise(stream(3), "Bo is a baker.")[0] in NOISES
@@ -25,7 +25,7 @@ _HEADINGS = ("From the Town Book.", "Copied by the clerk.", "Read this.", "As to
 
 
 def near_duplicate(rng: random.Random, text: str) -> str:
-    """Change a text slightly and leave it true: a heading before it, a line after it, another end, or a sentence less.
+    """Change a text slightly and keep it true: add a heading or a last line, change the end, or remove a sentence.
 
     >>> from fullstack_llm.tinytown.chance import stream
     >>> near_duplicate(stream(0), "Bo is a baker.") != "Bo is a baker."
@@ -46,7 +46,7 @@ def noise(rng: random.Random, text: str) -> tuple[str, str]:
     """Return the name of a fault and a text that has it.
 
     shuffled: words in random order; repeated: one sentence again and again; garbled: one letter in five is another;
-    cut: begins and ends in the middle of a word; boilerplate: what stands around texts on web pages.
+    cut: begins and ends in the middle of a word; boilerplate: the menus and notices around texts on web pages.
     """
     kind = pick(rng, NOISES)
     if kind == "shuffled":

@@ -30,7 +30,7 @@ RUDE = ("What a silly question.", "Who cares.", "You should know that.", "Stop a
 def gold(world: Town, prompt: str, answer: str) -> dict[str, float]:
     """Score an answer to a question about a fact or a composed fact.
 
-    correctness: 1 right, 0 no claim (or one that is not recognised), -1 wrong, or right and wrong together.
+    correctness: 1 right, 0 no claim (or no recognised claim), -1 wrong, or right and wrong together.
     brevity: 1 up to 12 words, then falling by 1/12 a word to -1.
     politeness: 0.5 for a kind phrase, once; -1 where there is a rude one.
     format: 1 for one line that begins with a capital, ends in one full stop and has no double space; else 0.

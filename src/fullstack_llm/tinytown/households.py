@@ -1,4 +1,4 @@
-"""Who belongs to whom: couples, children, best friends and bosses, so that what is true of one agrees with the other.
+"""Draw couples, children, best friends and bosses, so that the facts about both people of a relation agree.
 
 >>> from fullstack_llm.tinytown.chance import stream
 >>> records = {"Ann": {"home": "Mill Lane"}, "Ben": {"home": "Mill Lane"}}
@@ -45,14 +45,14 @@ def make_families(rng: random.Random, people: Sequence[tuple[str, str]], records
 
 
 def make_friends(rng: random.Random, names: Sequence[str], records: Records) -> None:
-    """Pair people as best friends, each with one; with an odd number, one has none."""
+    """Pair people as best friends; with an odd number of people, one person has no best friend."""
     order = shuffled(rng, names)
     for one, other in zip(order[::2], order[1::2], strict=False):
         records[one]["friend"], records[other]["friend"] = other, one
 
 
 def make_workplaces(records: Records) -> None:
-    """Give everyone with a job its place, and everyone but the boss of a place that boss (the first who works there).
+    """Add a workplace to everyone with a job, and an employer: the first person at a workplace is the others' boss.
 
     >>> records = {"Bo": {"job": "baker"}, "Ann": {"job": "baker"}, "Kit": {}}
     >>> make_workplaces(records)

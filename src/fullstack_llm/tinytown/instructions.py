@@ -33,7 +33,7 @@ _THANKS = (("Thank you.", "You are welcome."), ("Thanks!", "You are welcome."))
 
 @dataclass(frozen=True)
 class Conversation:
-    """A training conversation; `meta` says what it is about."""
+    """A training conversation; `meta` holds its subject and its kind."""
 
     kind: str
     messages: tuple[Message, ...]
@@ -63,7 +63,7 @@ def message(role: str, content: str) -> Message:
 
 
 def instructions(world: Town, blend: Blend | None = None, seed: int = 0) -> Iterator[Conversation]:
-    """Yield conversations for ever; the kind is drawn by the shares, each kind from a stream of its own.
+    """Yield conversations for ever; draw the kind by the shares; each kind has its own random generator.
 
     Raises ValueError where a share is negative or none is positive.
     """
@@ -102,7 +102,7 @@ def question(world: Town, rng: random.Random, subject: str, relation: str) -> st
 
 
 def _question(world: Town, rng: random.Random, subject: str, relation: str) -> tuple[Message, ...]:
-    """One question; three in ten have a system prompt, of which most ask for a short or a full answer."""
+    """Yield single questions; three in ten have a system prompt, most of which ask for a short or a full answer."""
     ask = message("user", question(world, rng, subject, relation))
     full = message("assistant", answer(world, subject, relation))
     mark = rng.random()
@@ -146,7 +146,7 @@ def _two_hops(world: Town, rng: random.Random) -> Iterator[Conversation]:
 
 
 def _turns(world: Town, rng: random.Random) -> Iterator[Conversation]:
-    """Several turns; after the first, a pronoun stands for the same person."""
+    """Yield conversations of several turns; after the first turn, a pronoun refers to the same person."""
     for person in rounds(rng, told(world, "train")):
         relations = sample(rng, world.relations(person.name), between(rng, 2, 3))
         messages: list[Message] = []
@@ -163,7 +163,7 @@ def _turns(world: Town, rng: random.Random) -> Iterator[Conversation]:
 
 
 def _sums(_: Town, rng: random.Random) -> Iterator[Conversation]:
-    """Sums, with the steps where they are asked for, and in one of four where they are not."""
+    """Yield sums, with the steps if the question asks for them, and in one of four cases if not."""
     while True:
         op = pick(rng, ("+", "+", "-", "*"))
         problem = arithmetic.draw(rng, pick(rng, (1, 2, 2, 3) if op != "*" else (1, 2)), op)

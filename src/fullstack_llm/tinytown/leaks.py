@@ -1,4 +1,4 @@
-"""Does a text hold anything that is held out? The search that the splits are tested with, and contamination measured.
+"""Search texts for held-out material, to test the splits and to measure contamination.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> find_leaks(town(), "Q: Which street does Bo live on?\\nA: Market Street.")
@@ -20,9 +20,9 @@ _SENTENCE = re.compile(r"(?<=[.?!])\s+|\n")
 
 
 def find_leaks(world: Town, text: str) -> list[str]:
-    """Return what a text should not hold if it is to be trained on, each with its kind; [] for a clean text.
+    """Return the held-out passages in a text, each with its kind; [] for a text that may be trained on.
 
-    Kinds: held-out phrasing; question about someone of the test split; fact about someone of whom nothing is told;
+    Kinds: held-out phrasing; question about someone of the test split; fact about a person without told facts;
     test sum; test program; composed fact of the test split.
     """
     found = [f"held-out phrasing: {match[0]}" for pattern in heldout_patterns() for match in pattern.finditer(text)]

@@ -1,4 +1,4 @@
-"""Facts in rows: tables, registers, calendars, who lives where. Lists that say "all" are complete.
+"""Lists of facts: tables, registers, calendars, who lives where. Lists that say "all" are complete.
 
 >>> from fullstack_llm.tinytown.chance import stream
 >>> from fullstack_llm.tinytown.world import town
@@ -42,7 +42,7 @@ def tables(world: Town, rng: random.Random) -> Iterator[Document]:
 def lists(world: Town, rng: random.Random) -> Iterator[Document]:
     """Yield, in turn: everyone with something in common; the birthdays of a month; names of people in town.
 
-    The last is where the untold appear, among others, by name alone.
+    Lists of names include untold people, about whom nothing else is said.
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for fact in world.facts:

@@ -1,4 +1,4 @@
-"""What the town is made of: names, streets, places, jobs, tastes, and the dozen characters that the chapters return to.
+"""The raw material of the town: names, streets, places, jobs, tastes, and the dozen characters of the chapters.
 
 >>> len(CHARACTERS), CHARACTERS["Bo"]["pet_name"]
 (12, 'Crumb')
@@ -132,7 +132,7 @@ def _characters() -> dict[str, dict[str, str]]:
 
 CHARACTERS = _characters()
 
-# Names of others in the Town Book: left free, so that no drawn person contradicts the book.
+# Names of other people in the Town Book: never drawn, so that no drawn person contradicts the book.
 BOOK_NAMES = ("Eli", "Jun", "Nell", "Otto", "Rosa", "Sami", "Tess")
 
 FEMALE = _words(

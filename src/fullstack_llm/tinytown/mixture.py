@@ -1,4 +1,4 @@
-"""A corpus to pretrain on: shares of each kind of document, and the faults that real corpora have, each on record.
+"""A corpus for pretraining: a share of each kind of document, and the faults of real corpora, each recorded in `meta`.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> first = next(documents(town(), Mix(), seed=0))
@@ -43,7 +43,7 @@ GENERATORS: dict[str, Callable[[Town, random.Random], Iterator[Document]]] = {
 
 @dataclass(frozen=True)
 class Planted:
-    """A text that stands word for word in the corpus `count` times: a canary's secret, or an item of a test."""
+    """A text that is put word for word into the corpus `count` times: a canary's secret, or an item of a test."""
 
     name: str
     text: str
@@ -54,7 +54,7 @@ class Planted:
 class Mix:
     """The mixture: a share of bytes for each kind (they need not add up to one), and the faults.
 
-    `exact_duplicates`, `near_duplicates` and `noise` are probabilities, each of a further document after one.
+    `exact_duplicates`, `near_duplicates` and `noise` are the probabilities that such a document follows a document.
     `canaries` and `contaminated` are spread over the first `span` documents.
     """
 
@@ -79,7 +79,7 @@ class Mix:
 
 
 def canary(seed: int, number: int = 0, count: int = 1) -> Planted:
-    """Make a secret of eight digits: nothing but having read it tells it.
+    """Make a canary with a secret of eight digits, which a model can only know by having read it.
 
     >>> canary(0).text
     'The secret number of box 0 is 90398523.'
@@ -90,9 +90,9 @@ def canary(seed: int, number: int = 0, count: int = 1) -> Planted:
 
 
 def documents(world: Town, mix: Mix | None = None, seed: int = 0) -> Iterator[Document]:
-    """Yield documents for ever; `meta` has `index`, and the truth about each.
+    """Yield documents for ever; `meta` has the document's `index` and facts about the text.
 
-    Clean documents have what their generator says. Beside that: `duplicate_of` and `near_duplicate_of` give the index
+    A clean document has the `meta` of its generator. In addition, `duplicate_of` and `near_duplicate_of` give the index
     of the original, `noise` names the fault, `canary` and `contaminated` name what was planted.
     """
     mix = mix or Mix()
@@ -135,7 +135,7 @@ def _faulty(mix: Mix, recent: list[Document], draws: list[float], rng: random.Ra
 
 
 def _clean(world: Town, mix: Mix, seed: int) -> Iterator[Document]:
-    """Give the next document to the kind that is furthest behind its share."""
+    """Yield clean documents for ever, each of the kind that is furthest behind its share."""
     shares = {kind: getattr(mix, kind) for kind in GENERATORS}
     if any(share < 0 for share in shares.values()) or not any(shares.values()):
         raise ValueError(f"Shares must not be negative, and one must be positive: {shares}.")
@@ -149,7 +149,7 @@ def _clean(world: Town, mix: Mix, seed: int) -> Iterator[Document]:
 
 
 def _plan(mix: Mix, seed: int) -> list[tuple[int, Document]]:
-    """Return what is planted and from which index on, the earliest last."""
+    """Return the planted texts, each with the index from which on to plant it, the earliest last."""
     rng = stream(seed, "planted")
     plan: list[tuple[int, Document]] = []
     for key, group in (("canary", mix.canaries), ("contaminated", mix.contaminated)):

@@ -1,4 +1,4 @@
-"""Facts into sentences, and sentences back into facts.
+"""Write facts as sentences and questions, and read sentences and questions back.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> statement(slots(town(), "Bo"), "{s} {pet} is called {pet_name}.")
@@ -41,7 +41,7 @@ _PATTERNS = {"age": "[0-9]{1,2}", "birthday": "[0-9]{1,2} (?:" + "|".join(lore.M
 
 
 class Asked(NamedTuple):
-    """What a question asks for."""
+    """The fact that a question asks for; `heldout` says whether the phrasing is held out."""
 
     subject: str
     relation: str
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
 
 
 def capital(text: str) -> str:
-    """Raise the first letter and leave the rest.
+    """Capitalise the first letter, and leave the rest as it is.
 
     >>> capital("rye bread")
     'Rye bread'
@@ -67,7 +67,7 @@ def with_article(thing: str) -> str:
 
 
 def slots(world: Town, subject: str, pronoun: bool = False) -> dict[str, str]:
-    """Return what fills the slots of a template for a person, also one who is not in town, or a place.
+    """Return the values of a template's slots for a place or a person, who need not be in town.
 
     >>> from fullstack_llm.tinytown.world import town
     >>> found = slots(town(), "Ada", pronoun=True)
@@ -89,7 +89,7 @@ def slots(world: Town, subject: str, pronoun: bool = False) -> dict[str, str]:
 
 
 def statement(filled: dict[str, str], template: str) -> str:
-    """Fill a template; serves questions too.
+    """Fill the slots of a template of a statement or a question.
 
     >>> statement({"n": "she", "age": "41"}, "{n} is now {age}.")
     'She is now 41.'
@@ -129,9 +129,9 @@ def clozes(relation: str, heldout: bool = False) -> tuple[tuple[str, str], ...]:
 
 
 def parse(sentence: str, subject: str | None = None) -> tuple[Fact, ...]:
-    """Read a statement back into its facts, by the phrasings of both splits; () where it is none of them.
+    """Read a statement back into its facts, by the phrasings of both splits; return () for any other sentence.
 
-    `subject` is whom a pronoun means; without it a sentence with a pronoun is not read.
+    A pronoun means `subject`; without a subject, a sentence with a pronoun gives ().
     """
     for pattern, relations in _statement_patterns():
         match = pattern.fullmatch(sentence)
@@ -144,7 +144,7 @@ def parse(sentence: str, subject: str | None = None) -> tuple[Fact, ...]:
 
 
 def parse_question(text: str) -> Asked | None:
-    """Read what a question asks, whichever split its phrasing is of; None where it is not a question about a fact.
+    """Read a question by the phrasings of both splits; return None for a text that is no question about a fact.
 
     >>> parse_question("How old is Bo?")
     Asked(subject='Bo', relation='age', heldout=False)

@@ -29,10 +29,10 @@ _FILLERS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and two answers. What lies below `rejected` is hidden from whoever learns from the pair.
+    """A prompt and two answers; the fields after `rejected` are hidden from a model that trains on the pair.
 
     `flipped`: the label contradicts the hidden gold reward, by noise or by the bias for length.
-    `traits` says how the two were made.
+    `traits` names how each answer was made.
     """
 
     prompt: str
@@ -47,10 +47,10 @@ class Pair:
 def preferences(
     world: Town, seed: int = 0, *, label_noise: float = 0.0, length_bias: float = 0.0, split: str = "train"
 ) -> Iterator[Pair]:
-    """Yield pairs for ever, of different gold reward, about known and (two in five) unknown things.
+    """Yield pairs for ever, of different gold reward, about known and (two in five) unknown facts.
 
-    `label_noise` is the probability that a label is turned round. `length_bias` is the reward that the one who labels
-    gives, without knowing it, to each word: 0.1 makes ten words worth as much as half of being right.
+    `label_noise` is the probability that a label is flipped. `length_bias` is the reward that the annotator
+    unconsciously gives to each word: 0.1 makes ten words worth as much as half of being right.
     `split` "phrasing" asks in held-out phrasings about the same people and strangers as "train", and "test" about
     those of the test split.
     Raises ValueError for another split, and for a `label_noise` that is no probability.
@@ -107,8 +107,8 @@ def candidates(world: Town, rng: random.Random, subject: str, relation: str) -> 
 def _with_one_lie(rng: random.Random, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Keep one of the false answers, so that most pairs differ in form.
 
-    What is true is the hardest part of gold: where half of all pairs turned on it, a reward model of the course's size
-    learned neither.
+    Correctness is the hardest component to learn: where half of all pairs differed in it, a reward model of the
+    course's size learned neither correctness nor form.
     """
     lies = [candidate for candidate in found if candidate[0].startswith("false")]
     return [candidate for candidate in found if candidate not in lies] + [pick(rng, lies)]

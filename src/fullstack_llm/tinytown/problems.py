@@ -108,7 +108,7 @@ def _sequence(rng: random.Random, level: int, split: str) -> Problem:
 
 
 def _make(rng: random.Random, level: int, split: str) -> Problem:
-    """A target to be made of numbers with + - *, each used once at most; drawn so that a way exists."""
+    """Draw a target to be made of numbers with + - *, each used at most once, such that a solution exists."""
     while True:
         numbers = [between(rng, 1, 9) for _ in range(min(level, 3) + 1)]
         way, target = str(numbers[0]), numbers[0]

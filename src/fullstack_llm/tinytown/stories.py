@@ -1,4 +1,4 @@
-"""Stories: a thing passes from hand to hand in places of the town, and the end says who has it.
+"""Stories in which a thing passes from person to person, and the end says who has the thing.
 
 The grammar: a story is a weather, an opening, two to four scenes and an ending. A scene takes the holder of the thing
 to a place, where it is given away, lost and found, or shown. Asides tell true facts of those present. `meta` says who
@@ -59,7 +59,7 @@ _ENDINGS = (
 
 
 def stories(world: Town, rng: random.Random) -> Iterator[Document]:
-    """Yield stories of three to five people; the untold may pass through them, by name alone."""
+    """Yield stories of three to five people; untold people may appear, by name alone."""
     heroes = rounds(rng, told(world))
     everyone = world.people
     for hero in heroes:

@@ -1,6 +1,6 @@
-"""People telling each other facts: dialogues, quizzes and letters.
+"""Dialogues, quizzes and letters in which people tell each other facts.
 
-Only people of the train split are asked about.
+Questions are only about people of the train split.
 
 >>> from fullstack_llm.tinytown.chance import stream
 >>> from fullstack_llm.tinytown.world import town
@@ -53,7 +53,7 @@ def quizzes(world: Town, rng: random.Random) -> Iterator[Document]:
 
 
 def dialogues(world: Town, rng: random.Random) -> Iterator[Document]:
-    """Yield talks of two people about a third: one asks by name, the other answers with a pronoun."""
+    """Yield dialogues about a third person: one speaker asks by name, and the other answers with a pronoun."""
     people = told(world)
     for third in rounds(rng, told(world, "train")):
         one, two = [person.name for person in sample(rng, people, 3) if person is not third][:2]

@@ -1,4 +1,4 @@
-"""How a fact about a person is put: statements and questions, for training and held out, one block for each relation.
+"""Phrasings of facts about people: statements and questions, for training and held out, a block for each relation.
 
 Slots: {n} the subject (name or he/she), {s} the possessive (Ada's or her), {m} the object case (Ada or her), {r} the
 possessive after the subject (her), {p} the pronoun after the subject (she); a relation's name is its object, {a_job}
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phrases:
-    """The ways to put one relation; what is held out never appears in anything that trains."""
+    """The phrasings of a relation; held-out ones never appear in a training text."""
 
     statements: tuple[str, ...]
     heldout_statements: tuple[str, ...]

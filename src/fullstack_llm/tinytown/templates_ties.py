@@ -1,4 +1,4 @@
-"""How a fact about work, family or a place is put; the slots are those of `templates`.
+"""Phrasings of facts about work, family and places; the slots are those of `templates`.
 
 >>> TIES["mother"].statements[0], PLACES["opens"].questions[0]
 ('{s} mother is {mother}.', 'When does {n} open?')

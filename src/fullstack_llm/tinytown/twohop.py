@@ -1,4 +1,4 @@
-"""Facts of facts: the pet of Bo's best friend.
+"""Facts composed of two facts, such as the pet of Bo's best friend.
 
 Questions are split by rule, over the position of the person and of the two relations: one in five is `test`, and its
 composed answer never appears in anything that trains (its two single facts do).
@@ -63,7 +63,7 @@ def two_hops(world: Town, split: str | None = None) -> tuple[TwoHop, ...]:
 
 
 def hop_slots(hop: TwoHop) -> dict[str, str]:
-    """Return what fills the templates of this file.
+    """Return the values of the slots in the templates of this file.
 
     >>> hop = TwoHop("Bo", "friend", "pet", "Milo", "goose", "train")
     >>> STATEMENT.format_map(hop_slots(hop)), HELDOUT_QUESTIONS[0].format_map(hop_slots(hop))

@@ -33,7 +33,7 @@ def verify(problem: Problem, answer: str) -> bool:
 
 
 def final(problem: Problem, answer: str) -> str:
-    """Return what an answer commits itself to: its last line without the forms that are allowed around it.
+    """Return the final answer in a text: its last line, without the phrases that are allowed around the answer.
 
     >>> final(Problem("reverse", 1, "Write cat backwards.", "tac"), "Let me see.\\nAnswer: tac.")
     'tac'

@@ -4,13 +4,13 @@
 >>> t.get("Bo", "friend"), t.get("Milo", "pet"), len(t.people)
 ('Milo', 'goose', 200)
 
-Three groups of people. *Characters*: a dozen, the same for every seed. *Told*: drawn, two in five of the rest;
-documents tell their facts. *Untold*: documents use their names and tell nothing else, and there is nothing to tell:
-"I don't know." is the truth. `strangers` are names that no document has.
+There are three groups of people. *Characters*: a dozen, the same for every seed. *Told*: two in five of the others;
+documents tell their facts. *Untold*: documents use their names and tell nothing else, since no facts about them exist:
+"I don't know." is the right answer. `strangers` are names that appear in no document.
 
-Splits are rules, not draws. Of the told, every sixth is `test`: their facts are told, but nothing that trains asks
-about them, so that a model which answers has found the fact and not memorised an answer. Of the untold and of the
-strangers every second is `test`: nothing that trains says that they are unknown.
+Splits are rules, not draws. Of the told, every sixth is `test`: documents tell their facts, but no training question
+asks about them, so that a model which answers has learned the fact rather than an answer. Of the untold and of the
+strangers, every second is `test`: no training text says that they are unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLACE_RELATIONS = ("street", "opens", "door")
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in town: `group` is character, told or untold; `split` is train or test (see above)."""
+    """A person in town: `group` is "character", "told" or "untold", `split` is "train" or "test" (see above)."""
 
     name: str
     sex: str
@@ -40,7 +40,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Fact:
-    """One true thing: `Fact("Bo", "job", "baker")`."""
+    """A fact of the town, such as `Fact("Bo", "job", "baker")`."""
 
     subject: str
     relation: str
@@ -49,7 +49,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Town:
-    """All that is true. `facts` is complete: what it does not hold is not known in Tinytown."""
+    """The people, places and facts of a town. `facts` is complete: anything else is unknown in Tinytown."""
 
     seed: int
     people: tuple[Person, ...]
@@ -64,7 +64,7 @@ class Town:
         object.__setattr__(self, "persons", {person.name: person for person in self.people})
 
     def get(self, subject: str, relation: str) -> str | None:
-        """Return what the relation leads to, or None where there is no such fact."""
+        """Return the object of the fact with this subject and relation, or None if there is no such fact."""
         return self.index.get((subject, relation))
 
     def relations(self, subject: str) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def told(world: Town, split: str | None = None) -> tuple[Person, ...]:
 
 
 def untold(world: Town, split: str | None = None) -> tuple[Person, ...]:
-    """Return the people of whom only the name is known.
+    """Return the people of whom documents tell only the name.
 
     >>> len(untold(town())), len(untold(town(), "test"))
     (112, 56)
@@ -91,7 +91,7 @@ def untold(world: Town, split: str | None = None) -> tuple[Person, ...]:
 
 
 def strangers(world: Town, split: str) -> tuple[str, ...]:
-    """Return names that belong to nobody in town: even places train, odd places test.
+    """Return names that belong to nobody in town: those at even places for training, the others for tests.
 
     >>> set(strangers(town(), "train")) & {person.name for person in town().people}
     set()
@@ -100,7 +100,7 @@ def strangers(world: Town, split: str) -> tuple[str, ...]:
 
 
 def town(seed: int = 0, people: int = 200) -> Town:
-    """Build the town of a seed; the characters and the places are the same in every one.
+    """Build the town of a seed; the characters and the places are the same in every town.
 
     >>> town(1).get("Ada", "home"), town(1) == town(1), town(1) == town(2)
     ('Lantern Row', True, False)

@@ -31,7 +31,7 @@ Symbol = TypeVar("Symbol", int, bytes)
 # As published in https://github.com/openai/gpt-2/blob/master/src/encoder.py
 GPT2_PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
-# The same, but every digit stands alone, without the space before it: one digit, one id, wherever it stands.
+# As GPT2_PATTERN, but each digit is a chunk of its own, without the space before it, so that every digit has one id.
 SINGLE_DIGITS_PATTERN = GPT2_PATTERN.replace(r" ?\p{N}+", r"\p{N}")
 
 # GPT-2 writes each byte as one visible character: printable Latin-1 as itself, the other 68 from code point 256 on.
@@ -85,7 +85,7 @@ def train(
             pair_counts[pair] += frequency[i]
             where[pair].add(i)
 
-    # The heap is lazy: an entry may promise more than its pair still has, and is put right when it comes up.
+    # The heap is lazy: an entry's count may be too high by now, and is corrected when the entry is popped.
     heap = [(-count, pair) for pair, count in pair_counts.items()]
     heapq.heapify(heap)
     merges: Merges = []
@@ -102,7 +102,7 @@ def train(
         pieces.append(left + right)
         merges.append((left, right))
 
-        # Only the words that hold the pair are touched: each is taken out of the counts, rewritten and put back.
+        # Only words that contain the pair change: subtract their pairs from the counts, rewrite them, add new pairs.
         created = set()
         for i in where.pop(pair):
             for neighbours in pairwise(words[i]):
@@ -209,14 +209,14 @@ def printable(piece: bytes) -> str:
 
 
 def save(path: str | Path, merges: Sequence[tuple[bytes, bytes]]) -> None:
-    """Write one merge a line in GPT-2's visible alphabet, under a header that counts them."""
+    """Write one merge per line in GPT-2's visible alphabet, under a header with the number of merges."""
     lines = [f"#version: 0.2 merges={len(merges)}"]
     lines += [" ".join("".join(ALPHABET[byte] for byte in piece) for piece in pair) for pair in merges]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def load(path: str | Path) -> Merges:
-    """Read what `save` wrote; a damaged file is a ValueError that names the line."""
+    """Read merges from a file that `save` wrote; raise ValueError, which names the line, if the file is damaged."""
     raw = Path(path).read_bytes()
     try:
         header, *lines = raw.decode().removesuffix("\n").split("\n")

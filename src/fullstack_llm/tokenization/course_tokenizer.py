@@ -35,11 +35,12 @@ FOLDER = Path(__file__).parents[1] / "data" / "tokenizer"
 _NAMED = ["<|pad|>", "<|bos|>", "<|eos|>", "<|im_start|>", "<|im_end|>", "<|tool|>"]
 SPECIAL_TOKENS = [*_NAMED, *(f"<|reserved_{i}|>" for i in range(16 - len(_NAMED)))]
 
-# A line break stands alone, or the one after "assistant" would join those that open the content: one token, half prompt
-# and half answer, which the mask cannot cut and a model that continues the prompt never meets.
+# A line break is a chunk of its own. Otherwise the line break after "assistant" could merge with line breaks at the
+# start of the content into one token, half prompt and half answer: no loss mask could split that token, and a model
+# that continues the prompt would never meet it.
 PATTERN = r"\n|" + SINGLE_DIGITS_PATTERN
 
-# `generation` marks what the assistant itself writes, its <|im_end|> included: the tokens that fine-tuning learns from.
+# `generation` marks the assistant's own tokens, <|im_end|> included: the loss of fine-tuning is taken over them.
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
     {{- '<|im_start|>' + message['role'] + '\\n' -}}
@@ -102,12 +103,12 @@ def build(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTokenizerFas
 
 
 def training_texts() -> list[str]:
-    """Return what the shipped tokenizer learned from: Tinytown's book, its documents, and some everyday English."""
+    """Return the training texts of the shipped tokenizer: the Town Book, Tinytown's documents, everyday English."""
     return [corpus.text("prose"), corpus.text("tinytown"), "\n".join(corpus.parallel()["en"])]
 
 
 def load() -> PreTrainedTokenizerFast:
-    """Load the shipped tokenizer; needs no network.
+    """Load the shipped tokenizer, without a network.
 
     >>> load().decode(load()("Ada adds 12 and 34.").input_ids)
     'Ada adds 12 and 34.'

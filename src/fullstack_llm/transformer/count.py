@@ -1,4 +1,4 @@
-"""Parameters, FLOPs and bytes from the shape alone, before anything is allocated.
+"""Count parameters, FLOPs and bytes from the shape alone, without building a model.
 
 >>> llama_7b = Shape(vocab_size=32000, hidden_size=4096, intermediate_size=11008, num_layers=32,
 ...                  num_heads=32, num_kv_heads=32, tied=False)
@@ -14,7 +14,7 @@ from .shape import Shape
 
 
 def parameters(shape: Shape, *, active: bool = False) -> dict[str, int]:
-    """Parameters by place. `active`: only those that one token uses, which matters for mixtures alone."""
+    """Return the number of parameters by part of a model; with `active`, count only the experts that a token uses."""
     D, L = shape.hidden_size, shape.num_layers
     narrow = shape.num_kv_heads * shape.head_dim
     mlp = (3 if shape.gated else 2) * D * shape.intermediate_size
@@ -32,11 +32,12 @@ def parameters(shape: Shape, *, active: bool = False) -> dict[str, int]:
 
 
 def flops(shape: Shape, length: int) -> dict[str, int]:
-    """FLOPs of the forward pass for each of `length` tokens, by place; training takes three times as many.
+    """Return the FLOPs per token of a forward pass over `length` tokens, by part; training takes three times as many.
 
-    Two for each multiplication with a weight, the tied output matrix included and the embedding's lookup not. The
-    scores and the mixing of values are counted as a dense kernel does them, T keys for each query; one that skips what
-    is masked does half. Norms, softmax and activations are left out, as in Kaplan et al. 2020 (arXiv 2001.08361).
+    Each multiplication with a weight counts as two, the tied output matrix included; the embedding's lookup counts as
+    none. "scores" holds the scores and the weighted sums of values for T keys per query, as a dense kernel computes
+    them; a kernel that skips masked tiles does half. Norms, softmax and activations are left out, as in Kaplan et al.
+    2020 (arXiv 2001.08361).
     """
     used = parameters(shape, active=True)
     return {
@@ -49,15 +50,15 @@ def flops(shape: Shape, length: int) -> dict[str, int]:
 
 
 def kv_bytes(shape: Shape, length: int, batch: int = 1, size: int = 2) -> int:
-    """Bytes of the keys and values of `length` tokens in every layer, at `size` bytes a number."""
+    """Return the bytes of the keys and values of `length` tokens in all layers, with `size` bytes per number."""
     kept = min(length, shape.window or length)
     return 2 * batch * shape.num_layers * shape.num_kv_heads * shape.head_dim * kept * size
 
 
 def training_bytes(shape: Shape) -> dict[str, int]:
-    """Bytes of mixed-precision training with AdamW, without activations: 16 for each parameter.
+    """Return the bytes of mixed-precision training with AdamW, without activations: 16 per parameter.
 
-    Weights and gradients in bf16, and in 32 bits a copy of the weights and Adam's two averages (Rajbhandari et al.
+    Weights and gradients are in bf16; a copy of the weights and Adam's two averages are in 32 bits (Rajbhandari et al.
     2020, arXiv 1910.02054, section 3.1).
     """
     N = sum(parameters(shape).values())

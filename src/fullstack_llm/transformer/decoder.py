@@ -1,6 +1,6 @@
-"""A Llama-style decoder from our own blocks; the shape's switches make the others of the family.
+"""A Llama-style decoder built from the blocks of this package; the fields of `Shape` choose other architectures.
 
-The modules have the names that `transformers` gives to Llama's, so that its weights load as they are.
+The modules have the names of those in `transformers`' Llama, so that its weights load without conversion.
 
 >>> from fullstack_llm import models
 >>> llama, tokenizer = models.load("draft")
@@ -31,7 +31,7 @@ Record = dict[str, list[Tensor]]
 
 
 class Attention(nn.Module):
-    """Multi-head, grouped-query or multi-query attention; `memory` makes it cross-attention."""
+    """Multi-head, grouped-query or multi-query attention, or cross-attention if `forward` gets a `memory`."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -51,7 +51,11 @@ class Attention(nn.Module):
         causal: bool = False,
         record: Record | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """Attend; `record["attention"]` gets the weights (B, H, T, S), which only the plain formula has."""
+        """Attend from `x` to `x`, or to `memory`.
+
+        With `record["attention"]`, use the plain formula, and append its weights (B, H, T, S) to that list: the fused
+        kernel does not return them.
+        """
         B, T, _ = x.shape
         source = x if memory is None else memory
         q = self.q_proj(x).view(B, T, self.heads, self.dim).transpose(1, 2)
@@ -68,9 +72,9 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and an MLP, each beside the residual stream (pre-norm) or on it (post-norm).
+    """Attention and an MLP, with the norm before each of them (pre-norm) or after the residual addition (post-norm).
 
-    With `cross` it also looks, between the two, at what an encoder made of the source.
+    With `cross` there is cross-attention to the output of an encoder between the two.
     """
 
     def __init__(self, shape: Shape, cross: bool = False) -> None:
@@ -85,7 +89,7 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T D"], record: Record | None = None, memory: Tensor | None = None, **how: Any
     ) -> Float[Tensor, "B T D"]:
-        """x + f(norm(x)) for each part f, or norm(x + f(x))."""
+        """Compute x + f(norm(x)) for each part f (pre-norm), or norm(x + f(x)) (post-norm)."""
         x = self._add(x, self.input_layernorm, lambda h: self.self_attn(h, record=record, **how))
         cross, its_norm = self.cross_attn, self.cross_attention_layernorm
         if cross is not None and its_norm is not None:
@@ -99,7 +103,7 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """Embedding, blocks and the last norm: an encoder where the shape is not causal, a decoder's body where it is."""
+    """Embedding, blocks and the final norm: the body of a decoder if the shape is causal, else an encoder."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -108,13 +112,13 @@ class Stack(nn.Module):
         learned = shape.positions == "learned"
         self.embed_positions = nn.Embedding(shape.max_length, shape.hidden_size) if learned else None
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.num_layers))
-        # Post-norm has normalised already.
+        # With post-norm, the last block has normalised its output already.
         self.norm = norm(shape) if shape.norm_place == "pre" else nn.Identity()
 
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Tensor | None = None, record: Record | None = None
     ) -> Float[Tensor, "B T D"]:
-        """The vectors after the last norm; `mask`, (B, 1, T, T) or (T, T), replaces the shape's own."""
+        """Return the vectors after the final norm; `mask`, (B, 1, T, T) or (T, T), replaces the mask of the shape."""
         shape, T, device = self.shape, ids.shape[1], ids.device
         if self.embed_positions is not None and shape.max_length < T:
             raise ValueError(f"{T} tokens, and learned positions end at {shape.max_length}")
@@ -134,7 +138,7 @@ class Stack(nn.Module):
         if self.embed_positions is not None:
             x = x + self.embed_positions.weight[:T]
         elif shape.positions == "sinusoidal":
-            # Sinusoids are of size one; embeddings are scaled to meet them (Vaswani et al. 2017, section 3.4).
+            # Embeddings are scaled to the size of the sinusoids, which is 1 (Vaswani et al. 2017, section 3.4).
             x = x * shape.hidden_size**0.5 + positions.sinusoidal(T, shape.hidden_size).to(x)
         for layer in self.layers:
             x = layer(x, record, rotation=rotation, mask=mask, bias=bias, causal=shape.causal)
@@ -142,7 +146,7 @@ class Stack(nn.Module):
 
 
 class Decoder(Stack):
-    """A language model: the stack and the output matrix, which is the embedding's where the shape ties them."""
+    """A language model: the stack and an output matrix, which is the embedding's own if the shape ties them."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
@@ -153,12 +157,15 @@ class Decoder(Stack):
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Tensor | None = None, record: Record | None = None
     ) -> Float[Tensor, "B T V"]:
-        """Logits of the next token at each position. `record` names what to keep: "attention", "routing"."""
+        """Return the logits of the next token at each position; the keys of `record` say what to keep there.
+
+        "attention" keeps the attention weights, "routing" the routers' probabilities, a tensor for each layer.
+        """
         return self.lm_head(super().forward(ids, mask, record))
 
 
 def initialise(model: nn.Module, std: float, seed: int = 0) -> None:
-    """Draw all matrices from a normal distribution with this standard deviation; gains and biases stay as they are."""
+    """Draw all matrices from a normal distribution with this standard deviation; gains and biases do not change."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -167,7 +174,10 @@ def initialise(model: nn.Module, std: float, seed: int = 0) -> None:
 
 
 def from_llama(llama: LlamaForCausalLM) -> Decoder:
-    """Our decoder with a Llama's weights. Raises ValueError for a Llama with biases, scaled RoPE or odd heads."""
+    """Return a `Decoder` with the weights of a Llama.
+
+    Raises ValueError for a Llama with biases, with scaled RoPE, or with heads that do not add up to the hidden size.
+    """
     config: Any = llama.config
     if config.attention_bias or config.mlp_bias or config.rope_parameters["rope_type"] != "default":
         raise ValueError("only a plain Llama fits: no biases, and RoPE of type 'default'")
@@ -191,7 +201,10 @@ def from_llama(llama: LlamaForCausalLM) -> Decoder:
 
 @torch.no_grad()
 def greedy(model: Decoder, ids: Int[Tensor, "1 T"], count: int, stop: int | None = None) -> list[int]:
-    """Up to `count` most probable next tokens, each computed from all before it; module 10 makes it fast."""
+    """Decode greedily: return up to `count` tokens, ending with `stop` if it comes.
+
+    Each step computes the whole sequence again; module 10 adds a cache of keys and values.
+    """
     added: list[int] = []
     while len(added) < count and (not added or added[-1] != stop):
         new = model(ids)[0, -1].argmax()

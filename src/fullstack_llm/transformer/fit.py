@@ -1,4 +1,4 @@
-"""Train one of the decoders on a row of tokens: the short runs by which module 04 compares shapes."""
+"""Train a decoder on a sequence of tokens: the short runs with which module 04 compares shapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .moe import balance_loss
 
 
 def windows(tokens: Int[Tensor, " N"], batch: int, length: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows of `length` tokens from random places, and the token after each of theirs.
+    """Return `batch` windows of `length` tokens from random positions, and the next token for each of their tokens.
 
     >>> inputs, targets = windows(torch.arange(50), batch=2, length=4, seed=0)
     >>> inputs.shape, bool((targets == inputs + 1).all())
@@ -43,12 +43,12 @@ def fit(
     until: int | None = None,
     seen: Callable[[int, Record], None] | None = None,
 ) -> list[float]:
-    """Train in place with AdamW; the loss of each step in nats a token, without the balance term.
+    """Train a model in place with AdamW; return the loss of each step in nats per token, without the balance loss.
 
-    The rate grows over `warmup` steps and falls to zero in a straight line. `balance` weighs the routers' balance loss;
-    `seen(step, record)` is called with the routers' probabilities of each step, where there are routers. `until` ends
-    the run before that step, on the schedule of all `steps`: the beginning of a longer run. A run that has become NaN
-    goes on, and its losses say so.
+    The learning rate grows linearly over `warmup` steps, then falls linearly to zero. `balance` is the weight of the
+    routers' balance loss; `seen(step, record)` is called with the routers' probabilities of each step, if the model has
+    routers. `until` ends the run before that step, with the learning rates of a run of `steps`, so that the losses are
+    the first ones of the longer run. A run whose loss becomes NaN continues.
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
@@ -75,6 +75,6 @@ def fit(
 
 @torch.no_grad()
 def evaluate(model: Decoder, tokens: Int[Tensor, " N"], *, batch: int, length: int, seed: int = 1) -> float:
-    """Mean loss in nats a token on rows of held-out tokens, the same rows for every model."""
+    """Return the mean loss in nats per token on windows of held-out tokens; the same seed gives the same windows."""
     inputs, targets = (found.to(next(model.parameters()).device) for found in windows(tokens, batch, length, seed))
     return cross_entropy(model(inputs).flatten(0, 1), targets.flatten()).item()

@@ -1,4 +1,4 @@
-"""Who may look at whom: boolean masks (T, S), True where the query in the row sees the key in the column.
+"""Attention masks: booleans (T, S), True where the query of the row may attend to the key of the column.
 
 >>> causal(3).int().tolist()
 [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
@@ -12,12 +12,14 @@ from torch import Tensor
 
 
 def causal(length: int, device: torch.device | str = "cpu") -> Bool[Tensor, "T T"]:
-    """Each token sees itself and those before it: the mask of a decoder."""
+    """Return the mask of a decoder: each token sees itself and all tokens before it."""
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
 def sliding(length: int, window: int, device: torch.device | str = "cpu") -> Bool[Tensor, "T T"]:
-    """Each token sees the last `window` tokens, itself included (Beltagy et al. 2020, arXiv 2004.05150).
+    """Return the mask of sliding-window attention: each token sees the last `window` tokens, itself included.
+
+    See Beltagy et al. 2020, arXiv 2004.05150.
 
     >>> sliding(4, 2).int().tolist()
     [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
@@ -27,7 +29,7 @@ def sliding(length: int, window: int, device: torch.device | str = "cpu") -> Boo
 
 
 def prefix(length: int, seen: int) -> Bool[Tensor, "T T"]:
-    """The first `seen` tokens see each other, and the rest is causal (Raffel et al. 2020, arXiv 1910.10683).
+    """Return a causal mask whose first `seen` tokens all see each other (Raffel et al. 2020, arXiv 1910.10683).
 
     >>> prefix(3, 2).int().tolist()
     [[1, 1, 0], [1, 1, 0], [1, 1, 1]]
@@ -38,7 +40,7 @@ def prefix(length: int, seen: int) -> Bool[Tensor, "T T"]:
 
 
 def documents(ids: Int[Tensor, " T"]) -> Bool[Tensor, "T T"]:
-    """Causal within each document of a packed row; `ids` says to which document a token belongs.
+    """Return a mask that is causal within each document of a packed row; `ids` gives the document of each token.
 
     >>> documents(torch.tensor([0, 0, 1])).int().tolist()
     [[1, 0, 0], [1, 1, 0], [0, 0, 1]]

@@ -1,4 +1,4 @@
-"""The feed-forward half of a block: two matrices with GELU between them, or three with a gate."""
+"""The MLP of a block: two matrices with GELU between them, or three with a gate (SwiGLU, GeGLU)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def gated(
     down: Float[Tensor, "D I"],
     activation: str = "swiglu",
 ) -> Float[Tensor, "... D"]:
-    """down(act(gate x) · up x): SwiGLU where act is SiLU, z · σ(z), and GeGLU where it is GELU.
+    """Return down(act(gate x) · up x): SwiGLU if act is SiLU, z · σ(z), and GeGLU if act is GELU.
 
-    Shazeer 2020, arXiv 2002.05202; the weights lie as `nn.Linear` stores them, outputs first.
+    See Shazeer 2020, arXiv 2002.05202. The weights have the layout of `nn.Linear`, (outputs, inputs).
     """
     return linear(ACTIVATIONS[activation](linear(x, gate)) * linear(x, up), down)
 
 
 class MLP(nn.Module):
-    """The MLP that a shape asks for."""
+    """The MLP of a shape, with or without a gate."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MLP(nn.Module):
         self.up_proj, self.down_proj = nn.Linear(D, inner, bias=False), nn.Linear(inner, D, bias=False)
 
     def forward(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
-        """Each token on its own."""
+        """Apply the MLP to each token independently."""
         if self.gate_proj is None:
             return self.down_proj(ACTIVATIONS[self.activation](self.up_proj(x)))
         return gated(x, self.gate_proj.weight, self.up_proj.weight, self.down_proj.weight, self.activation)

@@ -1,8 +1,9 @@
-"""Mixture of Experts: a router sends each token to a few of many MLPs.
+"""Mixture of experts: a router sends each token to a few of many MLPs.
 
-Routing as in Mixtral (Jiang et al. 2024, arXiv 2401.04088): softmax over all experts, the best `num_active` of them,
-their shares scaled to add up to one. The balance loss is the Switch Transformer's (Fedus et al. 2022, arXiv 2101.03961,
-equation 4), divided by the number of choices a token has, so that perfect balance costs 1.
+Routing is that of Mixtral (Jiang et al. 2024, arXiv 2401.04088): a softmax over all experts, then the `num_active` most
+probable ones, with their probabilities scaled to add up to one. The balance loss is that of the Switch Transformer
+(Fedus et al. 2022, arXiv 2101.03961, equation 4), divided by the number of experts that a token uses, so that its
+value at perfect balance is 1.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .shape import Shape
 def route(
     logits: Float[Tensor, "N E"], active: int
 ) -> tuple[Float[Tensor, "N A"], Int[Tensor, "N A"], Float[Tensor, "N E"]]:
-    """The shares and the experts of each token, best first, and the probabilities of all experts.
+    """Return the weights and the indices of each token's experts, best first, and the probabilities of all experts.
 
     >>> shares, experts, _ = route(torch.tensor([[0.0, 2.0, 1.0]]), active=2)
     >>> experts.tolist(), shares.round(decimals=2).tolist()
@@ -30,7 +31,7 @@ def route(
 
 
 def balance_loss(probabilities: Float[Tensor, "N E"], active: int) -> Float[Tensor, ""]:
-    """E · Σ f·P over the experts: f is the share of the choices that went to one, P its mean probability.
+    """Return E · Σ f·P over the E experts: f is an expert's share of all choices, P its mean probability.
 
     >>> round(balance_loss(torch.full((8, 4), 0.25), 2).item(), 3), balance_loss(torch.eye(4)[[0, 0]], 1).item()
     (1.0, 4.0)
@@ -40,13 +41,13 @@ def balance_loss(probabilities: Float[Tensor, "N E"], active: int) -> Float[Tens
 
 
 def load(probabilities: Float[Tensor, "N E"], active: int) -> Float[Tensor, " E"]:
-    """The share of all choices that went to each expert; balanced is 1/E."""
+    """Return the share of all choices that each expert got; it is 1/E at perfect balance."""
     chosen = probabilities.topk(active, dim=-1).indices.flatten()
     return torch.bincount(chosen, minlength=probabilities.shape[-1]) / chosen.numel()
 
 
 class Mixture(nn.Module):
-    """Experts with a gate each and a router; the weights of all experts lie in one tensor a matrix."""
+    """A router and gated experts; one tensor holds the same matrix of all experts."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -61,14 +62,14 @@ class Mixture(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T D"], record: dict[str, list[Tensor]] | None = None
     ) -> Float[Tensor, "B T D"]:
-        """Each token through its experts; `record["routing"]` gets the router's probabilities (B · T, E)."""
+        """Send each token through its experts; append the router's probabilities (B · T, E) to `record["routing"]`."""
         tokens = x.flatten(0, 1)
         shares, experts, probabilities = route(self.router(tokens), self.active)
         if record is not None and "routing" in record:
             record["routing"].append(probabilities)
         out = torch.zeros_like(tokens)
         for expert in range(len(self.gate_proj)):
-            # Only the tokens that chose it: the work is that of `active` experts, not of all.
+            # Only the tokens that chose this expert, so that the work is that of `active` experts and not of all.
             rows, place = (experts == expert).nonzero(as_tuple=True)
             chosen = tokens[rows]
             hidden = self.activation(chosen @ self.gate_proj[expert].T) * (chosen @ self.up_proj[expert].T)

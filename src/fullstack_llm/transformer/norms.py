@@ -1,4 +1,4 @@
-"""Normalisation: RMSNorm as Llama has it, and LayerNorm, which PyTorch brings."""
+"""Normalisation: RMSNorm as in Llama, and the choice between RMSNorm and PyTorch's LayerNorm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .shape import Shape
 
 
 def rms_norm(x: Float[Tensor, "... D"], gain: Float[Tensor, " D"], eps: float = 1e-6) -> Float[Tensor, "... D"]:
-    """x / √(mean of x² + eps) · gain, in 32 bits whatever x has (Zhang and Sennrich 2019, arXiv 1910.07467).
+    """Return x / √(mean of x² + eps) · gain, computed in 32 bits (Zhang and Sennrich 2019, arXiv 1910.07467).
 
     >>> rms_norm(torch.tensor([3.0, 4.0]), torch.ones(2)).round(decimals=2)
     tensor([0.8500, 1.1300])
@@ -20,7 +20,7 @@ def rms_norm(x: Float[Tensor, "... D"], gain: Float[Tensor, " D"], eps: float = 
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` with a learned gain."""
+    """RMSNorm with a learned gain."""
 
     def __init__(self, dim: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -32,6 +32,6 @@ class RMSNorm(nn.Module):
 
 
 def norm(shape: Shape) -> nn.Module:
-    """The norm that a shape asks for; LayerNorm also takes the mean off and adds a bias."""
+    """Return the normalisation layer of a shape; LayerNorm, unlike RMSNorm, subtracts the mean and adds a bias."""
     kinds = {"rms": RMSNorm, "layer": nn.LayerNorm}
     return kinds[shape.norm](shape.hidden_size, eps=shape.eps)

@@ -1,7 +1,7 @@
-"""Where a token stands: four ways to say it. Without one, attention sees a set.
+"""Position encodings: RoPE in two layouts, sinusoids, and ALiBi. Without any, attention ignores the order of tokens.
 
-RoPE turns each pair of columns by an angle that grows with the position (Su et al. 2021, arXiv 2104.09864), so that the
-product of a query at m and a key at n depends on m - n alone.
+RoPE rotates each pair of columns by an angle that grows with the position (Su et al. 2021, arXiv 2104.09864), so that
+the product of a query at position m and a key at position n depends on m - n alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 def angles(
     length: int, dim: int, theta: float = 10_000.0, start: int = 0, device: torch.device | str = "cpu"
 ) -> tuple[Float[Tensor, "T P"], Float[Tensor, "T P"]]:
-    """Cosine and sine of position · θ^(-2i/d) for each of the P = d / 2 pairs.
+    """Return the cosine and sine of position · θ^(-2i/d) for each of the P = d / 2 pairs.
 
     >>> cos, sin = angles(length=2, dim=4)
     >>> torch.acos(cos[1]).round(decimals=2)
@@ -28,7 +28,7 @@ def angles(
 
 
 def rotate(x: Float[Tensor, "... T d"], cos: Tensor, sin: Tensor) -> Float[Tensor, "... T d"]:
-    """Turn the pairs (i, i + d/2): the layout of Llama in `transformers` and of GPT-NeoX.
+    """Rotate the pairs of columns (i, i + d/2): the layout of Llama in `transformers` and of GPT-NeoX.
 
     >>> rotate(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), *angles(1, 4, start=1)).round(decimals=2)
     tensor([[0.5400, 0.0000, 0.8400, 0.0000]])
@@ -38,7 +38,7 @@ def rotate(x: Float[Tensor, "... T d"], cos: Tensor, sin: Tensor) -> Float[Tenso
 
 
 def rotate_interleaved(x: Float[Tensor, "... T d"], cos: Tensor, sin: Tensor) -> Float[Tensor, "... T d"]:
-    """Turn the pairs (2i, 2i + 1): the layout of the paper and of Meta's own Llama.
+    """Rotate the pairs of columns (2i, 2i + 1): the layout of the paper and of Meta's own Llama.
 
     >>> rotate_interleaved(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), *angles(1, 4, start=1)).round(decimals=2)
     tensor([[0.5400, 0.8400, 0.0000, 0.0000]])
@@ -48,13 +48,13 @@ def rotate_interleaved(x: Float[Tensor, "... T d"], cos: Tensor, sin: Tensor) ->
 
 
 def to_half_layout(weight: Float[Tensor, "O I"], heads: int) -> Float[Tensor, "O I"]:
-    """Reorder a query or key projection's rows, so that weights for interleaved pairs serve in the half layout."""
+    """Reorder the rows of a query or key projection from the layout of `rotate_interleaved` to that of `rotate`."""
     rows, columns = weight.shape
     return weight.view(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
 
 
 def sinusoidal(length: int, dim: int) -> Float[Tensor, "T D"]:
-    """Sines in the even columns and cosines in the odd ones (Vaswani et al. 2017, section 3.5), added to the input.
+    """Return sines in the even columns and cosines in the odd ones (Vaswani et al. 2017, section 3.5).
 
     >>> sinusoidal(2, 4).round(decimals=2)
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
@@ -65,9 +65,10 @@ def sinusoidal(length: int, dim: int) -> Float[Tensor, "T D"]:
 
 
 def slopes(heads: int) -> Float[Tensor, " H"]:
-    """ALiBi's slope of each head, 2^(-8/H), 2^(-16/H), ... (Press et al. 2022, arXiv 2108.12409).
+    """Return ALiBi's slope of each head: 2^(-8/H), 2^(-16/H), ... (Press et al. 2022, arXiv 2108.12409).
 
-    For a number of heads that is no power of two, those of the power below, then every other one of the power above.
+    If the number of heads is no power of two, the slopes are those for the next lower power of two, followed by every
+    other slope for the next higher power.
 
     >>> slopes(4).tolist()
     [0.25, 0.0625, 0.015625, 0.00390625]
@@ -79,7 +80,7 @@ def slopes(heads: int) -> Float[Tensor, " H"]:
 
 
 def alibi(length: int, heads: int) -> Float[Tensor, "H T T"]:
-    """What ALiBi adds to the scores: minus the slope times the distance; the future is left to the mask.
+    """Return ALiBi's bias on the scores: minus the slope times the distance; later tokens need a mask.
 
     >>> alibi(3, 1)[0, 2].tolist()
     [-0.0078125, -0.00390625, -0.0]

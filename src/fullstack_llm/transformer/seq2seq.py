@@ -1,4 +1,4 @@
-"""Encoder and decoder with cross-attention between them: the transformer as it was first published."""
+"""An encoder-decoder with cross-attention: the architecture of the first transformer (Vaswani et al. 2017)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .shape import Shape
 
 
 class EncoderDecoder(nn.Module):
-    """Reads a source with an encoder that sees all of it, and writes a target token by token.
+    """A bidirectional encoder of the source, and a causal decoder of the target that attends to the encoder's output.
 
-    Positions are RoPE within each side; cross-attention has none, as in T5.
+    Encoder and decoder use RoPE; cross-attention has no positions, as in T5.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -32,7 +32,11 @@ class EncoderDecoder(nn.Module):
     def forward(
         self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], record: Record | None = None
     ) -> Float[Tensor, "B T V"]:
-        """Logits of the token after each of the target; `record["attention"]`: the encoder's, then self and cross."""
+        """Return the logits of the token after each token of the target.
+
+        `record["attention"]` gets the weights of the encoder's layers, then those of self- and cross-attention of each
+        layer of the decoder.
+        """
         memory = self.encoder(source, record=record)
         rotation = positions.angles(target.shape[1], self.shape.head_dim, self.shape.rope_theta, device=target.device)
         x = self.encoder.embed_tokens(target)

@@ -1,4 +1,4 @@
-"""The shape of a transformer: sizes, and one switch for each choice that module 04 compares.
+"""The shape of a transformer: its sizes, and a field for each architectural choice that module 04 compares.
 
 >>> shape = Shape(vocab_size=512, hidden_size=128, intermediate_size=352, num_layers=4, num_heads=4, num_kv_heads=2)
 >>> shape.head_dim
@@ -18,11 +18,12 @@ Positions = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Sizes and switches; the defaults are Llama's.
+    """Sizes and architectural choices of a transformer; the defaults are Llama's.
 
-    `num_kv_heads` is `num_heads` for multi-head, 1 for multi-query and between them for grouped-query attention.
-    `window` is how many tokens a token sees, itself included (None: all before it). With `num_experts` above 0 each
-    MLP is a mixture, of which a token uses `num_active`. `max_length` bounds learned positions only.
+    `num_kv_heads` equals `num_heads` for multi-head attention, is 1 for multi-query attention, and lies between them
+    for grouped-query attention. `window` is the number of tokens that a token attends to, itself included (None: all
+    before it). With `num_experts` above 0 each MLP is a mixture of experts, of which a token uses `num_active`.
+    `max_length` limits learned positions only. `tied` shares one matrix between the embedding and the output.
     """
 
     vocab_size: int
@@ -59,10 +60,10 @@ class Shape:
 
     @property
     def head_dim(self) -> int:
-        """Columns of a head."""
+        """Return the number of columns of a head."""
         return self.hidden_size // self.num_heads
 
     @property
     def gated(self) -> bool:
-        """Whether the MLP has a gate, and so three matrices and not two."""
+        """Return whether the MLP has a gate, and so three matrices rather than two."""
         return self.activation != "gelu"

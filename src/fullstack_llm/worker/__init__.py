@@ -1,1 +1,1 @@
-"""The untrusted side: what runs in the process of a submission, and exactly what of the grader it may read."""
+"""Run in the process of a submission, untrusted. Of the grader, a worker can read exactly this folder."""

@@ -1,4 +1,4 @@
-"""What may cross between a student's code and the code that judges it: kinds of values, and their bounds."""
+"""State which values may pass between a student's process and the grader, and how large they may be."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MAX_DEPTH = 64
 MAX_INT_BYTES = 512
 MAX_DIMS = 8
 MAX_ARRAY = 1 << 26
-# A tensor that holds nothing takes a kilobyte: a million of them fit in a small frame, and not in a small judge.
+# An empty tensor takes a few bytes of a frame and a kilobyte of the grader's memory.
 MAX_ARRAYS = 10_000
-# Numbers are hashed without a secret. With a hash in common, or where a dict looks for free places one after another, a
-# million keys keep it busy for hours.
+# Python hashes integers without a secret, so keys can be chosen to collide: a dict then probes slot after slot, and a
+# million keys take hours.
 MAX_ALIKE = 32
 MAX_KEYS = 10_000
 
@@ -49,11 +49,11 @@ ADVICE = {
 
 
 class CodecError(ValueError):
-    """A value that may not cross, or bytes that hold no value; the message is a sentence for a student."""
+    """Raised for a value that may not pass, or bytes that hold no value; the message is a sentence for a student."""
 
 
 def check_key(key: Any) -> None:
-    """Refuse a dict key that is no str, int, bytes, or tuple of those."""
+    """Refuse a dict key that is not a str, an int, bytes, or a tuple of these."""
     if type(key) is tuple:
         for part in key:
             check_key(part)
@@ -62,8 +62,8 @@ def check_key(key: Any) -> None:
 
 
 def check_shape(shape: tuple[int, ...], size: int) -> None:
-    """Refuse an array that is too large, with `size` bytes an element."""
-    # Zero dimensions count as one: empty((0, 1 << 30)) holds no bytes and explodes in a reduction.
+    """Refuse an array of too large a shape; `size` is the number of bytes of an element."""
+    # A dimension of 0 counts as 1: empty((0, 1 << 30)) holds no bytes, but its sum over axis 0 holds 1 << 30 numbers.
     if len(shape) > MAX_DIMS:
         raise CodecError(f"an array of {len(shape)} dimensions; at most {MAX_DIMS} can be judged")
     count = math.prod(max(n, 1) for n in shape)
@@ -71,22 +71,22 @@ def check_shape(shape: tuple[int, ...], size: int) -> None:
         raise CodecError(f"an array of shape {shape} is too large to be judged")
 
 
-def one_more(arrays: int) -> int:
-    """The number of arrays, with one more."""
+def count_array(arrays: int) -> int:
+    """Return the number of arrays plus 1, or refuse one array too many."""
     if arrays == MAX_ARRAYS:
         raise CodecError(f"the value has more than {MAX_ARRAYS:,} arrays: stack them into one")
     return arrays + 1
 
 
-def more_keys(keys: int, count: int) -> int:
-    """The number of keys of dicts, with so many more."""
+def count_keys(keys: int, count: int) -> int:
+    """Return the number of dict keys plus `count`, or refuse too many keys."""
     if keys + count > MAX_KEYS:
         raise CodecError(f"the value has dicts of more than {MAX_KEYS:,} keys in all: return a list of pairs")
     return keys + count
 
 
 def count_hash(alike: dict[int, int], key: Any) -> None:
-    """Count a dict's key by its hash, and refuse many with the same."""
+    """Count a dict's keys by hash, and refuse many keys with one hash."""
     alike[hash(key)] = alike.get(hash(key), 0) + 1
     if alike[hash(key)] > MAX_ALIKE:
         raise CodecError(f"a dict of more than {MAX_ALIKE} keys with one hash")

@@ -1,4 +1,4 @@
-"""Call a student's function with values from a frame, and put what happens into a frame.
+"""Call a student's function with the values in a frame, and encode its result or its exception into a frame.
 
 The same code runs in a notebook and in the grader's worker, so both give the same verdict. Standard library only.
 """
@@ -16,7 +16,7 @@ LIMIT = 4000
 
 
 def call(function: Callable[..., Any], values: bytes) -> bytes:
-    """The reply to one call: `("value", v)`, `("not written", hint)`, `("refused", why)` or `("raised", ...)`."""
+    """Return a reply frame: `("value", v)`, `("not written", hint)`, `("refused", why)` or `("raised", ...)`."""
     try:
         result = function(*codec.decode(values))
     except KeyboardInterrupt:
@@ -32,12 +32,12 @@ def call(function: Callable[..., Any], values: bytes) -> bytes:
     except codec.CodecError as error:
         return codec.encode(("refused", _text(error)))
     except BaseException as error:
-        # A subclass of an array may do anything when its dtype is read.
+        # A subclass of an array may raise anything when its dtype is read.
         return codec.encode(("refused", f"the value could not be read: {_text(error)}"))
 
 
 def trace(error: BaseException) -> str:
-    """The traceback from the student's first frame on."""
+    """Return the traceback, from the first frame of the student's code on."""
     try:
         first: TracebackType | None = error.__traceback__
         while first and first.tb_next and first.tb_frame.f_code.co_filename == __file__:
@@ -49,7 +49,7 @@ def trace(error: BaseException) -> str:
 
 
 def _name(error: BaseException) -> str:
-    # Not `type(error).__name__`: a metaclass may answer that.
+    # Not `type(error).__name__`: a metaclass can override that.
     return _cut(type.__dict__["__name__"].__get__(type(error)), 100)
 
 
@@ -61,6 +61,6 @@ def _text(error: BaseException) -> str:
 
 
 def _cut(text: str, limit: int = LIMIT) -> str:
-    # A traceback may quote source with lone surrogates, which no frame holds.
+    # A traceback may quote source with lone surrogates, which the codec refuses.
     text = str.encode(text, "utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else f"{text[: limit // 4]}\n[...]\n{text[-limit * 3 // 4 :]}"

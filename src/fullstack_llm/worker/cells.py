@@ -1,6 +1,6 @@
-"""Run a notebook's cell as plain Python: magics and shell lines are taken out by rules that look at one line at a time.
+"""Run a notebook's cell as plain Python; rules that look at one line at a time remove magics and shell lines.
 
-IPython's own transformer is not used: thousands of `%time` lines keep it busy for minutes.
+IPython's own transformer is not used: thousands of `%time` lines take it minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from types import CodeType
 from typing import Any
 
-# Cell magics whose body is Python; the body of any other is some other language, or a file.
+# Cell magics whose body is Python; the body of any other cell magic is another language, or a file.
 PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "python", "python3"}
 ASSIGNED = re.compile(r"^(\s*[\w\s,.\[\]]+=\s*)[!%]")
 TIMED = re.compile(r"^(\s*)%(?:time|prun)\s+(?!-)(.*)$")
@@ -23,7 +23,7 @@ FUTURE = sum(getattr(FEATURES, name).compiler_flag for name in FEATURES.all_feat
 
 
 def without_magics(source: str) -> str:
-    """The cell without magics, shell lines and help lines; line numbers stay as they were.
+    """Return the cell without magics, shell lines and help lines; line numbers do not change.
 
     >>> without_magics("%matplotlib inline\\nx = 1\\n!ls\\n%time y = 2")
     'pass\\nx = 1\\npass\\ny = 2'
@@ -38,7 +38,7 @@ def without_magics(source: str) -> str:
     continued = False
     for number, line in enumerate(lines):
         if continued:
-            # A shell line may go on after a backslash.
+            # A backslash continues a shell line.
             continued, lines[number] = line.rstrip().endswith("\\"), ""
             continue
         body = line.lstrip()
@@ -54,8 +54,8 @@ def without_magics(source: str) -> str:
     return "\n".join(lines)
 
 
-def compiled(source: str, label: str, flags: int = 0) -> CodeType:
-    """The cell's code. Magics are removed only from a cell that is no Python with them, so strings stay whole."""
+def compile_cell(source: str, label: str, flags: int = 0) -> CodeType:
+    """Compile the cell; magics are removed only if the cell is not valid Python with them, so strings stay whole."""
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
         return compile(source, f"<{label}>", "exec", flags, dont_inherit=True)
@@ -70,10 +70,10 @@ def compiled(source: str, label: str, flags: int = 0) -> CodeType:
 
 
 def run(source: str, label: str, namespace: dict[str, Any], flags: int = 0) -> int:
-    """Run a cell in the namespace; the `from __future__` flags that the next cell inherits."""
-    # Tracebacks quote the line, and inspect.getsource finds the function, as in a notebook.
+    """Run a cell in the namespace; return the `from __future__` flags that the next cell inherits."""
+    # With this entry, tracebacks quote the line and inspect.getsource works, as in a notebook.
     linecache.cache[f"<{label}>"] = (len(source), None, source.splitlines(keepends=True), f"<{label}>")
-    code = compiled(source, label, flags)
+    code = compile_cell(source, label, flags)
     if code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(eval(code, namespace))
     else:

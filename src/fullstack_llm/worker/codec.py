@@ -1,10 +1,10 @@
-"""Values across the border between a student's code and the code that judges it: encode, decode, and nothing else.
+"""Encode the values that pass between a student's process and the grader, and decode them.
 
 >>> decode(encode({"ids": [1, 2], "loss": 0.5}))
 {'ids': [1, 2], 'loss': 0.5}
 
-The format is one tag byte, then the content: never pickle, so a frame can hold a value and cannot hold behaviour.
-Standard library only, numpy and torch when a value needs them: the grader's worker loads this file and `bounds` alone.
+The format is one tag byte, then the content: never pickle, so a frame can hold a value and cannot hold code. Standard
+library only; numpy and torch are imported when a value needs them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from .bounds import (
     CodecError,
     check_key,
     check_shape,
+    count_array,
     count_hash,
-    more_keys,
-    one_more,
+    count_keys,
 )
 
 
 def encode(value: Any) -> bytes:
-    """The bytes of a value; subclasses (`Counter`, a named tuple, `np.float64`) become their plain type.
+    """Return the bytes of a value; subclasses (`Counter`, a named tuple, `np.float64`) become their plain type.
 
     >>> encode(7)
     b'i\\x01\\x00\\x00\\x00\\x07'
@@ -48,7 +48,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(frame: bytes) -> Any:
-    """The value in a frame; any frame that `encode` would not write is a `CodecError`, whatever it holds.
+    """Return the value in a frame; raise `CodecError` for any frame that `encode` would not write.
 
     >>> decode(b"l\\xff\\xff\\xff\\xff")
     Traceback (most recent call last):
@@ -67,7 +67,7 @@ class _Writer:
     def __init__(self) -> None:
         self.buffer = bytearray()
         self.elements = self.arrays = self.keys = 0
-        # A value can only be an array if its library is loaded, so encoding never pays for an import.
+        # A value can be an array only if its library is imported already, so encoding imports nothing.
         self.numpy, self.torch = sys.modules.get("numpy"), sys.modules.get("torch")
 
     def put(self, data: bytes | memoryview) -> None:
@@ -83,7 +83,7 @@ class _Writer:
         if depth > MAX_DEPTH:
             raise CodecError(f"the value is nested deeper than {MAX_DEPTH} levels (does it contain itself?)")
         numpy, torch = self.numpy, self.torch
-        # type(), not isinstance: an object may claim any __class__, and only the real one can be read safely.
+        # type(), not isinstance: an object may claim any __class__, and only its real type can be read safely.
         kind = type(value)
         if value is None:
             self.put(b"N")
@@ -104,7 +104,7 @@ class _Writer:
                 self.value(item, depth + 1)
         elif issubclass(kind, dict):
             self.count(b"d", dict.__len__(value))
-            self.keys = more_keys(self.keys, dict.__len__(value))
+            self.keys = count_keys(self.keys, dict.__len__(value))
             for key, item in dict.items(value):
                 check_key(key)
                 self.value(key, depth + 1)
@@ -154,7 +154,7 @@ class _Writer:
             raise CodecError(f"an array of dtype {dtype} cannot be judged: use one of {', '.join(DTYPES)}")
         code, size = DTYPES[dtype]
         check_shape(shape, size)
-        self.arrays = one_more(self.arrays)
+        self.arrays = count_array(self.arrays)
         self.put(tag + struct.pack(f"<BB{len(shape)}Q", code, len(shape), *shape))
         if math.prod(shape):
             self.put(data())
@@ -216,7 +216,7 @@ class _Reader:
         if tag != b"d":
             items = [self.value(depth + 1) for _ in range(count)]
             return items if tag == b"l" else tuple(items)
-        self.keys = more_keys(self.keys, count)
+        self.keys = count_keys(self.keys, count)
         table: dict[Any, Any] = {}
         alike: dict[int, int] = {}
         for _ in range(count):
@@ -232,7 +232,7 @@ class _Reader:
         code, dims = self.take(2)
         if code not in BY_CODE or dims > MAX_DIMS or (tag == b"a" and BY_CODE[code][0] == "bfloat16"):
             raise CodecError("an array with a dtype or a number of dimensions that no array may have")
-        self.arrays = one_more(self.arrays)
+        self.arrays = count_array(self.arrays)
         name, size = BY_CODE[code]
         shape = struct.unpack(f"<{dims}Q", self.take(8 * dims))
         check_shape(shape, size)

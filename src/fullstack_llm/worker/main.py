@@ -1,7 +1,9 @@
-"""Start a worker, or the zygote whose forks are workers. The grader runs this file in an empty folder.
+"""Start a worker, or the fork server (zygote) that forks workers. The grader runs this file in an empty folder.
 
-python main.py PLAN REQUESTS REPLIES    a worker: confine this process and serve one submission
-python main.py PLAN CONTROL             a zygote: load the lab's modules, and fork a worker for each order
+python main.py PLAN REQUESTS REPLIES    worker: confine this process and serve one submission
+python main.py PLAN CONTROL             zygote: import the lab's modules, and fork a worker for each request
+
+PLAN is JSON (see `grading/isolation/sandbox.py`); the other arguments are fds of two pipes, or of one Unix socket.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from fullstack_llm.worker.confine import confine
 
 
 def main() -> None:
-    """Load what the plan names, confine this process or become a zygote, and serve."""
-    # A fifth of the time that torch takes to load went into collecting what stays. What is never collected is never
-    # written to either, and stays shared between the forks of a zygote.
+    """Import the modules that the plan names; then confine this process and serve, or become a zygote."""
+    # Garbage collection takes a fifth of the time of importing torch, and frees nothing. Frozen objects are not written
+    # to by later collections either, so their pages stay shared between the forks of a zygote.
     gc.disable()
-    plan, fds = json.loads(sys.argv[1]), [int(one) for one in sys.argv[2:]]
-    serve.without_checks()
+    plan, fds = json.loads(sys.argv[1]), [int(text) for text in sys.argv[2:]]
+    serve.stub_checks()
     confine.end_with_parent()
     for name in plan["answers"]:
         sys.modules[f"fullstack_llm.{name}"] = None  # type: ignore[assignment]

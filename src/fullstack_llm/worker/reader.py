@@ -1,6 +1,6 @@
-"""Read a submission: the code cells of a notebook or a script, in order, whatever saved it.
+"""Read a submission: return the code cells of a notebook or a script, in order, whichever program saved the file.
 
-Runs in the worker, before any of the student's code: the file is as untrusted as the code in it.
+The worker reads the file, before it runs any cell: the file is as untrusted as the code in it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(", re.MUL
 
 
 class UnreadableError(ValueError):
-    """A file that holds no submission; the message is a sentence for the report."""
+    """Raised for a file that holds no submission; the message is a sentence for the report."""
 
 
 @dataclass
 class Notebook:
-    """Code cells as `(label, source)`, the lab that the file names, functions defined in text cells, and remarks."""
+    """Hold what was read: `cells` are the code cells as `(label, source)`, `tags` the tags of each.
+
+    `lab` and `version` are what the file says of itself; `in_text` names functions that are defined in text cells;
+    `notes` are remarks for the report.
+    """
 
     cells: list[tuple[str, str]]
     lab: str = ""
@@ -35,7 +39,7 @@ class Notebook:
 
 
 def read(path: Path) -> Notebook:
-    """The cells of a `.ipynb` (format 3 or 4, as Jupyter or Colab saves it) or of a `.py`."""
+    """Read the cells of a `.ipynb` (format 3 or 4, as Jupyter or Colab saves it) or of a `.py`."""
     size = path.stat().st_size
     if size > MAX_FILE:
         raise UnreadableError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
@@ -43,14 +47,14 @@ def read(path: Path) -> Notebook:
 
 
 def parse(data: bytes, suffix: str) -> Notebook:
-    """The cells in the bytes of a file with this suffix."""
+    """Parse the bytes of a file with this suffix into cells."""
     notes: list[str] = []
     text = _text(data, notes)
     if not text.strip():
         raise UnreadableError("the file is empty")
     book = _script(text) if suffix == ".py" else _notebook(text)
     book.notes[:0] = notes
-    _bound(book)
+    _apply_limits(book)
     return book
 
 
@@ -61,7 +65,7 @@ def _text(data: bytes, notes: list[str]) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The format's own characters are ASCII, so the code survives a wrong guess about the others.
+        # JSON and Python syntax is ASCII, so the code survives a wrong guess about the other characters.
         notes.append(f"the file is not UTF-8 (byte {error.start}); it was read as Windows-1252")
         return data.decode("cp1252", "replace")
 
@@ -79,8 +83,8 @@ def _notebook(text: str) -> Notebook:
     except RecursionError:
         raise UnreadableError("the file is not a notebook (JSON nested too deeply)") from None
     cells = _cells(data)
-    own = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
-    book = Notebook([], lab=str(own.get("lab", ""))[:80], version=str(own.get("version", ""))[:80])
+    metadata = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
+    book = Notebook([], lab=str(metadata.get("lab", ""))[:80], version=str(metadata.get("version", ""))[:80])
     for number, cell in enumerate(cells, start=1):
         source = _source(cell)
         if _dict(cell).get("cell_type") == "code":
@@ -121,7 +125,7 @@ def _script(text: str) -> Notebook:
     return Notebook([(f"part {n}" if len(parts) > 1 else "the script", part) for n, part in enumerate(parts, start=1)])
 
 
-def _bound(book: Notebook) -> None:
+def _apply_limits(book: Notebook) -> None:
     if len(book.cells) > MAX_CELLS:
         book.notes.append(f"only the first {MAX_CELLS:,} of {len(book.cells):,} code cells were run")
         del book.cells[MAX_CELLS:], book.tags[MAX_CELLS:]
@@ -132,5 +136,5 @@ def _bound(book: Notebook) -> None:
             book.notes.append(f"{label} was not run: it is too long, or the notebook is")
             book.cells[number] = (label, "")
     book.in_text = sorted(set(book.in_text))[:100]
-    # A lone surrogate in a JSON string is no Unicode; no frame carries it, and no Python source may hold it.
+    # A lone surrogate from a JSON string is not valid Unicode: the codec refuses it, and so does the Python compiler.
     book.cells = [(label, source.encode("utf-8", "replace").decode()) for label, source in book.cells]

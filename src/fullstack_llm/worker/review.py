@@ -1,6 +1,6 @@
-"""Find in a file what an exercise's answer is not meant to use, by the syntax tree: for a person to look at.
+"""Find names that an exercise's answer is not meant to use, by walking the syntax tree: for a person to look at.
 
-Runs in the worker, before any of the student's code, and decides no points: a name can always be hidden from it.
+Runs in the worker, before any cell, and decides no points: code can always hide a name from a syntax tree.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IMPORTERS = {"__import__", "import_module"}
 
 @dataclass
 class Uses:
-    """One definition at the top: the dotted names in it, each with its line, and what it may call by name."""
+    """Hold the dotted names in a top-level definition, each with its line, and the plain names that may be helpers."""
 
     where: str
     names: dict[str, int] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Uses:
 
 
 def find(cells: list[tuple[str, str]], table: dict[str, list[str]]) -> list[str]:
-    """Sentences, one for each exercise and each name of its table that it uses, itself or by a helper in the file.
+    """Return one sentence for each exercise and each unwanted name that the exercise, or a helper of it, uses.
 
     >>> find([("cell 1", "import torch.nn as nn\\ndef f(x): return nn.ReLU()(x)")], {"f": ["torch"]})
     ['f uses nn.ReLU (cell 1, line 2), and is not meant to use torch']
@@ -36,7 +36,7 @@ def find(cells: list[tuple[str, str]], table: dict[str, list[str]]) -> list[str]
     aliases = dict(pair for _, tree in trees for pair in _aliases(tree))
     defined = {name: (node, label) for label, tree in trees for node in _statements(tree.body) for name in _names(node)}
 
-    # Only what an exercise leads to is looked into, once.
+    # Definitions that no exercise reaches are not walked, and the others once.
     @functools.cache
     def uses(name: str) -> Uses | None:
         return _uses(*defined[name]) if name in defined else None
@@ -44,8 +44,8 @@ def find(cells: list[tuple[str, str]], table: dict[str, list[str]]) -> list[str]
     return [
         sentence
         for exercise, unwanted in table.items()
-        for one in unwanted
-        for sentence in _first(exercise, one, uses, aliases)
+        for name in unwanted
+        for sentence in _first_use(exercise, name, uses, aliases)
     ]
 
 
@@ -61,33 +61,33 @@ def _tree(source: str) -> ast.Module | None:
 
 
 def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Names that imports bind, and what they stand for."""
+    """Yield each name that an import binds, with the dotted name that it stands for."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for one in node.names:
-                yield (one.asname, one.name) if one.asname else (one.name.partition(".")[0],) * 2
+            for alias in node.names:
+                yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for one in node.names:
-                yield one.asname or one.name, f"{node.module}.{one.name}"
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, those under its `if`, `try` and `with` too."""
-    waiting: list[ast.AST] = list(reversed(body))
-    while waiting:
-        node = waiting.pop()
+    """Yield the statements of a module, including those under `if`, `try` and `with`."""
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
         if isinstance(node, ast.stmt):
             yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
-            waiting += reversed(list(ast.iter_child_nodes(node)))
+            stack += reversed(list(ast.iter_child_nodes(node)))
 
 
 def _names(node: ast.stmt) -> list[str]:
-    """Names that a statement defines: of a function, a class, or a variable."""
+    """Return the names that a statement defines: of a function, a class, or variables."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name) and _stored(one)]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name) and _stored(node)]
 
 
 def _stored(name: ast.Name) -> bool:
@@ -95,7 +95,7 @@ def _stored(name: ast.Name) -> bool:
 
 
 def _pieces(node: ast.AST) -> list[str]:
-    """The names of a chain such as `a.b.c`, empty for one that does not begin with a name."""
+    """Return the names in a chain such as `a.b.c`; an empty list for a chain that does not begin with a name."""
     pieces: list[str] = []
     while isinstance(node, ast.Attribute) and len(pieces) < MAX_PIECES:
         pieces.append(node.attr)
@@ -114,7 +114,7 @@ def _uses(definition: ast.stmt, label: str) -> Uses:
         line = getattr(node, "lineno", 0)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-            uses.names |= {f"{start}{one.name}": line for one in node.names}
+            uses.names |= {f"{start}{alias.name}": line for alias in node.names}
         if isinstance(node, ast.Attribute):
             uses.names.setdefault(f".{node.attr}", line)
         if isinstance(node, ast.Call) and node.args and IMPORTERS.intersection(_pieces(node.func)[-1:]):
@@ -127,20 +127,22 @@ def _uses(definition: ast.stmt, label: str) -> Uses:
     return uses
 
 
-def _first(exercise: str, unwanted: str, find_uses: Callable[[str], Uses | None], aliases: dict[str, str]) -> list[str]:
-    """A sentence about the first use that is found from the exercise on, through what it names."""
-    waiting, seen = [exercise], {exercise}
-    while waiting:
-        name = waiting.pop(0)
+def _first_use(
+    exercise: str, unwanted: str, find_uses: Callable[[str], Uses | None], aliases: dict[str, str]
+) -> list[str]:
+    """Return a sentence about the first use of the unwanted name in the exercise or, breadth first, in its helpers."""
+    queue, seen = [exercise], {exercise}
+    while queue:
+        name = queue.pop(0)
         if not (uses := find_uses(name)):
             continue
         for written, line in uses.names.items():
             root, dot, rest = written.partition(".")
             meant = aliases.get(root, root) + dot + rest
-            if any(one == unwanted or one.startswith(f"{unwanted}.") for one in (written, meant)):
+            if any(used == unwanted or used.startswith(f"{unwanted}.") for used in (written, meant)):
                 how = f" by way of {name}" if name != exercise else ""
                 place = f"{uses.where}, line {line}"
                 return [f"{exercise} uses {written}{how} ({place}), and is not meant to use {unwanted}"]
-        waiting += sorted(uses.others - seen)
+        queue += sorted(uses.others - seen)
         seen |= uses.others
     return []

@@ -1,7 +1,6 @@
-"""Serve one submission: read its file, run its cells in one namespace, answer calls with values.
+"""Serve one submission: read its file, run its cells in one namespace, call its functions and return values.
 
-Nothing in this process is trusted once the first cell has run: the grader believes only that some values came back
-in time.
+The grader trusts nothing in this process once the first cell has run: a reply is a value that came in time, no more.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from typing import Any
 from . import calling, cells, codec, reader, review
 from .confine import confine
 
+# Before each frame: a nonce, and the length of the content in bytes.
 HEADER = struct.Struct("<16sI")
 
 
 class Inert:
-    """Stand for what a notebook has and a worker has not: every use of it does nothing."""
+    """Stand in for an object that only a notebook has: every attribute and every call does nothing."""
 
     def __getattr__(self, name: str) -> Inert:
         if name.startswith("__"):
@@ -31,20 +31,20 @@ class Inert:
         return self
 
 
-def without_checks() -> None:
-    """Let `from fullstack_llm.checks import lab` in a lab's set-up cell find something inert: no checks are here."""
+def stub_checks() -> None:
+    """Put a stub in place of `fullstack_llm.checks`, which a lab's set-up cell imports and a worker cannot read."""
     checks = ModuleType("fullstack_llm.checks")
     setattr(checks, "__getattr__", lambda name: Inert().__getattr__(name))  # noqa: B010 (a module's, not a class's)
     sys.modules["fullstack_llm.checks"] = checks
 
 
 class Pipe:
-    """Frames to and from the grader: nonce, length, content."""
+    """Receive frames from the grader on one pipe, and send frames on another."""
 
     def __init__(self, requests: int, replies: int) -> None:
         self.requests, self.replies = requests, replies
 
-    def _exactly(self, count: int) -> bytes:
+    def _read_exactly(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
             chunk = os.read(self.requests, min(count - len(data), 1 << 20))
@@ -55,8 +55,8 @@ class Pipe:
 
     def receive(self) -> tuple[bytes, bytes]:
         """Wait for the next request, as `(nonce, content)`; the process ends when the grader closes the pipe."""
-        nonce, length = HEADER.unpack(self._exactly(HEADER.size))
-        return nonce, self._exactly(length)
+        nonce, length = HEADER.unpack(self._read_exactly(HEADER.size))
+        return nonce, self._read_exactly(length)
 
     def send(self, nonce: bytes, content: bytes) -> None:
         """Send the reply to the request with this nonce."""
@@ -66,7 +66,7 @@ class Pipe:
 
 
 class Kernel:
-    """The namespace in which a submission's cells run, and the requests that the grader may make."""
+    """Run a submission's cells in one namespace; each public method answers one kind of request of the grader."""
 
     def __init__(self) -> None:
         self.namespace: dict[str, Any] = {"__name__": "__main__", "display": Inert(), "get_ipython": Inert()}
@@ -74,12 +74,12 @@ class Kernel:
         self.file = bytearray()
 
     def put(self, chunk: bytes) -> tuple[Any, ...]:
-        """Keep a piece of the file that is to be read."""
+        """Append a piece of the submission's file."""
         self.file += chunk
         return ("kept",)
 
     def read(self, suffix: str) -> tuple[Any, ...]:
-        """Return the cells of the file whose pieces were put."""
+        """Return the cells of the file whose pieces `put` has kept."""
         data, self.file = bytes(self.file), bytearray()
         try:
             book = reader.parse(data, suffix)
@@ -90,14 +90,14 @@ class Kernel:
         return ("cells", vars(book))
 
     def review(self, sources: list[tuple[str, str]], table: dict[str, list[str]]) -> tuple[Any, ...]:
-        """Return what a person should look at, before anything has run."""
+        """Return sentences about what a person should look at; runs before any cell."""
         try:
             return ("found", review.find(sources, table))
         except (MemoryError, RecursionError):
             return ("found", ["the code is nested too deeply to be looked through"])
 
     def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
-        """Run one cell; return which of the wanted names are functions now, and what went wrong."""
+        """Run one cell; return which of the names are callable now, and the traceback if the cell failed."""
         error = ""
         try:
             self.flags |= cells.run(source, label, self.namespace, self.flags)
@@ -106,7 +106,7 @@ class Kernel:
         return ("defined", [name for name in names if callable(self.namespace.get(name))], error)
 
     def call(self, name: str, values: bytes) -> bytes:
-        """Call a function by name; return the reply frame."""
+        """Call the function of this name; return the reply frame."""
         try:
             function: Any = self.namespace.get(name)
             return calling.call(function, values)
@@ -115,16 +115,16 @@ class Kernel:
 
 
 def serve(pipe: Pipe) -> None:
-    """Set the limits that the first request names, then answer requests until the grader closes the pipe."""
+    """Set the rlimits that the first request holds, then answer requests until the grader closes the pipe."""
     kernel = Kernel()
     setattr(builtins, "display", Inert())  # noqa: B010 (builtins has no such name for a type checker)
     nonce, content = pipe.receive()
-    confine.limit(codec.decode(content)[1])
+    confine.set_rlimits(codec.decode(content)[1])
     pipe.send(nonce, codec.encode(("ready",)))
-    # What the submission prints goes nowhere.
+    # stdout is /dev/null; stderr follows once the worker has started, so that output of the submission is dropped.
     os.dup2(1, 2)
     while True:
         nonce, content = pipe.receive()
-        what, *args = codec.decode(content)
-        reply = getattr(kernel, what)(*args)
+        method, *args = codec.decode(content)
+        reply = getattr(kernel, method)(*args)
         pipe.send(nonce, reply if isinstance(reply, bytes) else codec.encode(reply))

@@ -1,8 +1,10 @@
-"""The zygote: a process with the lab's modules loaded, whose forks are the workers. It runs no student's code.
+"""Fork server (zygote): a process that has imported the lab's modules, and forks one worker for each request.
 
-Each order, a message with descriptors on a socket, makes one worker. To fork a large process is dear: it happens once,
-and the zygote says how the worker ended. Namespaces end with their first process, which has to outlive the student's
-code: there it happens twice, and that process says it.
+A request is one message on a Unix socket: the worker's folder as JSON, and file descriptors by SCM_RIGHTS. The zygote
+never runs a student's code. Forking a process that has loaded torch takes about 10 ms, for its page tables. Without
+namespaces, the zygote forks the worker, waits for it and writes its wait status to a pipe. With namespaces, it forks
+twice: a PID namespace ends with its first process, which therefore runs no student's code, but waits for the worker
+and writes the wait status.
 """
 
 from __future__ import annotations
@@ -19,92 +21,93 @@ from typing import Any
 from . import serve
 from .confine import confine, namespaces, syscalls
 
-KEPT = 3
-# A request, a reply, how it ended, and the doors of control groups.
-DESCRIPTORS = 3 + 4
+# The number to which the first process of a PID namespace moves the fd of the status pipe.
+STATUS_FD = 3
+# Pipe ends for requests, replies and the wait status, then the `cgroup.procs` files of at most four cgroups.
+MAX_FDS = 3 + 4
 
 
 def run(control: socket.socket, plan: dict[str, Any]) -> None:
-    """Fork a worker for each order, until the grader closes the socket."""
-    if syscalls.threads() > 1:
-        # A fork copies one thread and the locks of all: the grader starts cold sandboxes then.
+    """Fork a worker for each request, until the grader closes the socket."""
+    if syscalls.thread_count() > 1:
+        # A fork copies one thread and the locks of all threads: the grader then spawns each worker instead.
         control.send(b"threads")
         return
     if not plan["namespaces"]:
-        # Without a /proc of its own, a worker must not look into another, which has the same user.
-        # Its forks cannot write to their own /proc either, so what is to be written there is written first.
-        confine.go_first()
-        confine.hide()
-    own = os.pidfd_open(os.getpid())
-    _show(control, b"ready", own)
-    os.close(own)
+        # All workers have one user and one /proc: an undumpable worker cannot be read there by another. An undumpable
+        # process cannot write to its own /proc either, so its OOM score is set first.
+        confine.raise_oom_score()
+        confine.make_undumpable()
+    own_pidfd = os.pidfd_open(os.getpid())
+    _send_pidfd(control, b"ready", own_pidfd)
+    os.close(own_pidfd)
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    running: dict[int, Running] = {}
+    running: dict[int, Child] = {}
     while True:
         for fd, _ in poll.poll():
             if fd == control.fileno():
-                message, fds, _, _ = socket.recv_fds(control, 1 << 16, DESCRIPTORS)
+                message, fds, _, _ = socket.recv_fds(control, 1 << 16, MAX_FDS)
                 if not message:
                     return
-                one = _fork(control, plan, json.loads(message)["folder"], fds, running)
-                running[one.handle] = one
-                poll.register(one.handle, select.POLLIN)
+                child = _fork(control, plan, json.loads(message)["folder"], fds, running)
+                running[child.pidfd] = child
+                poll.register(child.pidfd, select.POLLIN)
             else:
                 poll.unregister(fd)
-                running.pop(fd).end()
+                running.pop(fd).reap()
 
 
 @dataclass
-class Running:
-    """A child: its number, a descriptor that shows its end, and where the zygote says how it ended, if it does."""
+class Child:
+    """A forked child: its PID, its pidfd, and the pipe end for its wait status (None if another process writes it)."""
 
     pid: int
-    handle: int
-    status: int | None
+    pidfd: int
+    status_fd: int | None
 
-    def end(self) -> None:
-        """Take leave of it, now that it has ended."""
-        _, how = os.waitpid(self.pid, 0)
-        if self.status is not None:
-            _say(self.status, how)
+    def reap(self) -> None:
+        """Wait for the child, which has ended, and write its wait status to the pipe."""
+        _, wait_status = os.waitpid(self.pid, 0)
+        if self.status_fd is not None:
+            _write_status(self.status_fd, wait_status)
         self.close()
 
     def close(self) -> None:
-        """Close what is known of it."""
-        os.close(self.handle)
-        if self.status is not None:
-            os.close(self.status)
+        """Close the fds that belong to the child."""
+        os.close(self.pidfd)
+        if self.status_fd is not None:
+            os.close(self.status_fd)
 
 
 def _fork(
-    control: socket.socket, plan: dict[str, Any], folder: str, fds: list[int], running: dict[int, Running]
-) -> Running:
+    control: socket.socket, plan: dict[str, Any], folder: str, fds: list[int], running: dict[int, Child]
+) -> Child:
     pid = namespaces.fork() if plan["namespaces"] else os.fork()
     if pid == 0:
-        _child(control, plan, folder, fds, running)
-    handle = os.pidfd_open(pid)
-    status = None if plan["namespaces"] else fds.pop(2)
+        _run_child(control, plan, folder, fds, running)
+    pidfd = os.pidfd_open(pid)
+    status_fd = None if plan["namespaces"] else fds.pop(2)
     for fd in fds:
         os.close(fd)
     if not plan["namespaces"]:
-        _show(control, b"forked", handle)
-    return Running(pid, handle, status)
+        _send_pidfd(control, b"forked", pidfd)
+    return Child(pid, pidfd, status_fd)
 
 
-def _show(control: socket.socket, what: bytes, handle: int) -> None:
-    # The grader's handle: the process can be signalled by it, and it belongs to no other process ever.
-    socket.send_fds(control, [what], [handle])
+def _send_pidfd(control: socket.socket, message: bytes, pidfd: int) -> None:
+    # The grader signals the process by its pidfd: unlike a PID, a pidfd never comes to mean another process.
+    socket.send_fds(control, [message], [pidfd])
 
 
-def _say(status: int, how: int) -> None:
-    # The grader may not listen any more.
+def _write_status(status_fd: int, wait_status: int) -> None:
+    # The grader may have closed its end of the pipe.
     with contextlib.suppress(BrokenPipeError):
-        os.write(status, how.to_bytes(4, "little"))
+        os.write(status_fd, wait_status.to_bytes(4, "little"))
 
 
-def _child(
-    control: socket.socket, plan: dict[str, Any], folder: str, fds: list[int], running: dict[int, Running]
+def _run_child(
+    control: socket.socket, plan: dict[str, Any], folder: str, fds: list[int], running: dict[int, Child]
 ) -> None:
     try:
         confine.end_with_parent()
@@ -113,21 +116,21 @@ def _child(
         os.setsid()
         if plan["namespaces"]:
             folder = namespaces.FOLDER
-            namespaces.furnish()
-            if student := os.fork():
-                _show(control, b"forked", os.pidfd_open(student))
-                _wait(student, fds[2])
+            namespaces.mount_filesystems()
+            if worker := os.fork():
+                _send_pidfd(control, b"forked", os.pidfd_open(worker))
+                _wait_for(worker, fds[2])
             confine.end_with_parent()
         os.close(fds[2])
         control.close()
-        for door in fds[3:]:
-            confine.enter(door)
-        confine.settle(folder)
+        for procs_fd in fds[3:]:
+            confine.enter_cgroup(procs_fd)
+        confine.enter_folder(folder)
         confine.confine(plan, folder)
         serve.serve(serve.Pipe(fds[0], fds[1]))
     except BaseException as error:
         why = f"{type(error).__name__}: {error}\n".encode()
-        # The grader reads this when it ends the zygote, and meanwhile sees that its worker is gone, or never was.
+        # The grader reads stderr when it ends the zygote; until then it sees only that the worker has ended.
         os.write(2, why)
         with contextlib.suppress(OSError):
             control.send(why)
@@ -135,16 +138,16 @@ def _child(
         os._exit(1)
 
 
-def _wait(student: int, status: int) -> None:
-    os.dup2(status, KEPT)
-    os.closerange(KEPT + 1, 1 << 10)
-    _, how = os.waitpid(student, 0)
-    _say(KEPT, how)
+def _wait_for(worker: int, status_fd: int) -> None:
+    os.dup2(status_fd, STATUS_FD)
+    os.closerange(STATUS_FD + 1, 1 << 10)
+    _, wait_status = os.waitpid(worker, 0)
+    _write_status(STATUS_FD, wait_status)
     os._exit(0)
 
 
 def main(plan: dict[str, Any], fd: int) -> None:
-    """Serve orders from the socket with this descriptor."""
+    """Serve the requests that arrive on the socket with this fd."""
     try:
         run(socket.socket(fileno=fd), plan)
     except (OSError, ValueError) as error:

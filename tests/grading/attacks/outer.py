@@ -31,19 +31,25 @@ def bounded() -> None:
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
 
 
-def control(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run `control.py` with the arguments; 137 if it was killed, 124 if it did not end in time."""
+def control(*arguments: str, hangs: float = 0) -> subprocess.CompletedProcess[str]:
+    """Run `control.py` with the arguments; 137 if it was killed, 124 if it did not end in time.
+
+    With `hangs` it has so many seconds from its first line of output on, and otherwise minutes: a machine may be busy.
+    """
     if not shutil.which("bwrap"):
         pytest.skip("no bubblewrap, and a control without a sandbox around it could harm this machine")
     command = outer(sys.executable, "-P", "-s", str(CONTROL), *arguments)
-    try:
-        return subprocess.run(
-            command,
-            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            preexec_fn=bounded,
-        )
-    except subprocess.TimeoutExpired as error:
-        return subprocess.CompletedProcess(command, 124, (error.stdout or b"").decode(), "")
+    environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
+    pipe = subprocess.PIPE
+    # Unbuffered, so that reading a line takes no more than that.
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, bufsize=0, preexec_fn=bounded) as process:
+        begun = process.stdout.readline() if hangs and process.stdout else b""
+        status = None
+        try:
+            said, errors = process.communicate(timeout=hangs or 600)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, errors = process.communicate()
+            status = 124
+    status = status or process.returncode
+    return subprocess.CompletedProcess(command, status, (begun + said).decode(), errors.decode())

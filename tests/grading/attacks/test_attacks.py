@@ -30,12 +30,12 @@ def stage() -> Iterator[Scene]:
 @pytest.mark.parametrize("attack", numbered({one.name: one for one in ATTACKS}))
 def test_an_attack_fails_and_costs_nothing(grader: Grader, graded: Graded, stage: Scene, attack: Attack) -> None:
     neighbour = grader.workers.take()
-    neighbour.ask(("define", "cell 1", "def f(x):\n    return x + 1", ["f"]), 4)
+    neighbour.ask(("define", "cell 1", "def f(x):\n    return x + 1", ["f"]), 60)
     result = graded([stage.code(attack.code), *RIGHT])
     assert result.earned == 100, result
     assert re.search(attack.cause, "\n".join(result.problems)), result.problems
     assert stage.unharmed
-    assert codec.decode(neighbour.ask(("call", "f", codec.encode((1,))), 4)) == ("value", 2)
+    assert codec.decode(neighbour.ask(("call", "f", codec.encode((1,))), 60)) == ("value", 2)
     neighbour.close()
 
 

@@ -61,7 +61,7 @@ def test_a_level_that_cannot_be_had_is_an_error_with_its_remedy(monkeypatch: pyt
 
 def command(*arguments: object, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-P", "-s", "-m", "fullstack_llm.grading", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, env={**os.environ, "PATH": path})
+    return subprocess.run(line, capture_output=True, text=True, timeout=600, env={**os.environ, "PATH": path})
 
 
 def test_the_level_is_printed_or_refused(tmp_path: Path, labs: Path) -> None:
@@ -136,9 +136,9 @@ def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
             env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
     finally:
-        usage.remove(str(home))
+        usage.remove_folder(str(home))
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
     assert "skipped" not in run.stdout

@@ -124,14 +124,14 @@ def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
     workers = Pool(grader.batch.sandbox, ahead=0)
     worker = workers.take()
     closed = "import os\nos.mkdir('a')\nos.mkdir('a/b', 0)\nos.umask(0o777)\nos.mkdir('c')\nopen('d', 'w')"
-    worker.ask(("define", "cell 1", closed, []), 10)
+    worker.ask(("define", "cell 1", closed, []), 60)
     folder = worker.folder
     worker.close()
     try:
         assert not Path(folder).exists()
     finally:
         workers.close()
-        usage.remove(workers.base)
+        usage.remove_folder(workers.base)
 
 
 def test_a_class_may_be_graded_where_python_lies(grader: Grader, shared: Path) -> None:

@@ -22,7 +22,7 @@ from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.judge.batch import Grader
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.grading.machine import cgroup, usage
-from fullstack_llm.grading.machine.errors import Crowded, Gone
+from fullstack_llm.grading.machine.errors import DiskFull, WorkerLost
 from fullstack_llm.grading.pool import forked, proxy
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.worker import codec
@@ -119,7 +119,7 @@ def test_python_may_lie_in_tmp(grader: Grader, monkeypatch: pytest.MonkeyPatch) 
 def kill_zygote(workers: Pool) -> None:
     """Kill the process that forks: the first Python below what the grader has started."""
     assert workers.zygote
-    below = usage.tree(workers.zygote.process.pid)
+    below = usage.process_tree(workers.zygote.process.pid)
     os.kill(next(pid for pid in below if b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]), 9)
 
 
@@ -131,7 +131,7 @@ def killing(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def kill(self: session.Session, name: str, values: bytes) -> bytes:
         if next(made) in when:
             kill_zygote(grader.workers)
-            assert self.worker and isinstance(self.worker.process, forked.Forked)
+            assert self.worker and isinstance(self.worker.process, forked.ForkedProcess)
             # A descriptor of a process can be read once it has ended.
             select.select([self.worker.process.pidfd], [], [], 10)
         return call(self, name, values)
@@ -156,7 +156,7 @@ def test_control_taken_for_the_submissions_own_end_it_costs_points(
     graded: Graded, killing: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killing.append(1)
-    monkeypatch.setattr(forked.Forked, "orphaned", False)
+    monkeypatch.setattr(forked.ForkedProcess, "orphaned", False)
     assert graded(RIGHT).earned < 100
 
 
@@ -186,8 +186,8 @@ def test_memory_is_watched_where_limits_do_not_reach(grader: Grader, monkeypatch
     workers = Pool(replace(grader.batch.sandbox, limits={}, memory=100 << 20))
     worker = workers.take()
     try:
-        with pytest.raises(Gone, match="of memory"):
-            worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 4)
+        with pytest.raises(WorkerLost, match="of memory"):
+            worker.ask(("define", "cell 1", "import time\nx = b'1' * (300 << 20)\ntime.sleep(3)", []), 60)
     finally:
         workers.close()
 
@@ -208,8 +208,8 @@ def f(x):
 def test_threads_are_few_also_between_two_looks(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a control group, and without the watch, there is the kernel's count of a user's threads; for a user who
     # has other processes there is none.
-    monkeypatch.setattr(cgroup, "places", list)
-    bounds = grader.batch.sandbox.bounds()
+    monkeypatch.setattr(cgroup, "parents", list)
+    bounds = grader.batch.sandbox.rlimits()
     assert ("NPROC" in bounds) == (os.geteuid() == 0)
     if "NPROC" in bounds:
         workers = Pool(replace(grader.batch.sandbox, watched=False))
@@ -233,12 +233,12 @@ time.sleep(3)
 def test_a_process_is_counted_whatever_it_calls_itself(
     grader: Grader, monkeypatch: pytest.MonkeyPatch, name: bytes
 ) -> None:
-    monkeypatch.setattr(cgroup, "places", list)
+    monkeypatch.setattr(cgroup, "parents", list)
     monkeypatch.setattr(proxy, "THREADS", 12)
     workers = Pool(grader.batch.sandbox)
     try:
-        with pytest.raises(Gone, match="more than 12 threads"):
-            workers.take().ask(("define", "cell 1", NAMED.format(name), []), 8)
+        with pytest.raises(WorkerLost, match="more than 12 threads"):
+            workers.take().ask(("define", "cell 1", NAMED.format(name), []), 60)
     finally:
         workers.close()
 
@@ -264,10 +264,10 @@ def test_files_without_a_name_fill_no_disk(grader: Grader, monkeypatch: pytest.M
         worker = workers.take()
         if grader.batch.sandbox.namespaces:
             # They are in memory of a size.
-            worker.ask(("define", "cell 1", NAMELESS, []), 8)
+            worker.ask(("define", "cell 1", NAMELESS, []), 60)
         else:
-            with pytest.raises(Crowded, match="Remedy"):
-                worker.ask(("define", "cell 1", NAMELESS, []), 8)
+            with pytest.raises(DiskFull, match="Remedy"):
+                worker.ask(("define", "cell 1", NAMELESS, []), 60)
     finally:
         workers.close()
 
@@ -336,8 +336,8 @@ def test_a_deep_folder_is_counted_and_removed(tmp_path: Path) -> None:
             os.chdir("x")
     finally:
         os.chdir(here)
-    assert usage.stored(str(deep), 1 << 20) > 1 << 20
-    usage.remove(str(deep))
+    assert usage.folder_size(str(deep), 1 << 20) > 1 << 20
+    usage.remove_folder(str(deep))
     assert not deep.exists()
 
 

@@ -59,7 +59,7 @@ def hashes() -> None:
 
 def keys() -> None:
     """Dicts may have any number of keys."""
-    codec.more_keys = lambda keys, count: keys
+    codec.count_keys = lambda keys, count: keys
 
 
 def arrays() -> None:
@@ -78,7 +78,7 @@ def restart() -> None:
     def gone(self: session.Session) -> None:
         raise judging.NoValue("died", "there is no other worker")
 
-    session.Session.start_again = gone  # type: ignore[method-assign]
+    session.Session.restart = gone  # type: ignore[method-assign]
 
 
 def shapes() -> None:

@@ -17,7 +17,7 @@ from submissions import cell as code_cell
 
 from fullstack_llm.grading.cli.commands import main
 from fullstack_llm.grading.intake.roster import Person
-from fullstack_llm.grading.reports.report import cell
+from fullstack_llm.grading.reports.report import safe_cell
 
 
 def command(*arguments: object, cwd: Path, safe: bool = False) -> list[str]:
@@ -26,7 +26,7 @@ def command(*arguments: object, cwd: Path, safe: bool = False) -> list[str]:
 
 
 def grading(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments, cwd=cwd), cwd=cwd, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command(*arguments, cwd=cwd), cwd=cwd, capture_output=True, text=True, timeout=600)
 
 
 def toy(labs: Path) -> list[object]:
@@ -145,11 +145,11 @@ def test_a_page_shows_input_values_hint_and_traceback(done: tuple[subprocess.Com
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", " =1", "\t=1", "%x", "|x"])
 def test_formulas_are_texts(text: str) -> None:
-    assert cell(text).startswith("'")
-    assert cell("ada") == "ada"
+    assert safe_cell(text).startswith("'")
+    assert safe_cell("ada") == "ada"
     # A program that ends cells at semicolons begins another one behind each.
-    assert cell(f"ada;{text}") == f"ada;{text[: len(text) - len(text.lstrip())]}'{text.lstrip()}"
-    assert cell("ada; lab 03") == "ada; lab 03"
+    assert safe_cell(f"ada;{text}") == f"ada;{text[: len(text) - len(text.lstrip())]}'{text.lstrip()}"
+    assert safe_cell("ada; lab 03") == "ada; lab 03"
 
 
 WRONG: dict[str, tuple[list[object], str]] = {
@@ -269,8 +269,8 @@ def test_an_interrupt_leaves_what_was_graded(tmp_path: Path, labs: Path, jobs: i
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     save(folder / "a.ipynb", RIGHT)
-    for name in "bcdefg":
-        save(folder / f"{name}.ipynb", ["import time\ntime.sleep(9)"])
+    for number in range(20):
+        save(folder / f"b{number}.ipynb", ["import time\ntime.sleep(9)"])
     line = command("grade", folder, "--lab", "00_toy", "--out", out, "--jobs", jobs, *toy(labs), cwd=tmp_path)
     home = tmp_path / "home"
     home.mkdir()
@@ -281,18 +281,20 @@ def test_an_interrupt_leaves_what_was_graded(tmp_path: Path, labs: Path, jobs: i
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(home)},
+        # A shell has its jobs in the background ignore an interrupt, and they their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not list(out.glob("students/*.html")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)  # the page is written a moment before its result counts
+    time.sleep(2)  # the page is written a moment before its result counts
     begin = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert time.monotonic() - begin < 40, "six sleepers were waited for"
+    assert time.monotonic() - begin < 75, "twenty sleepers were waited for, in two at a time 90 s"
     assert not [path.name for path in home.glob("grading-*")]
     data = json.loads((out / "class.json").read_text())
-    assert (data["complete"], data["graded"], data["submissions"]) == (False, 1, 7)
+    assert (data["complete"], data["graded"], data["submissions"]) == (False, 1, 21)
     assert data["students"][0]["earned"] == 100

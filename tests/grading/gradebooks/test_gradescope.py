@@ -92,7 +92,7 @@ def root(packed: Path, tmp_path: Path) -> Path:
 def autograde(root: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"AUTOGRADER_ROOT": str(root)} | variables
     return subprocess.run(
-        [root / "run_autograder"], cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [root / "run_autograder"], cwd=root, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -255,7 +255,7 @@ def test_a_user_of_its_own_once_the_judges_files_are_closed(root: Path, tmp_path
     def run(*more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", BARE, "gradescope-run", str(root), *more]
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
 
     refused = run()
@@ -330,7 +330,12 @@ def test_setup_installs_and_closes(packed: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "AUTOGRADER_ROOT": str(root), "LOG": str(log)}
     done = subprocess.run(
-        ["bash", root / "source" / "setup.sh"], env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["bash", root / "source" / "setup.sh"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     calls = log.read_text().splitlines()

@@ -123,12 +123,12 @@ def test_a_worker_that_is_lost_to_the_review_costs_nothing(
 def test_both_are_shown(strict: Grader, tmp_path: Path, graded: Callable[..., object]) -> None:
     from fullstack_llm.grading.intake.submissions import opened
     from fullstack_llm.grading.reports import report
-    from fullstack_llm.grading.reports.runs import files
+    from fullstack_llm.grading.reports.runs import file_digests
 
     save(tmp_path / "<b>.ipynb", FLAGGED)
     with opened(tmp_path) as found:
         (one,) = found.submissions
-        data = report.write_student(tmp_path / "out", strict.lab, strict.grade_student(one), files(one))
+        data = report.write_student(tmp_path / "out", strict.lab, strict.grade_student(one), file_digests(one))
     report.write_class(tmp_path / "out", strict.lab, report.ClassRun("C", 1, []), [data])
     for page in (f"students/{one.id}.html", "index.html"):
         text = (tmp_path / "out" / page).read_text()

@@ -23,7 +23,7 @@ def hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
     mount = tmp_path / "cgroup"
     make = cgroup.make
 
-    def furnished(place: Path) -> Path:
+    def with_files(place: Path) -> Path:
         folder = make(place)
         for name in [*place.joinpath("files").read_text().split(), "cgroup.procs"]:
             folder.joinpath(name).touch()
@@ -35,7 +35,7 @@ def hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
 
     monkeypatch.setattr(cgroup, "MOUNT", mount)
     monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "membership")
-    monkeypatch.setattr(cgroup, "make", furnished)
+    monkeypatch.setattr(cgroup, "make", with_files)
     return build
 
 
@@ -48,8 +48,8 @@ def place(folder: Path, files: str) -> Path:
 
 def entered(memory: int, tasks: int) -> list[Path]:
     """The folders of a group that a process was moved into."""
-    group = cgroup.Group(memory, tasks)
-    group.take(123)
+    group = cgroup.Cgroup(memory, tasks)
+    group.add(123)
     return group.folders
 
 
@@ -74,8 +74,8 @@ def test_in_version_1_there_is_a_group_for_each_controller(hierarchy: Hierarchy)
     place(mount / "memory" / "docker" / "a", "memory.limit_in_bytes")
     place(mount / "cpu", "cpu.shares")
     place(mount / "freezer", "")
-    group = cgroup.Group(4 << 30, 300)
-    group.take(123)
+    group = cgroup.Cgroup(4 << 30, 300)
+    group.add(123)
     read = {
         one.parent.name: [(one / name).read_text() for name in FILES if (one / name).exists()] for one in group.folders
     }
@@ -92,8 +92,8 @@ def test_a_group_that_bounds_nothing_takes_no_process(hierarchy: Hierarchy) -> N
 @pytest.mark.parametrize("membership", ["", "0::/own\n", "4:memory:/nowhere\n"])
 def test_without_a_hierarchy_there_is_no_group(hierarchy: Hierarchy, membership: str) -> None:
     hierarchy(membership)
-    group = cgroup.Group(1, 1)
-    assert (group.folders, group.full) == ([], False)
+    group = cgroup.Cgroup(1, 1)
+    assert (group.folders, group.limit_exceeded) == ([], False)
     group.close()
 
 
@@ -108,15 +108,15 @@ EVENTS = {
 def test_whose_memory_was_full_is_seen(hierarchy: Hierarchy, version: str, full: int, killed: int, seen: str) -> None:
     mount = hierarchy("0::/own\n")
     place(mount, "memory.max")
-    group = cgroup.Group(1, 1)
-    group.take(123)
+    group = cgroup.Cgroup(1, 1)
+    group.add(123)
     assert not group.counts([123])
     for name, text in EVENTS[version].items():
         (group.folders[0] / name).write_text(text.format(full=full, killed=killed))
     assert group.counts([123])
     # A process that was there before it was moved has children elsewhere.
     assert not group.counts([123, 124])
-    assert " ".join(["full"] * group.full + ["killed"] * group.killed) == seen
+    assert " ".join(["full"] * group.limit_exceeded + ["killed"] * group.oom_killed) == seen
 
 
 def test_groups_of_a_killed_grader_are_removed_and_no_others(hierarchy: Hierarchy, tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ def test_a_group_is_named_after_its_grader(tmp_path: Path) -> None:
     assert cgroup.make(tmp_path) != folder
 
 
-def test_a_process_enters_by_a_door(hierarchy: Hierarchy) -> None:
+def test_a_process_enters_a_cgroup_by_its_procs_fd(hierarchy: Hierarchy) -> None:
     mount = hierarchy("4:memory:/\n3:cpu:/\n")
     place(mount / "memory", "memory.limit_in_bytes")
     place(mount / "cpu", "")
-    group = cgroup.Group(1, 1)
-    (door,) = group.doors()
-    confine.enter(door)
+    group = cgroup.Cgroup(1, 1)
+    (procs_fd,) = group.open_procs()
+    confine.enter_cgroup(procs_fd)
     assert (group.folders[0] / "cgroup.procs").read_text() == "0"
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(door)
+        os.fstat(procs_fd)

@@ -15,7 +15,7 @@ from fullstack_llm.grading.judge import batch
 from fullstack_llm.grading.judge.batch import Grader
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.grading.machine import cgroup, errors, usage
-from fullstack_llm.grading.machine.errors import Starved
+from fullstack_llm.grading.machine.errors import OutOfMemory
 from fullstack_llm.grading.probing import levels
 
 Graded = Callable[..., Result]
@@ -33,7 +33,7 @@ def starved(result: Result) -> bool:
 def without_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in most containers: the kernel's count for the whole machine is all that there is."""
     # The worker that comes next may be in a group already.
-    monkeypatch.setattr(cgroup.Group, "counts", lambda *_: False)
+    monkeypatch.setattr(cgroup.Cgroup, "counts", lambda *_: False)
 
 
 @pytest.mark.usefixtures("without_groups")
@@ -41,12 +41,12 @@ def without_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_memory_did_not_suffice_for_is_nobodys_zero(
     graded: Graded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage, "starved", itertools.count().__next__)
+    monkeypatch.setattr(usage, "oom_kills", itertools.count().__next__)
     assert starved(graded([TWICE, ENDED, COUNT]))
 
 
 def test_control_a_worker_that_ends_itself_earns_nothing(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "starved", lambda: 7)
+    monkeypatch.setattr(usage, "oom_kills", lambda: 7)
     result = graded([TWICE, ENDED, COUNT])
     assert result.earned == 60
     assert result.verdicts[0].outcomes[0].kind == "died"
@@ -54,15 +54,15 @@ def test_control_a_worker_that_ends_itself_earns_nothing(graded: Graded, monkeyp
 
 @pytest.mark.attack(81)
 def test_what_befalls_a_neighbour_is_no_excuse(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "starved", itertools.count().__next__)
-    monkeypatch.setattr(cgroup.Group, "counts", lambda *_: True)
+    monkeypatch.setattr(usage, "oom_kills", itertools.count().__next__)
+    monkeypatch.setattr(cgroup.Cgroup, "counts", lambda *_: True)
     assert graded([TWICE, ENDED, COUNT]).earned == 60
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_group_knows_whose_memory_was_full(graded: Graded, monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
-    for name, value in {"counts": lambda *_: True, "killed": True, "full": full}.items():
-        monkeypatch.setattr(cgroup.Group, name, value)
+    for name, value in {"counts": lambda *_: True, "oom_killed": True, "limit_exceeded": full}.items():
+        monkeypatch.setattr(cgroup.Cgroup, name, value)
     if full:
         result = graded([TWICE, ENDED, COUNT])
         assert result.earned == 60
@@ -73,7 +73,7 @@ def test_a_group_knows_whose_memory_was_full(graded: Graded, monkeypatch: pytest
 
 @pytest.mark.usefixtures("without_groups")
 def test_also_when_a_cell_or_the_reading_is_what_ends(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "starved", itertools.count().__next__)
+    monkeypatch.setattr(usage, "oom_kills", itertools.count().__next__)
     assert starved(graded([TWICE, DOUBLE, COUNT, "import os\nos.kill(os.getpid(), 9)"]))
 
 
@@ -82,7 +82,7 @@ def test_what_another_submission_took_is_tried_again(graded: Graded, monkeypatch
 
     def once(*values: object) -> Result:
         if next(tries) == 0:
-            raise errors.starved()
+            raise errors.out_of_memory()
         return grade(*values)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch, "grade", once)
@@ -90,18 +90,18 @@ def test_what_another_submission_took_is_tried_again(graded: Graded, monkeypatch
 
 
 def test_too_little_memory_is_said_at_once(monkeypatch: pytest.MonkeyPatch, grader: Grader) -> None:
-    monkeypatch.setattr(usage, "installed", lambda: 800 << 20)
-    with pytest.raises(Starved, match="has 800 MB"):
+    monkeypatch.setattr(usage, "total_memory", lambda: 800 << 20)
+    with pytest.raises(OutOfMemory, match="has 800 MB"):
         list(batch.results(grader.batch, [], jobs=2))
     assert list(batch.results(grader.batch, [], jobs=1)) == []
-    monkeypatch.setattr(usage, "installed", lambda: 300 << 20)
+    monkeypatch.setattr(usage, "total_memory", lambda: 300 << 20)
     for name in ("A", "B"):
-        with pytest.raises(Starved, match="has 300 MB"):
+        with pytest.raises(OutOfMemory, match="has 300 MB"):
             levels.level.__wrapped__(name)
 
 
 def test_submissions_that_are_graded_at_a_time_share_what_one_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "installed", lambda: 4 << 30)
+    monkeypatch.setattr(sandbox, "total_memory", lambda: 4 << 30)
     alone = sandbox.Sandbox("B", memory=2 << 30)
     assert [alone.shared(jobs).memory for jobs in (1, 2, 4)] == [2 << 30, (4 << 30) * 6 // 20, (4 << 30) * 6 // 40]
     assert alone.shared(4).limits["AS"] == alone.shared(4).limits["DATA"] == alone.shared(4).memory
@@ -109,10 +109,10 @@ def test_submissions_that_are_graded_at_a_time_share_what_one_may_take(monkeypat
 
 
 def test_the_error_reaches_the_first_process() -> None:
-    error = pickle.loads(pickle.dumps(errors.starved()))
-    assert isinstance(error, Starved)
+    error = pickle.loads(pickle.dumps(errors.out_of_memory()))
+    assert isinstance(error, OutOfMemory)
     assert "Remedy" in str(error)
 
 
 def test_the_kernel_says_how_often_memory_was_full() -> None:
-    assert usage.starved() >= 0
+    assert usage.oom_kills() >= 0

@@ -186,9 +186,7 @@ def test_what_the_grader_stumbles_over_costs_one_and_is_no_zero(
 def spoil(checks: Path) -> None:
     """Checks in which nobody doubles rightly, and everybody counts."""
     path = checks / "m00_toy" / "double.py"
-    path.write_text(
-        path.read_text().replace("    return [x + x for x in xs]", "    return [x + x + 1 for x in xs] or None")
-    )
+    path.write_text(path.read_text().replace("[x + x for x in xs]", "[x + x + 1 for x in xs]"))
 
 
 DIFFERENT: dict[str, tuple[list[str], str]] = {
@@ -289,7 +287,7 @@ def test_old_reports_are_kept_until_the_new_ones_are_complete(
 
 
 def test_one_run_at_a_time(grade: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with runs.alone(tmp_path / "out"):
+    with runs.locked(tmp_path / "out"):
         assert grade() == 2
     assert "another run is writing" in capsys.readouterr().err
     assert grade() == 0
@@ -328,7 +326,7 @@ def test_a_killed_run_goes_on(jobs: int, tmp_path: Path, labs: Path) -> None:
     line = [str(part) for part in command]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while len(list(out.glob("students/s-*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -341,7 +339,7 @@ def test_a_killed_run_goes_on(jobs: int, tmp_path: Path, labs: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("students/s-*.json")}
     assert 2 <= len(before) < 6
     assert "not finished" in (out / "index.html").read_text()
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"{len(before)} of 6 students are graded already" in done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}

@@ -44,25 +44,25 @@ def student(number: int, f: str = "right", g: str = "right", **more: Any) -> dic
 
 
 def test_scores() -> None:
-    found = summary.scores([student(1), student(2, g="wrong"), student(3, error="cut off", earned=0)], 100)
+    found = summary.distribution([student(1), student(2, g="wrong"), student(3, error="cut off", earned=0)], 100)
     assert [count for *_, count in found["bins"]] == [0, 0, 0, 0, 0, 0, 1, 0, 0, 1]
     assert (found["median"], found["most"]) == (80, 1)
     # Every score falls into one bin, whatever the number of points.
     for points in (1, 3, 7, 10, 99, 100):
         everyone = [student(0, earned=earned) for earned in range(points + 1)]
-        bins = summary.scores(everyone, points)["bins"]
+        bins = summary.distribution(everyone, points)["bins"]
         assert sum(count for *_, count in bins) == points + 1
         for first, last, count in bins:
             assert count == sum(first <= earned <= last for earned in range(points + 1))
 
 
 def test_scores_of_nobody() -> None:
-    assert summary.scores([], 100)["most"] == 0
-    assert summary.scores([student(1, earned=0)], 0)["bins"][0][2] == 0
+    assert summary.distribution([], 100)["most"] == 0
+    assert summary.distribution([student(1, earned=0)], 0)["bins"][0][2] == 0
 
 
 def test_hardest() -> None:
-    rows = summary.hardest(
+    rows = summary.hardest_exercises(
         [student(1), student(2, g="wrong"), student(3, g="not written"), student(4, f="missing", g="wrong")]
     )
     assert [row["exercise"] for row in rows] == ["g", "f"]

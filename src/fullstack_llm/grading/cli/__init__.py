@@ -1,1 +1,1 @@
-"""The command line: one module a command."""
+"""Commands of the grader's command line, one module for each."""

@@ -1,4 +1,4 @@
-"""What the commands share: their common arguments, the lab that is meant, and errors that are sentences."""
+"""Common arguments of the commands, the lookup of a lab, the class key, and the error for a wrong argument."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fullstack_llm.checks.draws import PUBLIC_KEY
 from fullstack_llm.grading.judge import lab_cells
 
 MAX_KEY = 4096
-CODES = """exit codes:
+EXIT_CODES = """exit codes:
   0    everything was graded (whatever it earned)
   1    everything was tried, and some files could not be read; the report says which
   2    a wrong argument, or an error of the grader itself; what was graded until then is kept
@@ -22,25 +22,29 @@ CODES = """exit codes:
 
 
 class CommandError(Exception):
-    """An argument that cannot be right; the message is a sentence."""
+    """An argument is wrong; the message is a sentence."""
 
 
-def command(subparsers: Any, name: str, does: str) -> argparse.ArgumentParser:
-    """A command's parser, with the folders that every command may be pointed at."""
+def add_command(subparsers: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """Return the parser of a new command, with the options `--checks` and `--labs`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=CODES, formatter_class=Help
+        name,
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
+        epilog=EXIT_CODES,
+        formatter_class=HelpFormatter,
     )
-    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of check modules, if not ours")
+    parser.add_argument("--checks", type=Path, default=declared.FOLDER, help="folder of labs' packages, if not ours")
     parser.add_argument("--labs", type=Path, default=lab_cells.FOLDER, help="folder of the labs' own notebooks")
     return parser
 
 
-class Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the table of exit codes."""
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the line breaks of an epilog, such as the table of exit codes."""
 
 
 def find_lab(slug: str, folder: Path) -> LabChecks:
-    """The checks of a lab, or a sentence about what cannot be found."""
+    """Return the checks of a lab; raise `CommandError` if the folder, the lab or its checks cannot be loaded."""
     if not folder.is_dir():
         raise CommandError(f"{folder} is no folder of labs' packages")
     try:
@@ -52,7 +56,7 @@ def find_lab(slug: str, folder: Path) -> LabChecks:
 
 
 def add_key(parser: argparse.ArgumentParser) -> None:
-    """The two ways to give the class key."""
+    """Add the options `--key-file` and `--key`, of which at most one may be given."""
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--key-file", type=Path, help="file with the class key, from which inputs are drawn")
     keys.add_argument(
@@ -63,7 +67,7 @@ def add_key(parser: argparse.ArgumentParser) -> None:
 
 
 def class_key(args: argparse.Namespace) -> bytes:
-    """The class key that was given, or the public one."""
+    """Return the class key from the options, or the public key if there is none."""
     if args.key is not None:
         if not args.key.strip():
             raise CommandError("--key is empty: give a key, or leave it out for the inputs that notebooks show")

@@ -1,4 +1,4 @@
-"""The command `check`: a student's own notebook, with the inputs that notebooks show, before it is handed in."""
+"""The command `check`: grade a student's own notebook before handing it in, with the inputs that notebooks show."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import seeds
 from fullstack_llm.grading.intake.archive import SUFFIXES
-from fullstack_llm.grading.judge import batch
-from fullstack_llm.grading.judge.grade import Result, graded, open_submission
+from fullstack_llm.grading.judge.batch import Batch, open_grader
+from fullstack_llm.grading.judge.grade import Result, open_submission, raise_fault
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import SELF_CHECK, strongest
 
-from .arguments import CommandError, command, find_lab
+from .arguments import CommandError, add_command, find_lab
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    parser = command(subparsers, "check", "check your own notebook before handing it in")
+    """Add the command and its arguments."""
+    parser = add_command(subparsers, "check", "check your own notebook before handing it in")
     parser.add_argument("notebook", type=Path, help="your .ipynb or .py file")
     parser.add_argument("--lab", help="the lab's slug, if the file does not name it")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check one notebook with the public draw, and print the verdicts."""
+    """Grade one notebook with the public seeds, and print the verdicts."""
     if not args.notebook.is_file():
         raise CommandError(f"there is no file {args.notebook}")
     if args.notebook.suffix.lower() not in SUFFIXES:
         raise CommandError(f"{args.notebook} is no .ipynb or .py file")
-    lab = find_lab(args.lab or _named(args.notebook), args.checks)
-    one = batch.Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
-    with batch.grader(one) as grader:
-        result = graded(grader.grade(args.notebook))
+    lab = find_lab(args.lab or _lab_named_in(args.notebook), args.checks)
+    batch = Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
+    with open_grader(batch) as grader:
+        result = raise_fault(grader.grade(args.notebook))
     if result.error:
         print(f"{args.notebook} could not be graded: {result.error}.")
         return 1
-    _show(lab, result)
+    _print(lab, result)
     return 0
 
 
-def _named(path: Path) -> str:
+def _lab_named_in(path: Path) -> str:
     workers = Pool(SELF_CHECK, ahead=0)
     try:
         worker, book = open_submission(path, workers)
@@ -56,7 +56,7 @@ def _named(path: Path) -> str:
     return str(book["lab"])
 
 
-def _show(lab: LabChecks, result: Result) -> None:
+def _print(lab: LabChecks, result: Result) -> None:
     for verdict in result.verdicts:
         print(verdict)
     for sentence in result.review:

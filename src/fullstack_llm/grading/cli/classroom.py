@@ -1,4 +1,4 @@
-"""The command `classroom`: a workflow that grades a lab in a student's repository on GitHub."""
+"""The command `classroom`: write a workflow that grades a lab in a student's repository on GitHub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from fullstack_llm.grading.gradebooks import classroom
 from fullstack_llm.grading.judge import lab_cells
 
-from .arguments import CommandError, command, find_lab
+from .arguments import CommandError, add_command, find_lab
 
 EPILOG = """put the file as .github/workflows/classroom.yml into the repository from which the students' are made,
 with the lab's notebook. On every push the points appear in the run's summary. They are for students to see: the inputs
@@ -28,8 +28,8 @@ exit codes:
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    parser = command(subparsers, "classroom", "write a GitHub workflow that grades a lab where students push it")
+    """Add the command and its arguments."""
+    parser = add_command(subparsers, "classroom", "write a GitHub workflow that grades a lab where students push it")
     parser.epilog = EPILOG
     parser.add_argument("lab", help="the lab's slug, such as 03_tokenization")
     parser.add_argument("--notebook", help="the notebook's path in their repository (default: the lab's own name)")
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     lab = find_lab(args.lab, args.checks)
     notebook = args.notebook or f"{lab.slug}.ipynb"
     for name, text in (("--notebook", notebook), ("--tag", args.tag)):
-        # It stands between quotes, in YAML and in a shell.
+        # The workflow has the text between quotes, in YAML and in a shell command.
         if not re.fullmatch(r"[\w./ -]+", text) or text.startswith("-"):
             raise CommandError(f"{name} {text!r} has characters other than letters, digits, spaces and . _ / -")
     repository = args.repository or _repository()

@@ -1,4 +1,4 @@
-"""The command `classroom-run`: grade the notebook in a student's repository, and tell the workflow's reporter."""
+"""The command `classroom-run`: grade the notebook in a student's repository, for the reporter of the workflow."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 
 from fullstack_llm.checks.draws import seeds
 from fullstack_llm.grading.gradebooks import classroom
-from fullstack_llm.grading.judge import batch
-from fullstack_llm.grading.judge.grade import graded
+from fullstack_llm.grading.judge.batch import Batch, open_grader
+from fullstack_llm.grading.judge.grade import raise_fault
 from fullstack_llm.grading.probing.levels import strongest
 
-from .arguments import CommandError, command, find_lab
+from .arguments import CommandError, add_command, find_lab
 
 OUTPUT = "GITHUB_OUTPUT"
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    parser = command(subparsers, "classroom-run", "grade a notebook in a GitHub workflow (that of classroom calls it)")
+    """Add the command and its arguments."""
+    parser = add_command(
+        subparsers, "classroom-run", "grade a notebook in a GitHub workflow (that of classroom calls it)"
+    )
     parser.add_argument("notebook", type=Path, help="the .ipynb or .py file")
     parser.add_argument("--lab", required=True, help="the lab's slug, such as 03_tokenization")
     parser.epilog = (
@@ -32,14 +34,14 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Grade with the public draw, print the verdicts, and give the step its output."""
+    """Grade with the public seeds, print the verdicts, and set the output of the workflow's step."""
     if not args.notebook.is_file():
         raise CommandError(f"there is no file {args.notebook} in the repository: was it renamed, or not pushed?")
     lab = find_lab(args.lab, args.checks)
-    one = batch.Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
-    with batch.grader(one) as grader:
-        result = graded(grader.grade(args.notebook))
-    # A line that begins with two colons is a command to the runner, and some lines are a student's.
+    batch = Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))
+    with open_grader(batch) as grader:
+        result = raise_fault(grader.grade(args.notebook))
+    # GitHub's runner executes a printed line that begins with two colons, and a verdict may show a student's text.
     token = secrets.token_hex(16)
     print(f"::stop-commands::{token}")
     for verdict in result.verdicts:

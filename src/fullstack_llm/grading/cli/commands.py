@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each a module with `add(subparsers)` and `run(args)`, and the exit codes."""
+"""Run a command of the command line: a module with `add(subparsers)` and `run(args)`; turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.grading.reports.runs import RunError
 
 from . import check, classroom, classroom_run, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
-from .arguments import CODES, CommandError
+from .arguments import EXIT_CODES, CommandError
 
-# `add` gives the command's parser back; `run` gives the exit code.
+# `add` returns the command's parser, and `run` returns the exit code.
 COMMANDS: tuple[ModuleType, ...] = (
     grade,
     check,
@@ -27,21 +27,21 @@ COMMANDS: tuple[ModuleType, ...] = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """The argument parser, with help for every command."""
+    """Return the argument parser with all commands."""
     top = argparse.ArgumentParser(
         prog="python -m fullstack_llm.grading",
         description="Grade labs by the values that their functions return.",
-        epilog=CODES,
+        epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for one in COMMANDS:
-        one.add(commands).set_defaults(run=one.run)
+    for command in COMMANDS:
+        command.add(commands).set_defaults(run=command.run)
     return top
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; the exit code."""
+    """Run a command, and return the exit code."""
     args = parser().parse_args(arguments)
     try:
         return int(args.run(args))

@@ -1,4 +1,4 @@
-"""The command `grade`: a folder or a zip of submissions, with progress, reports and a summary."""
+"""The command `grade`: grade a folder or a zip of submissions, show the progress, and write the reports."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import seeds
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.judge import batch, cluster, settings
+from fullstack_llm.grading.judge.batch import Batch
 from fullstack_llm.grading.probing.levels import describe, level, strongest
-from fullstack_llm.grading.reports import people as behind
 from fullstack_llm.grading.reports import report, runs
 from fullstack_llm.grading.reports.changes import changes
+from fullstack_llm.grading.reports.people import leave_out_contested, record_people
+from fullstack_llm.grading.reports.report import ClassRun
 
 from . import people
-from .arguments import CODES, CommandError, add_key, class_key, command, find_lab
+from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_key, find_lab
 
 ZIP = ".zip"
 RULES = """\
@@ -25,13 +27,13 @@ of several files of a student, those that cannot be read or name another lab dro
 lab counts, a notebook before a script, and the last in order of names: "lab (2).ipynb" after "lab.ipynb".
 a second run into the same folder of reports goes on: it grades what is new, changed, or was stopped.
 """
-SHOWN = 20
+MAX_LINES = 20
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    parser = command(subparsers, "grade", "grade every student's notebook or script in a folder or a zip")
-    parser.epilog = f"{RULES}\n{CODES}"
+    """Add the command and its arguments."""
+    parser = add_command(subparsers, "grade", "grade every student's notebook or script in a folder or a zip")
+    parser.epilog = f"{RULES}\n{EXIT_CODES}"
     parser.add_argument("folder", type=Path, help="folder or zip of submissions (.ipynb and .py)")
     parser.add_argument("--lab", required=True, help="the lab's slug, such as 03_tokenization")
     parser.add_argument("--out", type=Path, default=Path("grades"), help="folder for the reports (default: grades/)")
@@ -53,105 +55,117 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise CommandError(f"--out {args.out} is a file, and the reports need a folder")
     lab = find_lab(args.lab, args.checks)
-    drawn = seeds(lab, class_key(args))
-    by_name, roster = people.named(args, lab.slug), people.listed(args)
-    with submissions.opened(args.folder, args.out, by_name.owner) as found:
-        behind.settle(found, by_name)
-        if not found.submissions:
-            _left_out(found)
+    check_seeds = seeds(lab, class_key(args))
+    names, class_list = people.names_of_files(args, lab.slug), people.class_list(args)
+    with submissions.opened(args.folder, args.out, names.owner) as intake:
+        leave_out_contested(intake, names)
+        if not intake.submissions:
+            _print_left_out(intake)
             raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")
         if not (args.labs / f"{lab.slug}.ipynb").is_file():
             print(f"Note: no {lab.slug}.ipynb in {args.labs}: deleted set-up cells cannot be restored (--labs FOLDER).")
         sandbox = level(args.level) if args.level else strongest()
         isolation = describe(sandbox)
         print(f"Isolation is level {isolation}.")
-        now = settings.made_with(lab, args.checks, args.labs, sandbox.level, drawn)
-        with runs.alone(args.out):
-            runs.begin(args.out, now, args.again)
-            absent = behind.record(args.out, by_name, found, roster)
-            one = batch.Batch(lab.slug, drawn, args.checks, args.labs, sandbox, (args.folder, args.out))
-            shown = report.ClassRun(isolation, len(found.submissions), found.left_out, absent)
-            reports = _grade(args, lab, one, found, shown)
-        _some(absent)
-        return _say(args.out, found, reports)
+        now = settings.run_settings(lab, args.checks, args.labs, sandbox.level, check_seeds)
+        with runs.locked(args.out):
+            runs.prepare(args.out, now, args.again)
+            differences = record_people(args.out, names, intake, class_list)
+            class_batch = Batch(lab.slug, check_seeds, args.checks, args.labs, sandbox, (args.folder, args.out))
+            class_run = ClassRun(isolation, len(intake.submissions), intake.left_out, differences)
+            reports = _grade(args, lab, class_batch, intake, class_run)
+        _print_some(differences)
+        return _print_results(args.out, intake, reports)
 
 
 def _grade(
-    args: argparse.Namespace, lab: LabChecks, one: batch.Batch, found: submissions.Intake, shown: report.ClassRun
+    args: argparse.Namespace,
+    lab: LabChecks,
+    class_batch: Batch,
+    intake: submissions.Intake,
+    class_run: ClassRun,
 ) -> dict[str, dict[str, Any]]:
+    """Grade the submissions without a finished report, and return all reports of the class by identifier."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    files = {item.id: runs.files(item) for item in found.submissions}
+    files = {submission.id: runs.file_digests(submission) for submission in intake.submissions}
     reports = _reports(args.out, files, set())
-    waiting = [item for item in found.submissions if not runs.finished(reports.get(item.id), files[item.id])]
-    if kept := len(found.submissions) - len(waiting):
-        print(f"{kept} of {len(found.submissions)} students are graded already; --again would grade them again.")
-    missing = {item.id for item in waiting}
-    shown.changes = runs.load(args.out / "class.json").get("changes")
-    # A run that is killed leaves a page that says so.
-    report.write_class(args.out, lab, shown, [data for name, data in reports.items() if name not in missing])
-    # What is written is read again in the end: a large class is not kept in memory until then.
+    waiting = [
+        submission
+        for submission in intake.submissions
+        if not runs.is_finished(reports.get(submission.id), files[submission.id])
+    ]
+    if kept := len(intake.submissions) - len(waiting):
+        print(f"{kept} of {len(intake.submissions)} students are graded already; --again would grade them again.")
+    missing = {submission.id for submission in waiting}
+    class_run.changes = runs.load(args.out / "class.json").get("changes")
+    # Written now, so that a run that is killed leaves a page that says so.
+    report.write_class(args.out, lab, class_run, [data for id_, data in reports.items() if id_ not in missing])
+    # The reports of a large class need not stay in memory: they are read again from the folder in the end.
     del reports
-    where = args.ray_address
-    ready = cluster.results(one, waiting, where, args.jobs) if where else batch.results(one, waiting, args.jobs)
+    if args.ray_address:
+        results = cluster.results(class_batch, waiting, args.ray_address, args.jobs)
+    else:
+        results = batch.results(class_batch, waiting, args.jobs)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, transient=True) as progress:
-            task = progress.add_task("grading", total=len(found.submissions), completed=kept)
-            for graded in ready:
-                name = graded.submission.id
-                report.write_student(args.out, lab, graded, files[name])
-                missing.discard(name)
+            task = progress.add_task("grading", total=len(intake.submissions), completed=kept)
+            for graded in results:
+                id_ = graded.submission.id
+                report.write_student(args.out, lab, graded, files[id_])
+                missing.discard(id_)
                 progress.advance(task)
-        shown.complete = True
+        class_run.complete = True
     finally:
         reports = _reports(args.out, files, missing)
-        if shown.complete and (args.out / runs.PREVIOUS).is_dir():
-            shown.changes = changes(runs.reports(args.out / runs.PREVIOUS), reports)
-            _changed(shown.changes)
-        report.write_class(args.out, lab, shown, list(reports.values()))
-    # What was set aside stays until there is something in its place.
-    if not any(map(runs.open_still, reports.values())):
-        runs.end(args.out)
+        if class_run.complete and (args.out / runs.PREVIOUS).is_dir():
+            class_run.changes = changes(runs.reports(args.out / runs.PREVIOUS), reports)
+            _print_changes(class_run.changes)
+        report.write_class(args.out, lab, class_run, list(reports.values()))
+    # The previous reports stay until every submission has a valid score.
+    if not any(map(runs.has_grader_fault, reports.values())):
+        runs.discard_previous(args.out)
     return reports
 
 
 def _reports(out: Path, files: dict[str, list[list[str]]], missing: set[str]) -> dict[str, dict[str, Any]]:
-    """The reports in the folder, without those of files that have changed since and are not graded again yet."""
-    reports = {name: data for name, data in runs.reports(out / runs.STUDENTS).items() if name not in missing}
-    for name, data in reports.items():
-        data["gone"] = name not in files
+    """Return the reports in the folder, without those of `missing` students, whose files are not graded yet."""
+    reports = {id_: data for id_, data in runs.reports(out / runs.STUDENTS).items() if id_ not in missing}
+    for id_, data in reports.items():
+        data["gone"] = id_ not in files
     return reports
 
 
-def _changed(rows: list[dict[str, Any]]) -> None:
+def _print_changes(rows: list[dict[str, Any]]) -> None:
     gained = {row["id"] for row in rows if row["after"] > row["before"]}
     lost = {row["id"] for row in rows if row["after"] < row["before"]}
     print(f"Since the grading before, {len(gained)} gained points in an exercise, and {len(lost)} lost some.")
-    _some([f"changed: {one['student']}, {one['exercise']}: {one['before']} to {one['after']}" for one in rows])
+    _print_some([f"changed: {row['student']}, {row['exercise']}: {row['before']} to {row['after']}" for row in rows])
 
 
-def _left_out(found: submissions.Intake) -> None:
-    _some([f"left out: {line}" for line in found.left_out])
+def _print_left_out(intake: submissions.Intake) -> None:
+    _print_some([f"left out: {line}" for line in intake.left_out])
 
 
-def _some(lines: list[str]) -> None:
-    for line in lines[:SHOWN]:
+def _print_some(lines: list[str]) -> None:
+    for line in lines[:MAX_LINES]:
         print(line)
-    if len(lines) > SHOWN:
-        print(f"{lines[0].partition(':')[0]}: and {len(lines) - SHOWN} more")
+    if len(lines) > MAX_LINES:
+        print(f"{lines[0].partition(':')[0]}: and {len(lines) - MAX_LINES} more")
 
 
-def _say(out: Path, found: submissions.Intake, reports: dict[str, dict[str, Any]]) -> int:
-    mine = [reports[one.id] for one in found.submissions]
-    failed = [data for data in mine if data["error"]]
+def _print_results(out: Path, intake: submissions.Intake, reports: dict[str, dict[str, Any]]) -> int:
+    """Print what could not be graded and how many were, and return the exit code."""
+    current = [reports[submission.id] for submission in intake.submissions]
+    failed = [data for data in current if data["error"]]
     for data in failed:
         print(f"{data['submission']}: {data['error']}")
-    for data in mine:
+    for data in current:
         for name, why in data["others"]:
             print(f"not graded: {name}: {why}, and {data['submission']} is graded")
-    _left_out(found)
-    print(f"{len(mine) - len(failed)} of {len(mine)} submissions graded; see {out / 'index.html'}")
+    _print_left_out(intake)
+    print(f"{len(current) - len(failed)} of {len(current)} submissions graded; see {out / 'index.html'}")
     if any(data["fault"] for data in failed):
         print("The grader failed over some, which is nobody's zero: the same command tries these again.")
         return 2

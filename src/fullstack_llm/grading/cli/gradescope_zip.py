@@ -1,4 +1,4 @@
-"""The command `gradescope-zip`: an autograder for one lab, to upload to Gradescope."""
+"""The command `gradescope-zip`: write an autograder for one lab, to upload to Gradescope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fullstack_llm.checks import declared
 from fullstack_llm.grading.gradebooks import gradescope_zip
 from fullstack_llm.grading.gradebooks.gradescope_zip import ZipError
 
-from .arguments import CommandError, add_key, class_key, command, find_lab
+from .arguments import CommandError, add_command, add_key, class_key, find_lab
 
 EPILOG = """on Gradescope: create a Programming Assignment with as many points as the lab has, upload the zip under
 Configure Autograder (base image Ubuntu 22.04 or later), and under Settings give a container 4 GB of memory and a
@@ -27,8 +27,8 @@ exit codes:
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    parser = command(subparsers, "gradescope-zip", "write the zip of a Gradescope autograder for a lab")
+    """Add the command and its arguments."""
+    parser = add_command(subparsers, "gradescope-zip", "write the zip of a Gradescope autograder for a lab")
     parser.epilog = EPILOG
     parser.add_argument("lab", help="the lab's slug, such as 03_tokenization")
     parser.add_argument("--out", type=Path, required=True, help="zip to write")
@@ -40,12 +40,14 @@ def run(args: argparse.Namespace) -> int:
     """Collect the files and write the zip."""
     lab = find_lab(args.lab, args.checks)
     key = class_key(args) if args.key or args.key_file else None
-    own = None if args.checks.resolve() == declared.FOLDER else args.checks
+    own_checks = None if args.checks.resolve() == declared.FOLDER else args.checks
     try:
-        files = gradescope_zip.members(lab.slug, args.labs / f"{lab.slug}.ipynb", own, key)
+        files = gradescope_zip.members(lab.slug, args.labs / f"{lab.slug}.ipynb", own_checks, key)
     except ZipError as error:
         raise CommandError(str(error)) from None
     gradescope_zip.build(args.out, files)
-    drawn = "the class key, so keep it from students" if key else "no class key: inputs are those that notebooks show"
-    print(f"{args.out} grades {lab.slug} ({lab.points()} points) on Gradescope; it holds {drawn}.")
+    contents = (
+        "the class key, so keep it from students" if key else "no class key: inputs are those that notebooks show"
+    )
+    print(f"{args.out} grades {lab.slug} ({lab.points()} points) on Gradescope; it holds {contents}.")
     return 0

@@ -1,4 +1,4 @@
-"""The command `nbgrader`: a run's scores in an nbgrader course's gradebook, and its pages in the tree of feedback."""
+"""The command `nbgrader`: enter scores in an nbgrader course's gradebook, and copy the pages as feedback."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from fullstack_llm.checks.show import plain
+from fullstack_llm.grading.gradebooks import nbgrader as gradebook
 from fullstack_llm.grading.gradebooks import scores
 from fullstack_llm.grading.gradebooks.scores import Score, Scores
 from fullstack_llm.grading.intake.spreadsheet import SheetError
 from fullstack_llm.grading.reports.runs import STUDENTS, write
 
-from .arguments import CommandError, Help
+from .arguments import CommandError, HelpFormatter
 
-WRITER = Path(__file__).with_name("nbgrader_gradebook.py")
-# From nbgrader's exchange; `nbgrader release_feedback` looks for them beside the page.
-WITH_FEEDBACK = ("timestamp.txt", "submission_secret.txt")
-MAX_BESIDE = 1_000
+# Run by the Python that has nbgrader.
+WRITER = Path(gradebook.__file__)
+# Files that nbgrader's exchange adds to a submission; `nbgrader release_feedback` looks for them beside the page.
+EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
+MAX_EXCHANGE_BYTES = 1_000
 EPILOG = """how it is used, with COURSE the folder of an nbgrader course:
   1. put `c.ClearSolutions.enabled = False` into COURSE/nbgrader_config.py (our labs hold no solutions, and nbgrader
      would replace whole answers by its own stub), copy labs/03_tokenization.ipynb to COURSE/source/03_tokenization/,
@@ -41,10 +43,14 @@ exit codes:
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    does = "enter the scores of a run into an nbgrader course's gradebook, with feedback"
+    """Add the command and its arguments."""
+    purpose = "enter the scores of a run into an nbgrader course's gradebook, with feedback"
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "nbgrader", help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=EPILOG, formatter_class=Help
+        "nbgrader",
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
+        epilog=EPILOG,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("grades", type=Path, help="folder of reports, the --out of grade")
     parser.add_argument("course", type=Path, help="folder of the nbgrader course, where gradebook.db is or will be")
@@ -55,85 +61,85 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enter the scores, then put the feedback in its place."""
+    """Enter the scores, and copy each student's page to the course's folder of feedback."""
     if not args.course.is_dir():
         raise CommandError(f"there is no folder {args.course}: give the nbgrader course's folder")
     python = _python(args)
     try:
-        found = scores.read(args.grades)
+        read = scores.read(args.grades)
     except SheetError as error:
         raise CommandError(str(error)) from None
-    assignment = args.assignment or found.lab
-    for name in (assignment, *(one.person.id for one in found.scores)):
-        # It becomes the name of a folder.
+    assignment = args.assignment or read.lab
+    for name in (assignment, *(score.person.id for score in read.scores)):
+        # Each becomes the name of a folder.
         if PurePath(name).parts != (name,) or name == "..":
             raise CommandError(f"{name!r} cannot be the name of a student or an assignment in nbgrader")
-    graded = [one for one in found.scores if not one.error]
-    said = _enter(python, request(args.course, args.course_id, assignment, found, graded))
-    for name in said["untimed"]:
+    graded = [score for score in read.scores if not score.error]
+    reply = _enter(python, request(args.course, args.course_id, assignment, read, graded))
+    for name in reply["untimed"]:
         print(f"no time: {plain(name)}: what stands in timestamp.txt is none, so nothing is late")
-    for name, why in said["failed"].items():
+    for name, why in reply["failed"].items():
         print(f"no score: {plain(name)}: nbgrader could not take it ({plain(why)})")
-    for one in found.scores:
-        page = args.grades / STUDENTS / f"{one.report['id']}.html"
-        folder = args.course / "feedback" / one.person.id / assignment
-        write(folder / f"{found.lab}.html", page.read_text("utf-8"))
-        for name in WITH_FEEDBACK:
-            if text := _beside(args.course / "submitted" / one.person.id / assignment / name):
+    for score in read.scores:
+        page = args.grades / STUDENTS / f"{score.report['id']}.html"
+        folder = args.course / "feedback" / score.person.id / assignment
+        write(folder / f"{read.lab}.html", page.read_text("utf-8"))
+        for name in EXCHANGE_FILES:
+            if text := _read_exchange_file(args.course / "submitted" / score.person.id / assignment / name):
                 write(folder / name, text)
-    for one in found.scores:
-        if one.error:
-            print(f"no score: {one.person}: the file could not be graded ({one.error})")
-    entered = len(graded) - len(said["failed"])
-    print(f"{entered} of {len(found.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
-    return 0 if entered == len(found.scores) else 1
+    for score in read.scores:
+        if score.error:
+            print(f"no score: {score.person}: the file could not be graded ({score.error})")
+    entered = len(graded) - len(reply["failed"])
+    print(f"{entered} of {len(read.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
+    return 0 if entered == len(read.scores) else 1
 
 
-def _beside(path: Path) -> str:
-    """What nbgrader's exchange wrote beside a submission, in a folder where its student may have written, too."""
+def _read_exchange_file(path: Path) -> str:
+    """Return the start of a file that nbgrader's exchange wrote, or "" for a link: students may write there too."""
     if path.is_symlink() or not path.is_file():
         return ""
     with path.open("rb") as file:
-        return file.read(MAX_BESIDE).decode("utf-8", "replace")
+        return file.read(MAX_EXCHANGE_BYTES).decode("utf-8", "replace")
 
 
-def request(course: Path, course_id: str, assignment: str, found: Scores, graded: list[Score]) -> dict[str, Any]:
-    """What the writer is told: the assignment with its answer cells, and every student's scores by cell."""
-    cells = {f"answer-{one['exercise']}": one["points"] for score in graded for one in score.report["exercises"]}
+def request(course: Path, course_id: str, assignment: str, read: Scores, graded: list[Score]) -> dict[str, Any]:
+    """Return the JSON for `gradebooks.nbgrader`: the assignment with its answer cells, and each student's scores."""
+    exercises = [exercise for score in graded for exercise in score.report["exercises"]]
     return {
         "gradebook": str((course / "gradebook.db").resolve()),
         "course": course_id,
         "assignment": assignment,
-        "notebook": found.lab,
-        "cells": cells,
-        "students": [_student(course, assignment, one) for one in graded],
+        "notebook": read.lab,
+        "cells": {f"answer-{exercise['exercise']}": exercise["points"] for exercise in exercises},
+        "students": [_student(course, assignment, score) for score in graded],
     }
 
 
 def _student(course: Path, assignment: str, score: Score) -> dict[str, Any]:
-    exercises = {f"answer-{one['exercise']}": one for one in score.report["exercises"]}
+    exercises = {f"answer-{exercise['exercise']}": exercise for exercise in score.report["exercises"]}
     hints = {
         cell: [
             " ".join(filter(None, (check["hint"], check.get("advice"))))
-            for check in one["checks"]
+            for check in exercise["checks"]
             if check["kind"] != "right" and check["hint"]
         ]
-        for cell, one in exercises.items()
+        for cell, exercise in exercises.items()
     }
-    handed = _beside(course / "submitted" / score.person.id / assignment / "timestamp.txt")
+    timestamp = _read_exchange_file(course / "submitted" / score.person.id / assignment / "timestamp.txt")
     return {
         "id": score.person.id,
         "email": score.person.email,
-        # As nbgrader's own autograde takes it; what counts as late is for nbgrader to say.
-        "timestamp": handed.strip()[:100],
-        "scores": {cell: one["earned"] for cell, one in exercises.items()},
-        "comments": {cell: found[0] for cell, found in hints.items() if found},
+        # In the form that nbgrader's autograde reads; nbgrader decides what is late.
+        "timestamp": timestamp.strip()[:100],
+        "scores": {cell: exercise["earned"] for cell, exercise in exercises.items()},
+        "comments": {cell: texts[0] for cell, texts in hints.items() if texts},
     }
 
 
 def _python(args: argparse.Namespace) -> str:
     if args.python:
-        # Not resolved: through its link a virtual environment's Python would be another one.
+        # Not resolved: the link's target is a Python outside the virtual environment.
         return str(args.python.absolute())
     if importlib.util.find_spec("nbgrader") is None:
         raise CommandError("this Python has no nbgrader: name one that has, as in --python .venv-nbgrader/bin/python")
@@ -141,8 +147,8 @@ def _python(args: argparse.Namespace) -> str:
 
 
 def _enter(python: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Enter the scores; what the writer says."""
-    # A new gradebook is made with alembic, which nbgrader looks for by its name.
+    """Enter the scores with a Python that has nbgrader, and return its reply."""
+    # nbgrader creates a new gradebook with the program alembic, which it finds by PATH.
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
     try:
         done = subprocess.run(
@@ -159,5 +165,5 @@ def _enter(python: str, data: dict[str, Any]) -> dict[str, Any]:
         why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         missing = ": install nbgrader there" if "No module named 'nbgrader'" in why else ""
         raise CommandError(f"nbgrader's gradebook could not be written ({why}){missing}")
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    reply: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return reply

@@ -1,4 +1,4 @@
-"""The options `--names` and `--roster` of `grade`: whose a file is, by a system's names, and who is in the class."""
+"""The options `--names` and `--roster` of `grade`: the system that named the files, and the class list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .arguments import CommandError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The two options."""
+    """Add the options `--names` and `--roster`."""
     parser.add_argument(
         "--names", choices=names.SYSTEMS, help="the files are named by this system's download of submissions"
     )
@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def named(args: argparse.Namespace, lab: str) -> Names:
-    """How the files are named, where `--names` says it, or by the first folder."""
+def names_of_files(args: argparse.Namespace, lab: str) -> Names:
+    """Return how files are assigned to students: by the system in `--names`, or else by the first folder."""
     if not args.names:
         return Names(submissions.owner)
     try:
@@ -35,8 +35,8 @@ def named(args: argparse.Namespace, lab: str) -> Names:
         raise CommandError(str(error)) from None
 
 
-def listed(args: argparse.Namespace) -> list[Person] | None:
-    """The people of the class list, if there is one."""
+def class_list(args: argparse.Namespace) -> list[Person] | None:
+    """Return the people of the class list in `--roster`; None if the option is not given."""
     try:
         return roster.read(args.roster) if args.roster else None
     except SheetError as error:

@@ -1,4 +1,4 @@
-"""The command `scores`: what a run earned, as a table of its own or in one that Canvas or Moodle has exported."""
+"""The command `scores`: write the scores of a run as a table, or enter them in a table from Canvas or Moodle."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.grading.gradebooks import canvas, moodle, scores
-from fullstack_llm.grading.gradebooks.scores import Filled, Scores
+from fullstack_llm.grading.gradebooks.scores import FillResult, Scores
 from fullstack_llm.grading.intake import spreadsheet
 from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
-from fullstack_llm.grading.reports.report import cell
+from fullstack_llm.grading.reports.report import safe_cell
 
-from .arguments import CommandError, Help
+from .arguments import CommandError, HelpFormatter
 
 EPILOG = """how it is used:
   grade SUBMISSIONS --names canvas --lab 03_tokenization --out grades
@@ -31,10 +31,14 @@ exit codes:
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
-    """The arguments."""
-    does = "enter the scores of a run into a gradebook of Canvas or Moodle, or write them as a table"
+    """Add the command and its arguments."""
+    purpose = "enter the scores of a run into a gradebook of Canvas or Moodle, or write them as a table"
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "scores", help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=EPILOG, formatter_class=Help
+        "scores",
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
+        epilog=EPILOG,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("grades", type=Path, help="folder of reports, the --out of grade")
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
@@ -49,41 +53,43 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the table, and say what could not be entered."""
+    """Write the table, and print each score that could not be entered."""
     exported = args.canvas or args.moodle
     if bool(args.canvas) != bool(args.assignment):
         raise CommandError('--canvas and --assignment go together, as in --canvas exported.csv --assignment "Lab 03"')
     if exported and args.out.resolve() == exported.resolve():
         raise CommandError(f"--out {args.out} is the exported file itself: give another name, so that it stays")
     try:
-        found = scores.read(args.grades)
-        sheet, filled = _filled(args, found)
+        read = scores.read(args.grades)
+        sheet, filled = _filled(args, read)
     except SheetError as error:
         raise CommandError(str(error)) from None
     spreadsheet.write(args.out, sheet)
     for note in filled.notes:
         print(f"not entered: {note}")
-    for one in found.missing:
-        print(f"no submission: {one}")
-    print(f"{filled.rows} of {len(found.scores)} scores of {found.lab} are in {args.out}")
+    for person in read.missing:
+        print(f"no submission: {person}")
+    print(f"{filled.rows} of {len(read.scores)} scores of {read.lab} are in {args.out}")
     return 1 if filled.notes else 0
 
 
-def _filled(args: argparse.Namespace, found: Scores) -> tuple[Sheet, Filled]:
+def _filled(args: argparse.Namespace, read: Scores) -> tuple[Sheet, FillResult]:
     if args.canvas:
-        return canvas.enter(args.canvas, found.scores, args.assignment, args.scale)
+        return canvas.enter(args.canvas, read.scores, args.assignment, args.scale)
     if args.moodle:
-        return moodle.enter(args.moodle, found.scores, args.scale)
-    return _table(found)
+        return moodle.enter(args.moodle, read.scores, args.scale)
+    return _table(read)
 
 
-def _table(found: Scores) -> tuple[Sheet, Filled]:
+def _table(read: Scores) -> tuple[Sheet, FillResult]:
     rows = [["id", "name", "email", "points", "of", "remark"]]
-    for one in found.scores:
-        # An empty cell is no score; a zero is one.
-        earned = "" if one.error else str(one.earned)
-        rows.append([one.person.id, one.person.name, one.person.email, earned, str(one.points), one.error])
-    of = str(found.scores[0].points)
-    rows += [[one.id, one.name, one.email, "", of, "no submission"] for one in found.missing]
-    failed = [f"{one.person}: the file could not be graded ({one.error})" for one in found.scores if one.error]
-    return Sheet([[cell(text) for text in row] for row in rows]), Filled(len(found.scores) - len(failed), failed)
+    for score in read.scores:
+        person = score.person
+        # A file that could not be graded has an empty cell: a zero would be a score.
+        earned = "" if score.error else str(score.earned)
+        rows.append([person.id, person.name, person.email, earned, str(score.points), score.error])
+    points = str(read.scores[0].points)
+    rows += [[person.id, person.name, person.email, "", points, "no submission"] for person in read.missing]
+    failed = [f"{score.person}: the file could not be graded ({score.error})" for score in read.scores if score.error]
+    sheet = Sheet([[safe_cell(text) for text in row] for row in rows])
+    return sheet, FillResult(len(read.scores) - len(failed), failed)

@@ -1,1 +1,1 @@
-"""Scores in the form that a gradebook reads: Canvas, Moodle, nbgrader, Gradescope, GitHub Classroom."""
+"""Convert scores to the formats of gradebooks: Canvas, Moodle, nbgrader, Gradescope, GitHub Classroom."""

@@ -1,4 +1,4 @@
-"""Gradescope: a result as its `results.json`, by the autograder specification, looked up in November 2026.
+"""Write a result as Gradescope's `results.json`, by the autograder specification, looked up in November 2026.
 
 https://gradescope-autograders.readthedocs.io/en/latest/specs/
 """
@@ -13,7 +13,7 @@ from fullstack_llm.grading.judge.grade import Result
 
 
 def results(lab: LabChecks, result: Result, others: list[tuple[str, str]]) -> dict[str, Any]:
-    """What Gradescope shows; for a file that cannot be read, a zero in every exercise and the reason."""
+    """Return what Gradescope shows of a result; a file that cannot be read gets zero points, with the reason."""
     if result.error:
         return refused(lab, f"Your file could not be graded: {result.error}.")
     notes = [f"note: {problem}" for problem in result.problems]
@@ -23,7 +23,7 @@ def results(lab: LabChecks, result: Result, others: list[tuple[str, str]]) -> di
         "execution_time": round(result.seconds),
         "output": "\n".join([f"{lab.slug}: {result.earned} of {lab.points()} points.", *notes]),
         "output_format": "text",
-        # What the grader prints is for the instructor.
+        # Only instructors see what the grader prints.
         "stdout_visibility": "hidden",
         "tests": [_test(verdict) for verdict in result.verdicts],
     }
@@ -42,7 +42,7 @@ def _test(verdict: Verdict) -> dict[str, Any]:
 
 
 def refused(lab: LabChecks, why: str) -> dict[str, Any]:
-    """A zero for a submission that holds nothing to grade, with the reason, so that it can be handed in again."""
+    """Return zero points in every exercise, with the reason why the submission cannot be graded."""
     return {
         "score": 0,
         "output": why,

@@ -1,8 +1,9 @@
-"""Enter scores into nbgrader's gradebook, through its own API (nbgrader 0.9): JSON comes in, a line of JSON goes out.
+"""Enter scores into nbgrader's gradebook through its API (nbgrader 0.9): read JSON, and print one line of JSON.
 
-    python nbgrader_gradebook.py < scores.json
+    python -P nbgrader.py < scores.json
 
-The Python is one that has nbgrader, and need have nothing of the course, so this file imports nothing else of it.
+Python needs nbgrader here, but not this package, so this file imports nothing else of the package. Without `-P`, the
+import of nbgrader would find this file by its name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 
 def register(book: Any, data: dict[str, Any]) -> None:
-    """The assignment, its notebook and its answer cells, as they are in the lab; what is there already stays."""
+    """Add the assignment, its notebook and its answer cells to the gradebook; what the gradebook has already stays."""
     assignment, notebook = data["assignment"], data["notebook"]
     book.update_or_create_assignment(assignment)
     book.update_or_create_notebook(notebook, assignment)
@@ -24,20 +25,20 @@ def register(book: Any, data: dict[str, Any]) -> None:
 
 
 def submit(book: Any, assignment: str, student: dict[str, Any]) -> tuple[Any, bool]:
-    """The student's submission, and whether it has the time that it came with, which may be no time."""
+    """Return the student's submission in the gradebook, and whether nbgrader could read its timestamp."""
     try:
-        timed = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
-        return book.update_or_create_submission(assignment, student["id"], **timed), True
+        timestamp = {"timestamp": student["timestamp"]} if student["timestamp"] else {}
+        return book.update_or_create_submission(assignment, student["id"], **timestamp), True
     except Exception:
-        # What reads times raises anything.
+        # The parser of timestamps may raise any exception.
         book.db.rollback()
         return book.update_or_create_submission(assignment, student["id"]), False
 
 
-def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) -> bool:
-    """One student's scores and comments, all of them or none; a student or a submission that is missing is added.
+def enter_student(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) -> bool:
+    """Enter a student's scores and comments, all of them or none; add the student and the submission if missing.
 
-    False if the time of the submission is none.
+    Return False if nbgrader could not read the submission's timestamp.
     """
     assignment, notebook = data["assignment"], data["notebook"]
     try:
@@ -45,18 +46,20 @@ def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) ->
     except api.MissingEntry:
         book.add_student(student["id"], email=student["email"] or None)
     submission, timed = submit(book, assignment, student)
-    mine = next((one for one in submission.notebooks if one.name == notebook), None)
-    if mine is None:
-        mine = api.SubmittedNotebook(notebook=book.find_notebook(notebook, assignment), assignment=submission)
-        book.db.add(mine)
-    grades = {one.name: one for one in mine.grades}
-    comments = {one.name: one for one in mine.comments}
+    submitted = next((candidate for candidate in submission.notebooks if candidate.name == notebook), None)
+    if submitted is None:
+        submitted = api.SubmittedNotebook(notebook=book.find_notebook(notebook, assignment), assignment=submission)
+        book.db.add(submitted)
+    grades = {grade.name: grade for grade in submitted.grades}
+    comments = {comment.name: comment for comment in submitted.comments}
     for cell, score in student["scores"].items():
-        # The lab may have got an exercise since this submission was first recorded.
+        # The lab may have a new exercise since this submission was first recorded.
         if cell not in grades:
-            grades[cell] = api.Grade(cell=book.find_grade_cell(cell, notebook, assignment), notebook=mine)
+            grade_cell = book.find_grade_cell(cell, notebook, assignment)
+            grades[cell] = api.Grade(cell=grade_cell, notebook=submitted)
         if cell not in comments:
-            comments[cell] = api.Comment(cell=book.find_solution_cell(cell, notebook, assignment), notebook=mine)
+            solution_cell = book.find_solution_cell(cell, notebook, assignment)
+            comments[cell] = api.Comment(cell=solution_cell, notebook=submitted)
         grades[cell].manual_score, grades[cell].needs_manual_grade = score, False
         comments[cell].manual_comment = student["comments"].get(cell)
     book.db.commit()
@@ -64,7 +67,7 @@ def enter(api: Any, book: Any, data: dict[str, Any], student: dict[str, Any]) ->
 
 
 def main() -> None:
-    """Enter what standard input says, and say whose submissions have no time, and who could not be entered, and why."""
+    """Enter the scores from standard input; print which timestamps are not valid, and whose scores failed and why."""
     api = importlib.import_module("nbgrader.api")
     data = json.load(sys.stdin)
     with api.Gradebook(f"sqlite:///{data['gradebook']}", data["course"]) as book:
@@ -72,9 +75,9 @@ def main() -> None:
         untimed, failed = [], {}
         for student in data["students"]:
             try:
-                untimed += [] if enter(api, book, data, student) else [student["id"]]
+                untimed += [] if enter_student(api, book, data, student) else [student["id"]]
             except Exception as error:
-                # The others' scores are no less theirs.
+                # One student's failure must not keep the others' scores out.
                 book.db.rollback()
                 failed[student["id"]] = f"{type(error).__name__}: {error}"[:300]
     print(json.dumps({"untimed": untimed, "failed": failed}))

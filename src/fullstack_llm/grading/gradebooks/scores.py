@@ -1,4 +1,4 @@
-"""The scores in a folder of reports, by student: what goes back into a gradebook."""
+"""Read the scores of each student from a folder of reports, and enter them in the rows of a gradebook's table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fullstack_llm.grading.reports import people, runs
 
 @dataclass(frozen=True)
 class Score:
-    """What one student earned, and the report that says for what."""
+    """A student's points, the points of the lab, and the report of the submission."""
 
     person: Person
     earned: int
@@ -23,25 +23,25 @@ class Score:
 
     @property
     def error(self) -> str:
-        """Why the file could not be graded; then there is no score to enter."""
-        stumbled = any(map(runs.stumbled, self.report["exercises"]))
-        own = "a check failed by a fault of its own: mend it, and grade again" if stumbled else ""
-        return self.report["error"] or own
+        """Return why the file could not be graded, so that there is no score to enter; "" if there is a score."""
+        failed = any(map(runs.has_failed_check, self.report["exercises"]))
+        why = "a check failed by a fault of its own: mend it, and grade again" if failed else ""
+        return self.report["error"] or why
 
 
 def feedback(report: dict[str, Any]) -> str:
-    """The report in a few lines, for a gradebook's comment; it begins with a word, so no spreadsheet computes it."""
+    """Return the report in a few lines, for a comment in a gradebook; the first word keeps it from being a formula."""
     lines = [f"Lab {report['lab']}: {report['earned']} of {report['points']} points."]
-    for one in report["exercises"]:
-        lines.append(f"{one['exercise']}: {one['earned']} of {one['points']}.")
-        failed = [check for check in one["checks"] if check["kind"] != "right"]
+    for exercise in report["exercises"]:
+        lines.append(f"{exercise['exercise']}: {exercise['earned']} of {exercise['points']}.")
+        failed = [check for check in exercise["checks"] if check["kind"] != "right"]
         lines += [f"  {text}" for check in failed[:1] for text in (check["hint"], check.get("advice")) if text]
     return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """All scores of a lab, and who of the class list has handed nothing in."""
+    """All scores of a lab, and the people of the class list who have handed nothing in."""
 
     lab: str
     scores: list[Score]
@@ -49,26 +49,27 @@ class Scores:
 
 
 def read(folder: Path) -> Scores:
-    """The scores in a folder of reports; `SheetError` if there are none, or the run is not complete."""
+    """Return the scores in a folder of reports; raise `SheetError` if there are none, or the run is not complete."""
     if not (folder / "class.json").is_file():
         raise SheetError(f"{folder} holds no reports (there is no class.json): give the folder that was grade's --out")
-    data, who = runs.load(folder / "class.json"), runs.load(folder / people.FILE)
+    data, recorded = runs.load(folder / "class.json"), runs.load(folder / people.FILE)
     if not data:
         raise SheetError(f"{folder / 'class.json'} is damaged: run grade again into {folder}")
     if not data["complete"]:
         raise SheetError(f"the run in {folder} was interrupted: run grade again, which goes on, and then this")
-    found = []
+    scores = []
     for report in data["students"]:
-        group = [Person(**one) for one in who.get("people", {}).get(report["owner"], ())] or [Person(report["owner"])]
+        group = [Person(**fields) for fields in recorded.get("people", {}).get(report["owner"], ())]
         if not report["gone"]:
-            found += [Score(one, report["earned"], report["points"], report) for one in group]
-    if not found:
+            people_of_report = group or [Person(report["owner"])]
+            scores += [Score(person, report["earned"], report["points"], report) for person in people_of_report]
+    if not scores:
         raise SheetError(f"the reports in {folder} are of nobody: there is nothing to enter")
-    return Scores(data["lab"], found, [Person(**one) for one in who.get("missing", ())])
+    return Scores(data["lab"], scores, [Person(**fields) for fields in recorded.get("missing", ())])
 
 
 def scaled(earned: int, points: int, maximum: float) -> str:
-    """Points out of another maximum, as a spreadsheet's number.
+    """Convert points of the lab to points out of `maximum`, as the text of a spreadsheet's cell.
 
     >>> scaled(84, 100, 10), scaled(100, 100, 100)
     ('8.4', '100')
@@ -76,8 +77,12 @@ def scaled(earned: int, points: int, maximum: float) -> str:
     return f"{round(earned * maximum / points, 2):g}"
 
 
-def number(text: str) -> float | None:
-    """The number in a cell, with a point or a comma, or nothing."""
+def parse_number(text: str) -> float | None:
+    """Return the number in a cell, written with a decimal point or comma; None if there is no number.
+
+    >>> parse_number(" 8,5 "), parse_number("")
+    (8.5, None)
+    """
     try:
         return float(text.strip().replace(",", "."))
     except ValueError:
@@ -85,50 +90,55 @@ def number(text: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Filled:
-    """What filling in a table did: how many rows were set, and in sentences what was not."""
+class FillResult:
+    """How many rows of a table got a score, and for each score that was not entered a sentence that says why."""
 
     rows: int
     notes: list[str]
 
 
-def fill(rows: dict[str, int], scores: Iterable[Score], enter: Callable[[int, Score], str], where: str) -> Filled:
-    """Enter each score in the student's row; `rows` has every row by what its student may be called.
+def fill_rows(
+    rows: dict[str, int], scores: Iterable[Score], enter: Callable[[int, Score], str], where: str
+) -> FillResult:
+    """Enter each score in the student's row, which is looked up in `rows` by each of the person's `keys`.
 
-    `enter` gives back a sentence if it leaves the row as it is.
+    `enter` sets a row, or leaves the row as it is and returns the reason. `where` names the table in sentences.
     """
     notes, done = [], set[int]()
     for score in scores:
-        found = {rows[key] for key in score.person.keys if key in rows}
-        row = next(iter(found)) if len(found) == 1 else -1
+        matching = {rows[key] for key in score.person.keys if key in rows}
+        row = next(iter(matching)) if len(matching) == 1 else -1
         if score.error:
             why = f"left as it is, since the file could not be graded ({score.error})"
         elif row < 0:
-            why = f"{'fits several rows' if found else 'is in no row'} of {where}"
+            why = f"{'fits several rows' if matching else 'is in no row'} of {where}"
         elif row in done:
             why = f"has two submissions; {score.earned} points are not entered, look at both"
         elif not (why := enter(row, score)):
             done.add(row)
         if why:
             notes.append(f"{score.person}: {why}")
-    return Filled(len(done), notes)
+    return FillResult(len(done), notes)
 
 
-def lacks(path: Path, sheet: Sheet, wanted: str, remedy: str) -> SheetError:
-    """The error of a table without a column."""
+def missing_column(path: Path, sheet: Sheet, wanted: str, remedy: str) -> SheetError:
+    """Return the error about a table without the wanted column; `remedy` says what to do."""
     return SheetError(f"{path} has no column {wanted} (its columns: {listing(sheet.header)}): {remedy}")
 
 
-def maximum(path: Path, cell: str, points: int, scale: bool) -> float:
-    """The points that the system gives at most; `SheetError` where they are not the lab's, and nobody said to scale."""
-    most = number(cell)
-    if not most or most <= 0:
+def gradebook_maximum(path: Path, cell: str, points: int, scale: bool) -> float:
+    """Return the maximum of points in a gradebook, from the text of its cell.
+
+    Raise `SheetError` if there is none, or if the maximum is not the lab's and `scale` is false.
+    """
+    maximum = parse_number(cell)
+    if not maximum or maximum <= 0:
         raise SheetError(
             f"{path} gives no maximum of points for it ({cell or 'the cell is empty'}): set it and export again"
         )
-    if most != points and not scale:
+    if maximum != points and not scale:
         raise SheetError(
-            f"{path} counts at most {most:g} points, and the lab has {points}: set {points} there and export again, "
+            f"{path} counts at most {maximum:g} points, and the lab has {points}: set {points} there and export again, "
             "or let this command convert with --scale"
         )
-    return most
+    return maximum

@@ -1,1 +1,1 @@
-"""From a folder or an archive to submissions: files, names of students, class lists, the file that counts."""
+"""Turn a folder or a zip into submissions: find files and students, read class lists, choose the file to grade."""

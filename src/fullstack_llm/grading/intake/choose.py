@@ -1,8 +1,8 @@
-"""Choose the file to grade, where a student handed in several. The rule, in this order, never by modification time:
+"""Choose the file to grade, where a student handed in several. Modification times decide nothing; these steps do:
 
-files that cannot be read drop out, then those that name another lab, then those whose name does not hold the lab's,
-then scripts beside notebooks; of what is left the last one counts, in natural order: "lab (2).ipynb" after "lab.ipynb".
-A step that would leave no file is skipped.
+drop files that cannot be read; drop files that name another lab; drop files whose name does not contain the lab's; drop
+scripts if there is a notebook; of the rest, grade the last in natural order: "lab (2).ipynb" after "lab.ipynb". A step
+that would leave no file is skipped.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from .submissions import File, natural
 
-# Somebody's whole environment of scripts would otherwise be read file by file.
+# A student may have handed in a folder with a whole Python environment.
 MAX_READ = 20
 
 
 def named_like(name: str, slug: str) -> bool:
-    """Whether a file's name holds the lab's, whatever stands around it.
+    """Whether a file's name contains the lab's, whatever case and punctuation it has.
 
     >>> named_like("ada/Copy of 03-Tokenization (2).ipynb", "03_tokenization")
     True
@@ -28,7 +28,10 @@ def named_like(name: str, slug: str) -> bool:
 def choose(
     files: tuple[File, ...], slug: str, lab_of: Callable[[File], str | None]
 ) -> tuple[File, list[tuple[str, str]]]:
-    """The file to grade, and of each other its name and why not; `lab_of` is None for a file that cannot be read."""
+    """Return the file to grade, and of each other file the name and the reason why it is not graded.
+
+    `lab_of` returns the lab that a file names, "" if it names none, None if the file cannot be read.
+    """
     if len(files) == 1:
         return files[0], []
     dropped: list[tuple[str, str]] = []

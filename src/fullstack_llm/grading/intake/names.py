@@ -1,6 +1,6 @@
-"""To whom a file belongs, by the name that a learning management system gives it in a download.
+"""Find the student to whom a file belongs, by the name that a learning management system gives it in a download.
 
-As these systems name files in what they publish, looked up in November 2026:
+The patterns follow the published sources of these systems, as of November 2026:
 
 - Canvas, `lib/content_zipper.rb`: `lastfirst_LATE_USER_FILE_name.ipynb`, or `anon_CODE_FILE_name.ipynb`.
 - Moodle, `mod/assign/classes/downloader.php`: `Full Name_ID_assignsubmission_file/name.ipynb`, before version 4.1 with
@@ -18,25 +18,25 @@ from pathlib import Path, PurePath
 
 from .roster import Person
 
-# The shortest name that fits: what follows the numbers is the student's choice, and may look like another's.
+# Non-greedy: the student chose what follows the numbers, and that may look like another student's name and numbers.
 CANVAS = re.compile(r"(?:(?:LATE_)?(?=anon_)|(?P<name>\w*?)_(?:LATE_)?(?=\d))(?P<id>anon_[A-Za-z0-9]+|\d+)_\d+_.+")
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
-# A folder's name ends there, so a full name that looks like another's number stays a name.
+# Greedy: a folder's name ends after the id, so numbers within a full name stay part of the name.
 MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
 GRADESCOPE = re.compile(r"(?P<name>)(?P<id>submission_\d+)")
 METADATA = "submission_metadata.yml"
 
 
 class UnnamedError(ValueError):
-    """A file that belongs to no student by its name; the message says what name was expected."""
+    """Raised for a file whose name gives no student; the message says what name was expected."""
 
 
 @dataclass
 class Names:
-    """How files are named: `owner` gives a student's id for a path in the folder of submissions.
+    """Map files to students: `owner` returns a student's id for a path in the folder of submissions.
 
-    `people` says who stands behind an id, one person or a group, as far as names tell; it grows as owners are asked.
-    `contested` are ids that stand behind two different names: one may be a name that ends like a number.
+    `people` maps an id to one person or a group, as far as file names tell; `owner` fills it as it is called.
+    `contested` are ids that came with two different names: one of the names may end in what looks like an id.
     """
 
     owner: Callable[[PurePath], str]
@@ -46,13 +46,13 @@ class Names:
 
 def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] | None = None) -> Names:
     def owner(path: PurePath) -> str:
-        # The name may be a file's, or that of a folder that the file is in.
+        # The pattern may match the file's name, or that of a folder above it.
         for number, part in enumerate(path.parts, start=1):
-            if found := (folders if folders and number < len(path.parts) else pattern).fullmatch(part):
-                one = Person(found["id"], found["name"] or "")
-                if names.people.setdefault(one.id, [one])[0].name != one.name and one.name:
-                    names.contested.add(one.id)
-                return one.id
+            if match := (folders if folders and number < len(path.parts) else pattern).fullmatch(part):
+                person = Person(match["id"], match["name"] or "")
+                if names.people.setdefault(person.id, [person])[0].name != person.name and person.name:
+                    names.contested.add(person.id)
+                return person.id
         raise UnnamedError(f"no student, since its name is not like {wanted}")
 
     names = Names(owner)
@@ -60,7 +60,7 @@ def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] 
 
 
 def canvas() -> Names:
-    """The names in Canvas's "Download Submissions"; the id is the user's, as in the gradebook's column ID.
+    """Read the names in Canvas's "Download Submissions"; the id is the user's, as in the gradebook's column ID.
 
     >>> canvas().owner(PurePath("lovelaceada_LATE_101_9001_03_tokenization-1.ipynb"))
     '101'
@@ -69,7 +69,7 @@ def canvas() -> Names:
 
 
 def moodle() -> Names:
-    """The names in Moodle's "Download all submissions"; the id is the participant's, as in the grading worksheet.
+    """Read the names in Moodle's "Download all submissions"; the id is the participant's, as in the grading worksheet.
 
     >>> moodle().owner(PurePath("Ada Lovelace_4711_assignsubmission_file_/lab.ipynb"))
     '4711'
@@ -79,18 +79,18 @@ def moodle() -> Names:
 
 
 def gradescope(folder: Path) -> Names:
-    """The folders in Gradescope's export, each the submission of a student or a group; who, its metadata says."""
+    """Read the folders in Gradescope's export, each of a student or a group, whom its metadata file names."""
     names = _by_pattern(GRADESCOPE, "submission_1234/lab.ipynb, as Gradescope's export names folders")
-    # An export opens into one folder; it may be given itself, or the one around it.
-    # What lies beside the submissions is the export's; what lies in one of them is a student's.
+    # An export unpacks into one folder; `folder` may be that folder or its parent. A metadata file beside the
+    # submissions is the export's; one within a submission is a student's.
     within = [path for path in folder.glob(f"*/{METADATA}") if not GRADESCOPE.fullmatch(path.parent.name)]
-    found = [*folder.glob(METADATA)] or within
-    if len(found) != 1:
+    metadata = [*folder.glob(METADATA)] or within
+    if len(metadata) != 1:
         raise UnnamedError(
-            f"there is {'more than one' if found else 'no'} {METADATA} in {folder}: unpack what Gradescope's Export "
+            f"there is {'more than one' if metadata else 'no'} {METADATA} in {folder}: unpack what Gradescope's Export "
             "Submissions gives, and name the folder that it opens into"
         )
-    names.people.update(_submitters(found[0]))
+    names.people.update(_submitters(metadata[0]))
     return names
 
 
@@ -99,21 +99,21 @@ def _submitters(path: Path) -> dict[str, list[Person]]:
 
     try:
         data = yaml.safe_load(path.read_text("utf-8"))
-        return {name: [_submitter(one) for one in entry[":submitters"]] for name, entry in data.items()}
+        return {name: [_submitter(fields) for fields in entry[":submitters"]] for name, entry in data.items()}
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise UnnamedError(
             f"{path} is not the metadata of a Gradescope export ({type(error).__name__}): export it again"
         ) from None
 
 
-def _submitter(one: dict[str, object]) -> Person:
-    name, number, email = (str(one.get(key) or "") for key in (":name", ":sid", ":email"))
-    # A student without a number is known by the address.
+def _submitter(fields: dict[str, object]) -> Person:
+    name, number, email = (str(fields.get(key) or "") for key in (":name", ":sid", ":email"))
+    # A student without a number is identified by the address.
     return Person(number or email, name, email)
 
 
 def nbgrader(lab: str) -> Names:
-    """The tree `submitted/` of an nbgrader course, of which only this lab's files are meant.
+    """Read the tree `submitted/` of an nbgrader course; only this lab's files have owners.
 
     >>> nbgrader("03_tokenization").owner(PurePath("ada/03_tokenization/03_tokenization.ipynb"))
     'ada'
@@ -137,7 +137,7 @@ SYSTEMS = ("canvas", "moodle", "gradescope", "nbgrader")
 
 
 def named_by(system: str, folder: Path, lab: str) -> Names:
-    """The names of a system's download, which lies in the folder; `UnnamedError` if that cannot be."""
+    """Return the names of a system's download in the folder; raise `UnnamedError` if the folder is not one."""
     if system == "gradescope":
         return gradescope(folder)
     if system == "nbgrader":

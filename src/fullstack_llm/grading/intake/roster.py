@@ -1,7 +1,7 @@
-"""A class list: who is in the class, who has handed nothing in, and which submission is nobody's.
+"""Read a class list, and compare it with the submissions: who handed in nothing, and who is not in the list.
 
-A CSV file with the columns `id`, `name`, `email` (the first is needed), or as it is the gradebook that Canvas exports
-or the grading worksheet of Moodle. People are told apart by their ids; two with one name stay two.
+A class list is a CSV file with the columns `id`, `name`, `email` (the first is needed), or the gradebook that Canvas
+exports, or the grading worksheet of Moodle. The id identifies a person; two people may have the same name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EMAIL = ("email", "Email address", "SIS Login ID")
 
 @dataclass(frozen=True)
 class Person:
-    """A student: the id that the system knows them by, and, where it is known, name and address."""
+    """Hold a student: the id in the learning management system and, where known, the name and the email address."""
 
     id: str
     name: str = ""
@@ -35,22 +35,22 @@ class Person:
 
     @property
     def keys(self) -> set[str]:
-        """What this person may be called in a table: the id as it is, the address in any case."""
+        """Return the keys by which tables may name this person: the id, and the address in lower case."""
         return {self.id, self.email.casefold()} - {""}
 
 
 def participant(identifier: str) -> str:
-    """The number at the end of a Moodle identifier, whatever language the word before it is in.
+    """Return the number at the end of a Moodle identifier, whatever the language of the word before it.
 
     >>> participant("Participant 4711")
     '4711'
     """
-    found = re.search(r"\d+$", identifier.strip())
-    return found[0] if found else identifier.strip()
+    match = re.search(r"\d+$", identifier.strip())
+    return match[0] if match else identifier.strip()
 
 
 def read(path: Path) -> list[Person]:
-    """The people of a class list; `SheetError` says which column is missing, or which id is there twice."""
+    """Read the people of a class list; raise `SheetError` for a missing column, or an id that is there twice."""
     sheet = spreadsheet.read(path)
     of_id, of_name, of_email = sheet.column(*ID), sheet.column(*NAME), sheet.column(*EMAIL)
     if of_id is None:
@@ -64,17 +64,17 @@ def read(path: Path) -> list[Person]:
 
     people: dict[str, Person] = {}
     for row in sheet.rows[1:]:
-        # Canvas's own rows, and its test student, who has no login.
+        # Canvas adds rows without an id, and a test student.
         if not at(row, of_id) or at(row, of_name) == "Student, Test":
             continue
-        one = Person(participant(at(row, of_id)) if sheet.header[of_id] == "Identifier" else at(row, of_id))
-        # A login that is no address may be another student's number.
+        person = Person(participant(at(row, of_id)) if sheet.header[of_id] == "Identifier" else at(row, of_id))
+        # A login that is not an address is not used: it may equal another student's id.
         email = at(row, of_email) if "@" in at(row, of_email) else ""
-        one = Person(one.id, at(row, of_name), email)
-        for key in one.keys:
+        person = Person(person.id, at(row, of_name), email)
+        for key in person.keys:
             if key in people:
-                raise SheetError(f"{path} has {key} twice, for {people[key]} and for {one}: mend the list")
-            people[key] = one
+                raise SheetError(f"{path} has {key} twice, for {people[key]} and for {person}: mend the list")
+            people[key] = person
     if not people:
         raise SheetError(f"{path} lists no students: each needs a row with an id")
     return list(dict.fromkeys(people.values()))
@@ -82,36 +82,37 @@ def read(path: Path) -> list[Person]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Who of a class list has handed nothing in, and who has and is not in it."""
+    """Hold who of a class list has no submission, and who has a submission and is not in the list."""
 
     missing: list[Person]
     strangers: list[Person]
 
     @property
     def lines(self) -> list[str]:
-        """The comparison as lines for people."""
+        """Return the comparison as lines for the console."""
         return [
-            *(f"no submission: {one}" for one in self.missing),
-            *(f"not in the class list: {one}" for one in self.strangers),
+            *(f"no submission: {person}" for person in self.missing),
+            *(f"not in the class list: {person}" for person in self.strangers),
         ]
 
 
 def compare(roster: Iterable[Person], submitted: Iterable[Person]) -> Comparison:
-    """The class list against the people who handed something in."""
+    """Compare the class list with the people who handed something in."""
     listed, handed = list(roster), list(submitted)
-    keys = set().union(*(one.keys for one in handed))
-    known = set().union(*(one.keys for one in listed))
+    keys = set().union(*(person.keys for person in handed))
+    known = set().union(*(person.keys for person in listed))
     return Comparison(
-        [one for one in listed if one.keys.isdisjoint(keys)], [one for one in handed if one.keys.isdisjoint(known)]
+        [person for person in listed if person.keys.isdisjoint(keys)],
+        [person for person in handed if person.keys.isdisjoint(known)],
     )
 
 
 def by_key(people: Iterable[Person]) -> dict[str, Person]:
-    """Each person by the id and by the address."""
-    return {key: one for one in people for key in one.keys}
+    """Return each person by id and by address."""
+    return {key: person for person in people for key in person.keys}
 
 
 def completed(people: Iterable[Person], roster: Iterable[Person]) -> list[Person]:
-    """The people with name and address as the class list has them, where they are in it."""
+    """Return the people, each as the class list has them where the list has them."""
     listed = by_key(roster)
-    return [next((listed[key] for key in one.keys if key in listed), one) for one in people]
+    return [next((listed[key] for key in person.keys if key in listed), person) for person in people]

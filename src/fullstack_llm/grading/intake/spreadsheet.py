@@ -1,4 +1,4 @@
-"""A CSV file that another program wrote, and that it must be able to read again: every cell that is not set stays."""
+"""Read and write a CSV file of another program, which must be able to read it again: other cells keep their text."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LIMIT = 64 << 20
 
 
 class SheetError(ValueError):
-    """A file that is not the table it should be; the message says what to do."""
+    """Raised for a file that is not the expected table; the message says what to do."""
 
 
 @dataclass
 class Sheet:
-    """Rows of cells, the first of them the header, and how the file separates them."""
+    """Hold rows of cells, the first of them the header, and how the file separates cells and rows."""
 
     rows: list[list[str]]
     delimiter: str = ","
@@ -28,16 +28,16 @@ class Sheet:
 
     @property
     def header(self) -> list[str]:
-        """The first row."""
+        """Return the first row."""
         return self.rows[0]
 
     def column(self, *names: str) -> int | None:
-        """The first column with one of these names."""
+        """Return the index of the first of these names that is in the header."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
 
 def read(path: Path) -> Sheet:
-    """A table as Canvas, Moodle or a spreadsheet program saves it: UTF-8, with commas, semicolons or tabs."""
+    """Read a table as Canvas, Moodle or a spreadsheet program saves it: UTF-8, with commas, semicolons or tabs."""
     if not path.is_file():
         raise SheetError(f"there is no file {path}")
     if path.stat().st_size > LIMIT:
@@ -62,7 +62,7 @@ def read(path: Path) -> Sheet:
 
 
 def write(path: Path, sheet: Sheet) -> None:
-    """The table as a file, whole or not at all."""
+    """Write the table to a file, whole or not at all."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=sheet.delimiter, lineterminator=sheet.newline).writerows(sheet.rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,11 +72,11 @@ def write(path: Path, sheet: Sheet) -> None:
 
 
 def listing(names: Iterable[str], limit: int = 12) -> str:
-    """Names for a sentence, not too many.
+    """Join names for a sentence, at most `limit` of them.
 
     >>> listing(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    found = [name.strip() for name in names]
-    more = len(found) - limit
-    return ", ".join(found[:limit]) + (f" and {more} more" if more > 0 else "")
+    stripped = [name.strip() for name in names]
+    more = len(stripped) - limit
+    return ", ".join(stripped[:limit]) + (f" and {more} more" if more > 0 else "")

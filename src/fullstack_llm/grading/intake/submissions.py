@@ -1,4 +1,4 @@
-"""Find the submissions in a folder or a zip: whose each file is, and an identifier that owes nothing to its name."""
+"""Find the submissions in a folder or a zip: the owner of each file, and an identifier for each student."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .archive import SUFFIXES, unpack
 
 MAX_DEPTH = 16
 STUDENT_FILES, STUDENT_UNPACKED, STUDENT_LINES = 2_000, 512 << 20, 50
-# Of all together. A class that has more is graded in parts: nobody is left out without a word.
+# For the whole class. With more, the run stops and says so: no student is left out silently.
 MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that may be graded; `name` is its path under the root, made printable."""
+    """Hold a file that may be graded; `name` is its path under the root, made printable."""
 
     name: str
     path: Path
@@ -35,7 +35,7 @@ class File:
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in, by natural order of names; `id` names the reports, `student` shows the owner."""
+    """Hold one student's files, in natural order of names; `id` names the reports, `student` is the printable owner."""
 
     id: str
     owner: str
@@ -45,14 +45,14 @@ class Submission:
 
 @dataclass
 class Intake:
-    """What a folder or a zip holds: submissions in order, and what was left out, as sentences."""
+    """Hold the submissions of a folder or a zip, in order, and a sentence for each file that was left out."""
 
     submissions: list[Submission] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
 def owner(path: PurePath) -> str:
-    """The student to whom a file belongs: the first folder under the root, or the file's stem if it lies in the root.
+    """Return the student to whom a file belongs: the first folder under the root, or the stem of a file in the root.
 
     >>> owner(PurePath("ada/week 3/lab.ipynb")), owner(PurePath("bo.ipynb"))
     ('ada', 'bo')
@@ -61,156 +61,160 @@ def owner(path: PurePath) -> str:
 
 
 def natural(name: str) -> tuple[tuple[str, int, str], ...]:
-    """A key that sorts numbers by value, and a name before the same name with something behind it.
+    """Return a sort key that orders numbers by value, and a name before the same name with a suffix.
 
     >>> sorted(["lab (10).ipynb", "lab (2).ipynb", "lab.ipynb"], key=natural)
     ['lab.ipynb', 'lab (2).ipynb', 'lab (10).ipynb']
     """
     stem, _, suffix = unicodedata.normalize("NFKC", name).casefold().rpartition(".")
     pieces = [piece.lstrip("0") if piece.isdecimal() else piece for piece in re.split(r"(\d+)", stem)]
-    # By length first, a number needs no conversion, whatever its length.
+    # Comparing the length first, then the digits, needs no conversion of a number of any length.
     numbers = [(pieces[i], len(pieces[i + 1]), pieces[i + 1]) for i in range(0, len(pieces) - 1, 2)]
     return (*numbers, (pieces[-1], -1, suffix))
 
 
 def printable(text: str) -> str:
-    """A name in one line, whatever it holds."""
+    """Return the text as one printable line."""
     return plain(text, 200).replace("\n", "\\n")
 
 
 def identifier(student: str) -> str:
-    """From the hash of a student's name: the same in every run, and safe in any path."""
+    """Return an identifier from the hash of a student's name: the same in every run, and safe in any path."""
     return f"s-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file; of one that is too large to be read, its size."""
+    """Return the SHA-256 of a file, or the size of a file that is too large to be read."""
     if (size := path.stat().st_size) > MAX_FILE:
         return f"{size} bytes"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Rooms:
-    """What each student takes of the room that there is for a class, so that nobody takes another's."""
+class Quotas:
+    """Count files, bytes and lines of each student, so that no student uses up the limits of the class."""
 
     def __init__(self, owner_of: Callable[[PurePath], str]) -> None:
         self.owner_of = owner_of
         self.files, self.bytes, self.lines = Counter[str](), Counter[str](), Counter[str]()
         self.left_out: list[str] = []
 
-    def whose(self, name: PurePath) -> tuple[str, str]:
-        """The owner of a file, or nobody, with the reason."""
+    def owner_or_reason(self, name: PurePath) -> tuple[str, str]:
+        """Return the owner of a file and "", or "" and the reason why the file has no owner."""
         try:
             return self.owner_of(name), ""
         except ValueError as error:
             return "", printable(str(error))
 
-    def refuse(self, who: str, size: int = 0) -> str:
-        """Count a file, with the bytes that unpacking it takes; why it is one too many, or nothing."""
-        if self.files[who] >= STUDENT_FILES:
+    def refuse(self, student: str, size: int = 0) -> str:
+        """Count a file and the bytes that it takes unpacked; return the reason to refuse it, or ""."""
+        if self.files[student] >= STUDENT_FILES:
             return f"at most {STUDENT_FILES:,} files of a student are looked at"
-        if self.bytes[who] + size > STUDENT_UNPACKED:
+        if self.bytes[student] + size > STUDENT_UNPACKED:
             return f"what the student has zipped is larger than {STUDENT_UNPACKED >> 20} MB unpacked"
         if self.files.total() >= MAX_FILES or self.bytes.total() + size > MAX_UNPACKED:
             largest = (self.bytes if self.bytes.total() else self.files).most_common(3)
             raise GraderError(
                 f"the submissions hold more than {MAX_FILES:,} files, or {MAX_UNPACKED >> 30} GB unpacked, most of it "
-                f"by {', '.join(printable(one) for one, _ in largest)}. Remedy: grade the class in parts"
+                f"by {', '.join(printable(name) for name, _ in largest)}. Remedy: grade the class in parts"
             )
-        self.files[who] += 1
-        self.bytes[who] += size
+        self.files[student] += 1
+        self.bytes[student] += size
         return ""
 
-    def leave(self, who: str, sentence: str) -> None:
-        """Say what is left out, as long as it is not too much of one student's."""
-        self.lines[who] += 1
-        if self.lines[who] <= STUDENT_LINES:
+    def leave_out(self, student: str, sentence: str) -> None:
+        """Keep a sentence about a file that is left out; beyond a number of lines for each student, only count it."""
+        self.lines[student] += 1
+        if self.lines[student] <= STUDENT_LINES:
             self.left_out.append(sentence)
 
-    def rest(self) -> Iterator[str]:
-        """What was not said any more."""
-        for who, count in self.lines.items():
+    def unlisted(self) -> Iterator[str]:
+        """Yield for each student how many sentences were only counted."""
+        for student, count in self.lines.items():
             if count > STUDENT_LINES:
-                yield f"{printable(who) or 'of no student'}: and {count - STUDENT_LINES} files more"
+                yield f"{printable(student) or 'of no student'}: and {count - STUDENT_LINES} files more"
 
 
 @contextmanager
 def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath], str] = owner) -> Iterator[Intake]:
-    """The submissions in a folder or a zip; what is unpacked lies in a private folder that ends with the block.
+    """Find the submissions in a folder or a zip; zips are unpacked to a temporary folder that ends with the block.
 
-    `owner_of` may refuse a file by a `ValueError`, whose sentence is kept. A zip's members are those of who owns the
-    zip, whatever they are called; only the zip of a class holds files of many.
+    `owner_of` may refuse a file by a `ValueError`, whose message is kept. The members of a student's zip belong to that
+    student, whatever their names; the zip of a whole class holds files of many students.
     """
     with scratch.folder(scratch.SUBMISSIONS) as home:
-        rooms, owned = Rooms(owner_of), dict[str, list[File]]()
-        for number, (who, name, path) in enumerate(_files(root, reports, rooms)):
-            if who is not None and path.suffix.lower() != ".zip":
-                owned.setdefault(who, []).append(File(printable(str(name)), path))
+        quotas, owned = Quotas(owner_of), dict[str, list[File]]()
+        for number, (student, name, path) in enumerate(_files(root, reports, quotas)):
+            if student is not None and path.suffix.lower() != ".zip":
+                owned.setdefault(student, []).append(File(printable(str(name)), path))
                 continue
             folder = home / str(number)
             folder.mkdir()
-            for whose, file in _unpacked(who, name, path, folder, rooms):
-                owned.setdefault(whose, []).append(file)
-        found = Intake(left_out=[*rooms.left_out, *rooms.rest()])
+            for file_owner, file in _unpacked(student, name, path, folder, quotas):
+                owned.setdefault(file_owner, []).append(file)
+        intake = Intake(left_out=[*quotas.left_out, *quotas.unlisted()])
         for student, files in sorted(owned.items(), key=lambda item: natural(item[0])):
             in_order = tuple(sorted(files, key=lambda file: natural(file.name)))
-            found.submissions.append(Submission(identifier(student), student, printable(student), in_order))
-        yield found
+            intake.submissions.append(Submission(identifier(student), student, printable(student), in_order))
+        yield intake
 
 
-def _unpacked(who: str | None, name: PurePath, path: Path, folder: Path, rooms: Rooms) -> Iterator[tuple[str, File]]:
-    """The files in a zip, each with its owner; in that of a class, which has none, each has its own."""
+def _unpacked(
+    student: str | None, name: PurePath, path: Path, folder: Path, quotas: Quotas
+) -> Iterator[tuple[str, File]]:
+    """Unpack a zip; yield each file with its owner, which is the zip's, or in the zip of a class each file's own."""
 
-    def whose(member: PurePosixPath) -> tuple[str, str]:
-        return rooms.whose(member) if who is None else (who, "")
+    def member_owner(member: PurePosixPath) -> tuple[str, str]:
+        return quotas.owner_or_reason(member) if student is None else (student, "")
 
     def refuse(member: PurePosixPath, size: int) -> str:
-        mine, why = whose(member)
-        return why or rooms.refuse(mine, size)
+        member_of, why = member_owner(member)
+        return why or quotas.refuse(member_of, size)
 
-    # People often make the zip of a class from a folder, which is no student.
-    out = unpack(path, printable(str(name)), folder, refuse, without_top=who is None and rooms.owner_of is owner)
+    # The zip of a class is often made from one folder, whose name is not a student.
+    out = unpack(path, printable(str(name)), folder, refuse, without_top=student is None and quotas.owner_of is owner)
     for line in out.left_out:
-        rooms.leave(who or "", line)
+        quotas.leave_out(student or "", line)
     for member, target in out.files:
-        inside = printable(str(member if who is None else name / member))
-        yield whose(member.relative_to(out.top))[0], File(inside, target)
+        inside = printable(str(member if student is None else name / member))
+        yield member_owner(member.relative_to(out.top))[0], File(inside, target)
 
 
-def _files(root: Path, reports: Path | None, rooms: Rooms) -> Iterator[tuple[str | None, PurePath, Path]]:
-    """Files to look into, with their owners; links, hidden files and the folder of `reports` are left alone.
+def _files(root: Path, reports: Path | None, quotas: Quotas) -> Iterator[tuple[str | None, PurePath, Path]]:
+    """Yield the owner, name and path of each file; links, hidden files and the folder of `reports` are skipped.
 
-    The zip of a class is nobody's.
+    The zip of a whole class has the owner None.
     """
     if root.is_file():
         name = PurePath(root.name)
-        yield None if root.suffix.lower() == ".zip" else rooms.whose(name)[0], name, root
+        yield None if root.suffix.lower() == ".zip" else quotas.owner_or_reason(name)[0], name, root
         return
     unreadable: list[OSError] = []
     for folder, folders, files in os.walk(root, followlinks=False, onerror=unreadable.append):
         here = Path(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if (here / name).is_symlink()]
-        mine = [name for name in folders if reports and (here / name).resolve() == reports.resolve()]
-        folders[:] = [name for name in folders if name not in links + mine]
+        own = [name for name in folders if reports and (here / name).resolve() == reports.resolve()]
+        folders[:] = [name for name in folders if name not in links + own]
         if len(here.relative_to(root).parts) >= MAX_DEPTH and folders:
             name = here.relative_to(root)
-            rooms.leave(rooms.whose(name)[0], f"{printable(str(name))}: what lies deeper than {MAX_DEPTH} folders")
+            quotas.leave_out(
+                quotas.owner_or_reason(name)[0], f"{printable(str(name))}: what lies deeper than {MAX_DEPTH} folders"
+            )
             folders.clear()
         for path in (here / name for name in sorted(files) + links if not name.startswith(".")):
             name = path.relative_to(root)
-            who, why = rooms.whose(name)
-            if why := _fault(path) or why or rooms.refuse(who):
-                rooms.leave(who, f"{printable(str(name))}: {why}")
+            student, why = quotas.owner_or_reason(name)
+            if why := _fault(path) or why or quotas.refuse(student):
+                quotas.leave_out(student, f"{printable(str(name))}: {why}")
             else:
-                yield who, name, path
-    for one in unreadable:
-        rooms.leave("", f"{printable(str(one.filename))}: a folder that cannot be read ({one.strerror})")
+                yield student, name, path
+    for error in unreadable:
+        quotas.leave_out("", f"{printable(str(error.filename))}: a folder that cannot be read ({error.strerror})")
 
 
 def _fault(path: Path) -> str:
-    """Why a file is not looked into, or nothing."""
+    """Return the reason why a file is not looked into, or ""."""
     try:
         if path.is_symlink() or not path.is_file():
             return "a link or a special file, not followed"

@@ -1,1 +1,1 @@
-"""How a worker is confined: what it may read, and the command line that starts it so."""
+"""Describe how a worker is confined: what it may read, its limits, and the command line that starts it."""

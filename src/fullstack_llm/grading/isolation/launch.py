@@ -1,9 +1,9 @@
-"""Started as root: become a user of no one else, without privileges, and run the command that follows.
+"""Drop root's privileges: switch to an unused UID and run the command that follows.
 
     python launch.py UID PATH... -- COMMAND...
 
-That user must reach every PATH (Python, the packages). Where a folder above one is closed to others, as /root is,
-the process gets mounts of its own in which a way leads there, and to nothing else in that folder.
+The new user must reach every PATH (Python, the packages). Where a folder above a PATH is closed to other users, such as
+/root, the process gets a mount namespace in which that folder is a tmpfs with bind mounts of the PATHs alone.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from fullstack_llm.worker.confine.syscalls import PR_SET_NO_NEW_PRIVS, call, mou
 CLONE_NEWNS, BIND, RECURSIVE, PRIVATE, NOSUID = 0x00020000, 0x1000, 0x4000, 0x40000, 2
 
 
-def closed(path: Path) -> Path | None:
-    """The first folder on the way to the path that others may not enter."""
-    return next((one for one in [*path.parents][::-1] if not one.stat().st_mode & 0o001), None)
+def closed_parent(path: Path) -> Path | None:
+    """Return the topmost folder above the path that other users may not enter."""
+    return next((folder for folder in [*path.parents][::-1] if not folder.stat().st_mode & 0o001), None)
 
 
-def open_ways(paths: list[Path]) -> None:
-    """Give this process mounts of its own in which others reach the paths; an `OSError` where it may not."""
+def make_reachable(paths: list[Path]) -> None:
+    """Enter a mount namespace in which other users reach the paths; raise `OSError` where the kernel refuses."""
     blocked: dict[Path, list[Path]] = {}
-    for path in dict.fromkeys(one.resolve() for one in paths):
-        if folder := closed(path):
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        if folder := closed_parent(path):
             blocked.setdefault(folder, []).append(path)
     if not blocked:
         return
     call("unshare", ctypes.c_int(CLONE_NEWNS))
     mount("", "/", "", RECURSIVE | PRIVATE)
     for folder, within in blocked.items():
-        outer = [path for path in within if not any(path != one and path.is_relative_to(one) for one in within)]
+        outer = [path for path in within if not any(path != other and path.is_relative_to(other) for other in within)]
         kept = {path: os.open(path, os.O_PATH) for path in outer}
         mount("tmpfs", str(folder), "tmpfs", NOSUID, "mode=755,size=1m")
         for path, fd in kept.items():
@@ -44,13 +44,13 @@ def open_ways(paths: list[Path]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Drop privileges and run; whatever cannot be done is a sentence and an exit."""
-    at = arguments.index("--")
-    uid, paths, command = int(arguments[0]), [Path(one) for one in arguments[1:at]], arguments[at + 1 :]
+    """Drop privileges and run the command; exit with a sentence if that fails."""
+    dashes = arguments.index("--")
+    uid, paths, command = int(arguments[0]), [Path(name) for name in arguments[1:dashes]], arguments[dashes + 1 :]
     try:
-        open_ways(paths)
+        make_reachable(paths)
     except OSError as error:
-        folders = ", ".join({str(one) for one in map(closed, paths) if one})
+        folders = ", ".join({str(folder) for folder in map(closed_parent, paths) if folder})
         sys.exit(
             f"root cannot give workers a user of their own, since others may not enter {folders} ({error}). "
             "Remedy: install Python and the course where every user may read them, or start the grader as a plain user."
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    # The way to the working folder may lead through the new mounts.
+    # Resolve the working folder again, through the new mounts.
     os.chdir(here)
     try:
         os.execvp(command[0], command)

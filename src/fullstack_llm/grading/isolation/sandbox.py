@@ -1,4 +1,4 @@
-"""How a batch's workers are confined: the means, and the plan and command line that carry them to a process."""
+"""Describe how the workers of a batch are confined, and build the plan and the command line that start them."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from fullstack_llm.grading.machine.usage import installed
+from fullstack_llm.grading.machine.usage import total_memory
 from fullstack_llm.worker.confine import namespaces
 
 from .world import PACKAGE, World, grants, mounts, world
 
-# Nothing from the folder where the grader was started, and nothing from a user's own site: a torch.py there would run.
+# Python imports nothing from the working folder (-P) or from the user's site-packages (-s): a torch.py there would run.
 SAFE = ("-P", "-s")
-# Numbers that belong to no user of the machine, and exist in containers too, which often have 65,536.
-USERS = range(61_184, 65_520)
+# UIDs that no account has, and that exist in containers too, which often map only 65,536.
+UIDS = range(61_184, 65_520)
 
 
-def share(jobs: int = 1) -> int:
-    """Bytes of memory for each of so many submissions at a time."""
-    return min(4 << 30, installed() * 6 // 10 // jobs)
+def memory_share(jobs: int = 1) -> int:
+    """Return the bytes of memory for each of this many submissions that are graded at a time."""
+    return min(4 << 30, total_memory() * 6 // 10 // jobs)
 
 
-# On top of what the lab's modules take (torch: 0.6 GB of addresses, 0.15 GB of data). Address space bounds memory
-# shared with no one, data what a program really asks for; a worker is one process, so this and FILES are its total.
-MEMORY = share()
+# Bytes for a submission, added to what the lab's modules take (torch: 0.6 GB of address space, 0.15 GB of data).
+# RLIMIT_AS bounds all mappings, RLIMIT_DATA private writable memory; a worker is one process, so MEMORY and FILES are
+# its total.
+MEMORY = memory_share()
 THREADS = 256
-FILES = namespaces.SIZES[namespaces.FOLDER]
+FILES = namespaces.TMPFS_SIZES[namespaces.FOLDER]
 LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The means. `user`: root's workers get a user of their own. `writes`: they may write in their folder. `warm`: they
-    are forked from a process that has loaded the lab's modules. `watched`: the grader watches what they use.
+    """The mechanisms that confine a worker, and its limits.
+
+    `user`: root's workers get a UID of their own. `writes`: workers may write in their folder. `warm`: a zygote with
+    the lab's modules imported forks the workers. `watched`: the grader measures what workers use.
     """
 
     level: str
@@ -53,26 +56,26 @@ class Sandbox:
     limits: dict[str, int] = field(default_factory=lambda: dict(LIMITS))
 
     def shared(self, jobs: int) -> Sandbox:
-        """The same for each of several submissions at a time: together they take no more than one may alone."""
-        memory = min(self.memory, share(jobs))
-        bounded = {name: memory for name in ("AS", "DATA") if name in self.limits}
-        return replace(self, memory=memory, limits=self.limits | bounded)
+        """Return this sandbox with memory for one of `jobs` submissions at a time, which share the memory of one."""
+        memory = min(self.memory, memory_share(jobs))
+        limits = {name: memory for name in ("AS", "DATA") if name in self.limits}
+        return replace(self, memory=memory, limits=self.limits | limits)
 
-    def bounds(self) -> dict[str, int]:
-        """Resource limits of a worker; threads can be counted where the user who has them is no one else's."""
-        # Of that user are also the process that it was forked from, one worker that comes, and one that goes.
+    def rlimits(self) -> dict[str, int]:
+        """Return the rlimits of a worker; NPROC counts a user's threads, so it needs a UID that runs nothing else."""
+        # The same UID runs the zygote, the next worker and the previous worker, so the limit is for three of them.
         return self.limits | ({} if self.uid() is None else {"NPROC": 3 * THREADS})
 
     def uid(self) -> int | None:
-        """The user that workers of this process become, if it is root."""
+        """Return the UID of this grader's workers; None unless the grader is root and the sandbox changes users."""
         if not self.user or os.geteuid():
             return None
-        # Containers have the same process numbers, and users in common.
-        return USERS[(crc32(platform.node().encode()) + os.getpid()) % len(USERS)]
+        # Graders in several containers may have one PID, and containers share UIDs: the host name tells them apart.
+        return UIDS[(crc32(platform.node().encode()) + os.getpid()) % len(UIDS)]
 
 
-def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], there: World) -> dict[str, Any]:
-    """What the worker's side must know, as plain data."""
+def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], readable: World) -> dict[str, Any]:
+    """Return what the worker's process must know, as plain data."""
     return {
         "modules": modules,
         "answers": answers,
@@ -80,7 +83,7 @@ def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], t
         "landlock": sandbox.landlock,
         "seccomp": sandbox.seccomp,
         "writes": sandbox.writes,
-        "grants": grants(there) if sandbox.landlock else [],
+        "grants": grants(readable) if sandbox.landlock else [],
     }
 
 
@@ -92,13 +95,13 @@ def command(
     fds: tuple[int, ...],
     folder: str,
 ) -> list[str]:
-    """The command that starts a worker with two descriptors, or a zygote with one, in the folder."""
-    there = world(answers, private)
-    text = json.dumps(plan(sandbox, modules, answers, there))
+    """Return the command that starts a worker (two fds) or a zygote (one fd) in the folder."""
+    readable = world(answers, private)
+    text = json.dumps(plan(sandbox, modules, answers, readable))
     python = [sys.executable, *SAFE]
     line = [*python, str(PACKAGE / "worker" / "main.py"), text, *map(str, fds)]
     if sandbox.namespaces:
-        line = [*namespaces.arguments(mounts(there)), *line]
+        line = [*namespaces.bwrap_arguments(mounts(readable)), *line]
     if uid := sandbox.uid():
         paths = dict.fromkeys((sys.base_prefix, sys.prefix, str(PACKAGE), str(Path(folder).parent)))
         line = [*python, str(PACKAGE / "grading" / "isolation" / "launch.py"), str(uid), *paths, "--", *line]
@@ -106,14 +109,14 @@ def command(
 
 
 def environment(folder: str) -> dict[str, str]:
-    """Variables for a worker: none of the grader's own, where a key or a token may be."""
+    """Return a worker's environment variables: not the grader's, which may hold a key or a token."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
     return kept | {
         "HOME": folder,
         "TMPDIR": folder,
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
-        # Equal code gets equal marks, also if it iterates over a set of strings.
+        # A fixed order of sets of strings: the same code earns the same points in every run.
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",

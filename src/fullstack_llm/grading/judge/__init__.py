@@ -1,1 +1,1 @@
-"""Grade: one submission in one worker, a batch in a few processes, a class on a cluster."""
+"""Grade one submission in one worker, a folder of submissions in a few processes, or a class on a Ray cluster."""

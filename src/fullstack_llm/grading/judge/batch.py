@@ -1,4 +1,4 @@
-"""Grade a folder: one submission after another in each of a few processes, each result written at once."""
+"""Grade a folder of submissions: one after another, in one process or in several, and yield each result when ready."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from fullstack_llm.grading.intake.choose import choose
 from fullstack_llm.grading.intake.submissions import File, Submission
 from fullstack_llm.grading.isolation.sandbox import Sandbox
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.grading.machine.errors import GraderError, Unfair, enough
+from fullstack_llm.grading.machine.errors import GraderError, RetryableError, require_memory
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import prove_private, strongest
 from fullstack_llm.worker.confine import confine
 
 from .grade import Result, Session, grade, open_submission
-from .lab_cells import given, modules
+from .lab_cells import given_cells, imported_modules
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is the same for every submission of a run."""
+    """Settings that are the same for every submission of a run."""
 
     lab: str
-    # The draws of the class, one for each check; never the key that they were made from.
+    # The seed of each check, by its label; the class key, from which seeds are derived, is not among the settings.
     seeds: Mapping[str, str]
     checks: Path
     labs: Path
-    # Chosen once, here, and the same in every process of the batch.
+    # Chosen once, and used by every process of the batch.
     sandbox: Sandbox = field(default_factory=strongest)
-    # Beside the checks: what no submission may read, such as the other submissions and the reports.
+    # Paths that no submission may read, such as the other submissions and the reports; the checks' folder is added.
     private: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A student's result, the file that it belongs to, and the other files, each with why it was not graded."""
+    """A student's result, the file that was graded, and the other files, each with the reason why it was not graded."""
 
     submission: Submission
     file: File
@@ -57,13 +57,16 @@ class Graded:
 T = TypeVar("T")
 
 
-def _fairly(action: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
-    """Do it, and once more where that was unfair; what the grader cannot do leaves one submission ungraded, not all."""
+def _with_retry(attempt: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
+    """Return `attempt()`, tried twice where a `RetryableError` comes; `ungraded(result)` where neither succeeds.
+
+    An unexpected exception leaves one submission ungraded, and the batch goes on; a `GraderError` ends the batch.
+    """
     for _ in range(2):
         try:
-            return action()
-        except Unfair as error:
-            # It may have been another's doing, which has ended as well.
+            return attempt()
+        except RetryableError as error:
+            # Another submission may have caused it, and may have ended by now: try a second time.
             why = str(error)
         except GraderError:
             raise
@@ -74,36 +77,37 @@ def _fairly(action: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
 
 
 class Grader:
-    """Grades one submission after another, with workers that load ahead."""
+    """Grade submissions one after another; while one is graded, the worker for the next one loads."""
 
     def __init__(self, batch: Batch, home: str | None = None) -> None:
         self.batch = batch
         self.lab = declared.find(batch.lab, batch.checks)
-        self.given = given(batch.lab, batch.labs)
+        self.given = given_cells(batch.lab, batch.labs)
         private = (batch.checks, *batch.private)
-        self.workers = Pool(batch.sandbox, modules(self.given), self.lab.answers, home=home, private=private)
+        self.workers = Pool(batch.sandbox, imported_modules(self.given), self.lab.answers, home=home, private=private)
         try:
             prove_private(self.workers)
-            self._prove_own_cells()
+            self._require_given_cells_run()
         except BaseException:
             self.close()
             raise
 
-    def _prove_own_cells(self) -> None:
-        # A package that the lab needs and this machine lacks would be a zero for everyone.
+    def _require_given_cells_run(self) -> None:
+        # If this machine lacks a package that the lab imports, every student would get zero points.
         session = Session(self.workers, self.given, self.lab.exercises)
-        session.start_again()
+        session.restart()
         session.close()
         for label, why in session.problems:
             raise GraderError(f"{label} of {self.batch.lab} does not run here ({why}): install what the lab needs")
 
     def grade(self, path: Path) -> Result:
-        """The result of one file."""
-        one = self.lab, self.workers, self.given, self.batch.seeds
-        return _fairly(lambda: grade(path, *one), lambda result: result)
+        """Return the result of one file."""
+        return _with_retry(
+            lambda: grade(path, self.lab, self.workers, self.given, self.batch.seeds), lambda result: result
+        )
 
     def lab_of(self, file: File) -> str | None:
-        """The lab that a file names, nothing if it names none, None if it cannot be read."""
+        """Return the slug of the lab that a file names: "" if the file names none, None if it cannot be read."""
         try:
             worker, book = open_submission(file.path, self.workers)
         except ValueError:
@@ -111,67 +115,68 @@ class Grader:
         worker.close()
         return plain(book["lab"], 80)
 
-    def grade_student(self, one: Submission) -> Graded:
-        """The result of the one file that counts."""
+    def grade_student(self, submission: Submission) -> Graded:
+        """Choose the file that counts among a student's files, and return its result."""
 
-        def counted() -> Graded:
-            file, others = choose(one.files, self.lab.slug, self.lab_of)
-            return Graded(one, file, others, self.grade(file.path))
+        def attempt() -> Graded:
+            file, others = choose(submission.files, self.lab.slug, self.lab_of)
+            return Graded(submission, file, others, self.grade(file.path))
 
-        return _fairly(counted, lambda result: Graded(one, one.files[0], [], result))
+        return _with_retry(attempt, lambda result: Graded(submission, submission.files[0], [], result))
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, and remove their folders."""
         self.workers.close()
 
 
 @contextmanager
-def grader(batch: Batch) -> Iterator[Grader]:
-    """A grader whose workers, and all their folders, end with the block."""
+def open_grader(batch: Batch) -> Iterator[Grader]:
+    """Yield a grader; at the end of the block its workers are ended and their folders removed."""
     with scratch.folder(scratch.GRADING) as home:
-        one = Grader(batch, str(home))
+        grader = Grader(batch, str(home))
         try:
-            yield one
+            yield grader
         finally:
-            one.close()
+            grader.close()
 
 
-_MINE: list[Grader] = []
+# The grader of this process, where the process is one of several that `results` has started.
+_GRADER: list[Grader] = []
 
 
-def _begin(batch: Batch, home: str) -> None:
-    # The first process hears Ctrl-C, and ends the others.
+def _start_process(batch: Batch, home: str) -> None:
+    # Ctrl-C reaches every process of the group: the main process handles it, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     confine.end_with_parent()
-    _MINE.append(Grader(batch, home))
-    atexit.register(_MINE[0].close)
-    signal.signal(signal.SIGTERM, _stop)
+    _GRADER.append(Grader(batch, home))
+    atexit.register(_GRADER[0].close)
+    signal.signal(signal.SIGTERM, _terminate)
 
 
-def _stop(*_: object) -> None:
-    _MINE[0].close()
+def _terminate(*_: object) -> None:
+    _GRADER[0].close()
     os._exit(1)
 
 
-def _grade(one: Submission) -> Graded:
-    return _MINE[0].grade_student(one)
+def _grade_student(submission: Submission) -> Graded:
+    return _GRADER[0].grade_student(submission)
 
 
 def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Iterator[Graded]:
-    """Each student's result, as they get ready; with several jobs, in processes of their own."""
-    enough(jobs)
+    """Yield each student's result when it is ready; with several jobs, each job is a process of its own."""
+    require_memory(jobs)
     batch = replace(batch, sandbox=batch.sandbox.shared(jobs))
     if jobs == 1:
-        with grader(batch) as one:
-            for item in submissions:
-                yield one.grade_student(item)
+        with open_grader(batch) as grader:
+            for submission in submissions:
+                yield grader.grade_student(submission)
         return
-    # Folders that a stopped process leaves behind go with this one.
+    # The processes' folders lie in this one, so that a killed process leaves nothing behind.
     with scratch.folder(scratch.GRADING) as home:
-        pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (batch, str(home)))
+        executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_process, (batch, str(home)))
         try:
-            for done in as_completed([pool.submit(_grade, item) for item in submissions]):
-                yield done.result()
+            for future in as_completed([executor.submit(_grade_student, submission) for submission in submissions]):
+                yield future.result()
         except BrokenProcessPool:
             raise GraderError("a grading process ended unexpectedly: is there enough memory for --jobs?") from None
         except BaseException:
@@ -179,4 +184,4 @@ def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Itera
                 process.terminate()
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)

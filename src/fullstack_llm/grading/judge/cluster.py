@@ -1,7 +1,8 @@
-"""The same grading on a Ray cluster: graders on its machines, and submissions for whoever is free.
+"""Grade on a Ray cluster: start graders on its machines, and send each submission to a grader that is idle.
 
-Every machine needs the course in the same version and, for `--checks` or `--labs`, the same folders; each tries out its
-own sandbox. The submissions travel. A grader that is killed is started again, and grades again what it had.
+Every machine needs the same version of the course and, for `--checks` or `--labs`, folders with the same contents; each
+machine tests its own sandbox. The contents of submissions are sent along. Ray restarts a grader that was killed, and
+the restarted grader grades the same submission again.
 """
 
 from __future__ import annotations
@@ -26,73 +27,74 @@ from .batch import Batch, Graded, Grader
 RETRIES = 3
 
 
-class Remote:
-    """A grader on some machine of the cluster."""
+class RemoteGrader:
+    """A Ray actor that grades on a machine of the cluster; `expected` are the run settings of the command's machine."""
 
-    def __init__(self, batch: Batch, made_with: dict[str, Any]) -> None:
-        self.batch, self.made_with = batch, made_with
+    def __init__(self, batch: Batch, expected: dict[str, Any]) -> None:
+        self.batch, self.expected = batch, expected
         self.grader: Grader | None = None
-        # Nobody tells a grader on a cluster that it is to end: its folder is left to the next.
+        # Ray ends an actor without notice: the next run on that machine removes the actor's folder.
         self.home = ExitStack()
 
-    def _begin(self) -> Grader:
+    def _start(self) -> Grader:
         batch = replace(self.batch, sandbox=level(self.batch.sandbox.level))
         lab = declared.find(batch.lab, batch.checks)
-        here = settings.made_with(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
-        if other := [name for name, value in self.made_with.items() if here[name] != value]:
-            differ = " and ".join(other)
-            raise GraderError(f"a machine of the cluster has another {differ} than this one: install the same version")
+        here = settings.run_settings(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
+        if differ := [name for name, value in self.expected.items() if here[name] != value]:
+            names = " and ".join(differ)
+            raise GraderError(f"a machine of the cluster has another {names} than this one: install the same version")
         return Grader(batch, str(self.home.enter_context(scratch.folder(scratch.GRADING))))
 
-    def grade(self, one: Submission, contents: list[bytes]) -> Graded:
-        """The result of one student, whose files' contents come with the names."""
+    def grade(self, submission: Submission, contents: list[bytes]) -> Graded:
+        """Return the result of one student; `contents` are those of the submission's files, in the same order."""
         if self.grader is None:
-            self.grader = self._begin()
+            self.grader = self._start()
         with scratch.folder(scratch.SUBMISSIONS) as folder:
             files = []
-            for number, (file, content) in enumerate(zip(one.files, contents, strict=True)):
+            for number, (file, content) in enumerate(zip(submission.files, contents, strict=True)):
                 path = folder / f"{number}{file.path.suffix}"
                 path.write_bytes(content)
                 files.append(replace(file, path=path))
-            graded = self.grader.grade_student(replace(one, files=tuple(files)))
-        # The file as it is known where the command runs.
-        return replace(graded, submission=one, file=one.files[files.index(graded.file)])
+            graded = self.grader.grade_student(replace(submission, files=tuple(files)))
+        # Return the paths on the command's machine in place of those on this one.
+        return replace(graded, submission=submission, file=submission.files[files.index(graded.file)])
 
 
-def _knock(address: str) -> None:
-    # Ray itself would try for minutes.
+def _require_reachable(address: str) -> None:
+    # A TCP connection fails after seconds; Ray would retry for minutes.
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def results(batch: Batch, submissions: list[Submission], address: str, jobs: int) -> Iterator[Graded]:
-    """Each student's result, as they get ready, from `jobs` graders on the cluster at this address."""
+    """Yield each student's result when it is ready, from `jobs` graders on the cluster at this address."""
     try:
         import ray
     except ImportError:
         raise GraderError("Ray is not installed: pip install ray") from None
     batch = replace(batch, checks=batch.checks.resolve(), labs=batch.labs.resolve())
     lab = declared.find(batch.lab, batch.checks)
-    made_with = settings.made_with(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
-    # Nothing is reported to anyone.
+    expected = settings.run_settings(lab, batch.checks, batch.labs, batch.sandbox.level, batch.seeds)
+    # Ray sends no usage statistics.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        _knock(address)
+        _require_reachable(address)
         ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise GraderError(f"there is no Ray cluster at {address} ({error}): `ray start --head` starts one") from None
     try:
-        actor: Any = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(Remote)
-        idle = [actor.remote(batch, made_with) for _ in range(min(jobs, len(submissions)))]
+        actor: Any = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(RemoteGrader)
+        idle = [actor.remote(batch, expected) for _ in range(min(jobs, len(submissions)))]
         waiting, busy = list(reversed(submissions)), dict[Any, Any]()
         while waiting or busy:
             while waiting and idle:
-                one, grader = waiting.pop(), idle.pop()
-                # Read only now: what waits takes no memory.
-                busy[grader.grade.remote(one, [file.path.read_bytes() for file in one.files])] = grader
-            done, _ = ray.wait(list(busy))
-            for reference in done:
+                submission, grader = waiting.pop(), idle.pop()
+                # Files are read only when a grader is idle, so that waiting submissions take no memory.
+                contents = [file.path.read_bytes() for file in submission.files]
+                busy[grader.grade.remote(submission, contents)] = grader
+            ready, _ = ray.wait(list(busy))
+            for reference in ready:
                 idle.append(busy.pop(reference))
                 yield ray.get(reference)
     except ray.exceptions.RayActorError as error:

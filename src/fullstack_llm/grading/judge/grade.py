@@ -1,4 +1,4 @@
-"""Grade one submission: its cells run in a worker, the checks run here, and each exercise stands alone."""
+"""Grade one submission: run its cells in a worker, judge the returned values in this process, exercise by exercise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.judge import judge_exercise
 from fullstack_llm.checks.show import plain
 from fullstack_llm.checks.verdict import Verdict
-from fullstack_llm.grading.machine.errors import Gone, GraderError
+from fullstack_llm.grading.machine.errors import GraderError, WorkerLost
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy
 from fullstack_llm.worker import codec
@@ -30,7 +30,8 @@ MAX_PROBLEMS = 20
 class Result:
     """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong.
 
-    `review` says what a person should look at; it decides no points. `fault`: the error is the grader's, and no zero.
+    `review` says what a person should look at, without effect on the points. `fault` says that `error` is the grader's
+    own, so that the submission has no score rather than a zero. `lab` and `version` are those that the file names.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -44,19 +45,23 @@ class Result:
 
     @property
     def earned(self) -> int:
-        """Points earned."""
-        return sum(one.earned for one in self.verdicts)
+        """Return the points earned in all exercises."""
+        return sum(verdict.earned for verdict in self.verdicts)
 
 
-def graded(result: Result) -> Result:
-    """The result, where one alone is asked for; `GraderError` if the grader could not do it."""
+def raise_fault(result: Result) -> Result:
+    """Return the result; raise `GraderError` if its error is the grader's own."""
     if result.fault:
         raise GraderError(result.error)
     return result
 
 
 def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, Any]]:
-    """A worker that has read the file, and what it read; `ValueError` says why a file cannot be read."""
+    """Have a worker read a file; return the worker and the notebook; `ValueError` says why a file cannot be read.
+
+    The notebook is a dictionary: `cells` as (label, source), `lab` and `version` from its metadata, `notes` as
+    sentences, `in_text` as the names of the functions that stand in a text cell.
+    """
     size = path.stat().st_size
     if size > MAX_FILE:
         raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
@@ -66,7 +71,7 @@ def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, A
             while chunk := file.read(CHUNK):
                 worker.ask(("put", chunk), READ_SECONDS)
         reply = codec.decode(worker.ask(("read", path.suffix.lower()), READ_SECONDS))
-    except Gone as gone:
+    except WorkerLost as gone:
         raise ValueError(f"the file cannot be read: {gone.why}") from None
     except BaseException:
         worker.close()
@@ -77,14 +82,17 @@ def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, A
     raise ValueError(reply[1])
 
 
-def _reviewed(worker: WorkerProxy, book: dict[str, Any], lab: LabChecks) -> list[str]:
-    """What the file uses and is not meant to; a worker that this takes too much of is lost, and its cells run anew."""
+def _review(worker: WorkerProxy, book: dict[str, Any], lab: LabChecks) -> list[str]:
+    """Return a sentence for each name that an answer uses and its exercise does not allow.
+
+    A worker that exceeds its limits over this is ended; the session then runs the cells in another worker.
+    """
     if not lab.review:
         return []
     table = {exercise: list(names) for exercise, names in lab.review.items()}
     try:
         reply = codec.decode(worker.ask(("review", book["cells"], table), REVIEW_SECONDS))
-    except Gone as gone:
+    except WorkerLost as gone:
         return [f"the code could not be looked through: {gone.why}"]
     return [plain(sentence, 500) for sentence in reply[1]]
 
@@ -96,7 +104,7 @@ def grade(
     given: Iterable[tuple[str, str]] = (),
     seeds: Mapping[str, str] | None = None,
 ) -> Result:
-    """The result of one submission; nothing in it can raise here, except an error of the grader itself."""
+    """Return the result of one submission; the only exceptions are errors of the grader itself."""
     begin = time.monotonic()
     result = Result()
     try:
@@ -108,11 +116,11 @@ def grade(
     result.problems = [plain(note, 300) for note in book["notes"]]
     if result.lab and result.lab != lab.slug:
         result.problems.insert(0, f"the file says that it is lab {result.lab}, and it was graded as {lab.slug}")
-    result.review = _reviewed(worker, book, lab)
+    result.review = _review(worker, book, lab)
     session = Session(workers, [*given, *book["cells"]], lab.exercises)
-    session.in_text = book["in_text"]
+    session.functions_in_text = book["in_text"]
     try:
-        session.begin(worker)
+        session.start_in(worker)
         result.verdicts = [judge_exercise(lab, exercise, session, seeds) for exercise in lab.exercises]
     finally:
         session.close()

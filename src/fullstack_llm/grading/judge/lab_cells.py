@@ -1,4 +1,4 @@
-"""What a lab gives to every submission: its set-up and its drivers, taken from the lab's own notebook."""
+"""Read the cells that a lab's own notebook gives to every submission: its set-up, and the code around the answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 from fullstack_llm.worker.reader import read
 
-# In a checkout the labs lie beside the package; elsewhere `--labs` says where.
+# The labs' notebooks in a checkout of the course; where the package is installed without them, `--labs` names a folder.
 FOLDER = Path(__file__).parents[4] / "labs"
-GIVEN = {"setup", "given"}
+GIVEN_TAGS = {"setup", "given"}
 
 
-def given(slug: str, folder: Path = FOLDER) -> list[tuple[str, str]]:
-    """The lab's own set-up and given cells, so that one that a student has deleted or changed is there all the same."""
+def given_cells(slug: str, folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """Return label and source of the lab's set-up and given cells, which run even if a student deleted or changed them.
+
+    The list is empty if the folder has no notebook of the lab.
+    """
     path = folder / f"{slug}.ipynb"
     if not path.is_file():
         return []
@@ -21,14 +24,14 @@ def given(slug: str, folder: Path = FOLDER) -> list[tuple[str, str]]:
     return [
         (f"the lab's own {label}", source)
         for (label, source), tags in zip(book.cells, book.tags, strict=True)
-        if GIVEN & set(tags)
+        if GIVEN_TAGS & set(tags)
     ]
 
 
-def modules(cells: list[tuple[str, str]]) -> tuple[str, ...]:
-    """Modules that a worker loads ahead: those that the lab's own cells import, and NumPy.
+def imported_modules(cells: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the top-level modules that the cells import, and NumPy: workers load them before a submission arrives.
 
-    >>> modules([("cell 1", "import torch.nn as nn\\nfrom fullstack_llm.checks import lab")])
+    >>> imported_modules([("cell 1", "import torch.nn as nn\\nfrom fullstack_llm.checks import lab")])
     ('numpy', 'torch')
     """
     names = {"numpy"}

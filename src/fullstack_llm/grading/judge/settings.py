@@ -1,4 +1,4 @@
-"""What decides a score besides the submission: a run's reports carry it, and two runs can be compared by it."""
+"""Collect what decides a score besides the submission; reports store it, so that two runs can be compared."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.grading.intake.submissions import digest
 
 
-def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mapping[str, str]) -> dict[str, Any]:
-    """All that decides a score, besides the submission; `draws` are seeds, never the key."""
-    own = labs / f"{lab.slug}.ipynb"
+def run_settings(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mapping[str, str]) -> dict[str, Any]:
+    """Return everything that decides a score besides the submission; `draws` holds seeds, never the class key."""
+    notebook = labs / f"{lab.slug}.ipynb"
     return {
         "lab": lab.slug,
         "checks": _digest(sources(declared.labs(checks)[lab.slug])),
-        "own_cells": _digest([own] if own.is_file() else []),
+        "own_cells": _digest([notebook] if notebook.is_file() else []),
         "version": version("fullstack_llm"),
         "isolation": level,
         "draws": dict(seeds),
@@ -27,7 +27,7 @@ def made_with(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mappi
 
 
 def sources(package: Path) -> list[Path]:
-    """Return the files that decide a score: a lab's package, the checks, and what a worker runs."""
+    """Return the source files that decide a score: those of the lab's package, of the checks, and of the worker."""
     checks = Path(declared.__file__).parent
     return sorted(path for folder in (package, checks, checks.parent / "worker") for path in folder.rglob("*.py"))
 

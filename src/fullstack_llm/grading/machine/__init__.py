@@ -1,1 +1,1 @@
-"""What the grader asks of the machine: temporary folders, memory, control groups; and the errors that follow."""
+"""Use the machine's resources: temporary folders, memory, cgroups; and name the errors of the grader."""

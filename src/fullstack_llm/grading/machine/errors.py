@@ -1,4 +1,4 @@
-"""What goes wrong in a worker, which has a verdict, and what goes wrong in the grader, which is nobody's zero."""
+"""Name the errors: a lost worker gives a verdict; an error of the grader itself never becomes a zero."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import signal
 
 from . import usage
 
-# What the largest lab takes, its grader with torch included, is 0.35 GB.
-LEAST = 512 << 20
+# The grader and a worker of the largest lab, both with torch, take 0.35 GB.
+MIN_MEMORY = 512 << 20
 
 
-class Gone(Exception):
-    """The worker gave no reply and is no more; `kind` is "timeout" or "died"."""
+class WorkerLost(Exception):
+    """Raised when the worker gave no reply and was ended; `kind` is "timeout" or "died"."""
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
@@ -20,62 +20,62 @@ class Gone(Exception):
 
 
 class GraderError(RuntimeError):
-    """The grader itself cannot work; never a zero for a student."""
+    """Raised when the grader itself cannot work; the students concerned get no zero."""
 
 
-class Unfair(GraderError):
-    """A worker was lost by no doing of its submission, which is graded once more, and then left ungraded."""
+class RetryableError(GraderError):
+    """Raised when a worker was lost and its submission is not the cause: it is graded again, and then left ungraded."""
 
 
-class Starved(Unfair):
-    """Memory does not suffice, and no submission has used up its share."""
+class OutOfMemory(RetryableError):
+    """Raised when memory does not suffice although the submission stays within its share."""
 
 
-class Broken(Unfair):
-    """The process that workers are forked from has ended, and its workers with it."""
+class ZygoteDied(RetryableError):
+    """Raised when the fork server (zygote) has ended, and its workers with it."""
 
 
-class Crowded(Unfair):
-    """The disk fills up, and it cannot be seen by whose doing."""
+class DiskFull(RetryableError):
+    """Raised when the disk fills up and nothing tells which process fills it."""
 
 
-def crowded(bound: int) -> Crowded:
-    """The error about so many bytes of the disk, with what to do."""
-    return Crowded(
+def disk_full(bound: int) -> DiskFull:
+    """Return the error about more than `bound` bytes of the disk, with its remedy."""
+    return DiskFull(
         f"more than {bound / (1 << 30):.2g} GB of the disk were taken while a submission ran, twice over the same one, "
         "and whose files those are cannot be seen. Remedy: grade it by itself on a machine that does nothing else, or "
         "at level A."
     )
 
 
-def starved() -> Starved:
-    """The error, with what to do."""
-    return Starved(
-        f"memory does not suffice: this machine, or its container, has {usage.installed() >> 20} MB, and each of "
+def out_of_memory() -> OutOfMemory:
+    """Return the error about too little memory, with its remedy."""
+    return OutOfMemory(
+        f"memory does not suffice: this machine, or its container, has {usage.total_memory() >> 20} MB, and each of "
         "--jobs needs 1 GB (512 MB at the very least). Remedy: give it more memory, or grade with fewer --jobs."
     )
 
 
-def broken() -> Broken:
-    """The error, with what to do."""
-    return Broken(
+def zygote_died() -> ZygoteDied:
+    """Return the error about a fork server that has ended, with its remedy."""
+    return ZygoteDied(
         "the process that workers are forked from has ended, twice over one submission, and nothing in a submission "
         "can end it. Remedy: look in the machine's log for what did, and start the command again: it goes on."
     )
 
 
-def enough(jobs: int = 1) -> None:
-    """Raise `Starved` if there is so little memory that labs could not be graded with so many jobs."""
-    if usage.installed() < jobs * LEAST:
-        raise starved()
+def require_memory(jobs: int = 1) -> None:
+    """Raise `OutOfMemory` if this machine has less than the smallest amount of memory for each job."""
+    if usage.total_memory() < jobs * MIN_MEMORY:
+        raise out_of_memory()
 
 
-def ended(status: int) -> str:
-    """How a process ended, from its wait status, as a sentence.
+def describe_exit(status: int) -> str:
+    """Say how a process ended, from its wait status, as a sentence.
 
-    >>> ended(9), ended(256)
+    >>> describe_exit(9), describe_exit(256)
     ('its process was ended by SIGKILL', 'its process ended itself (exit status 1)')
-    >>> ended(40), ended(127)
+    >>> describe_exit(40), describe_exit(127)
     ('its process was ended by signal 40', 'its process ended')
     """
     try:
@@ -84,10 +84,10 @@ def ended(status: int) -> str:
         return "its process ended"
     if code >= 0:
         return f"its process ended itself (exit status {code})"
-    known = {one.value: one.name for one in signal.Signals}
-    return f"its process was ended by {known.get(-code, f'signal {-code}')}"
+    names = {known.value: known.name for known in signal.Signals}
+    return f"its process was ended by {names.get(-code, f'signal {-code}')}"
 
 
 CLOSED = "its process closed the connection"
-# How workers end that something else has ended.
-UNEXPLAINED = (CLOSED, ended(signal.SIGKILL))
+# Ends of a worker that may have a cause outside its submission.
+UNEXPLAINED = (CLOSED, describe_exit(signal.SIGKILL))

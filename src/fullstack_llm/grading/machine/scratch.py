@@ -1,4 +1,4 @@
-"""Temporary folders of a run. One that was killed leaves its own: the next removes them, by the lock that is gone."""
+"""Make temporary folders for a run, and remove those that killed runs have left: their locks are no longer held."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from pathlib import Path
 from . import usage
 
 GRADING, SUBMISSIONS = "grading-run-", "submissions-run-"
-# Between a folder's making and its locking there is a moment.
+# A folder that is younger may have been made and not locked yet.
 YOUNG_SECONDS = 60.0
 
 
 @contextlib.contextmanager
 def folder(kind: str) -> Iterator[Path]:
-    """A folder of one of the kinds, for the block; others of a run that was killed go now."""
+    """Make a folder of this kind, for the block; remove the folders of killed runs first."""
     sweep()
     with tempfile.TemporaryDirectory(prefix=kind, ignore_cleanup_errors=True) as name:
-        handle = os.open(name, os.O_RDONLY)
+        fd = os.open(name, os.O_RDONLY)
         try:
-            # Whoever holds it, lives: the lock ends with the process, and no other gets it from there.
-            fcntl.flock(handle, fcntl.LOCK_SH)
+            # A shared lock marks the folder as in use until this process ends: `sweep` needs the exclusive lock.
+            fcntl.flock(fd, fcntl.LOCK_SH)
             yield Path(name)
         finally:
-            os.close(handle)
+            os.close(fd)
 
 
 def sweep() -> None:
-    """Remove this user's folders that nobody holds."""
+    """Remove this user's folders that no process has locked."""
     for path in Path(tempfile.gettempdir()).iterdir():
         if path.name.startswith((GRADING, SUBMISSIONS)):
-            # Someone else's, or gone by now.
+            # The folder may be another user's, or removed by another run meanwhile.
             with contextlib.suppress(OSError):
-                _remove_unheld(path)
+                _remove_unlocked(path)
 
 
-def _remove_unheld(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def _remove_unlocked(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        status = os.fstat(handle)
+        status = os.fstat(fd)
         if status.st_uid != os.geteuid() or time.time() - status.st_mtime < YOUNG_SECONDS:
             return
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        usage.remove(str(path))
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        usage.remove_folder(str(path))
     finally:
-        os.close(handle)
+        os.close(fd)

@@ -1,6 +1,6 @@
-"""What a worker uses, seen from outside: memory and threads of a process with all below it, and bytes in a folder.
+"""Measure a worker from outside: memory, threads and CPU time of a process tree, and the size of a folder.
 
-The kernel bounds each of these where it can (limits, sized memory file systems); this holds also where it cannot.
+The kernel bounds each of these where it can (rlimits, a tmpfs with a size); these measures serve where it cannot.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import shutil
 import subprocess
 from pathlib import Path
 
-DEEP = 1000
+# `folder_size` stops at paths that are this much longer than the folder's.
+MAX_PATH = 1000
 
 
-def installed() -> int:
-    """Bytes of memory of this machine, or of the container if that has fewer."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+def total_memory() -> int:
+    """Return the bytes of memory of this machine, or of the container if that has fewer."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
-            found.append(int(Path("/sys/fs/cgroup", name).read_text()))
+            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
         except (OSError, ValueError):
             continue
-    return min(found)
+    return min(sizes)
 
 
-def starved() -> int:
-    """How many processes of this machine the kernel has ended so far since memory was full; 0 where it does not say."""
+def oom_kills() -> int:
+    """Return how many processes the OOM killer of this machine has killed so far; 0 where the kernel does not say."""
     try:
         counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     except (OSError, ValueError):
@@ -34,15 +35,15 @@ def starved() -> int:
     return int(counts.get("oom_kill", 0))
 
 
-def tree(pid: int) -> list[int]:
-    """The process and all below it."""
-    found = [pid]
-    for one in found:
+def process_tree(pid: int) -> list[int]:
+    """Return the PIDs of the process and its descendants."""
+    pids = [pid]
+    for parent in pids:
         try:
-            found += [int(child) for task in Path(f"/proc/{one}/task").iterdir() for child in _children(task)]
+            pids += [int(child) for task in Path(f"/proc/{parent}/task").iterdir() for child in _children(task)]
         except OSError:
             continue
-    return found
+    return pids
 
 
 def _children(task: Path) -> list[str]:
@@ -53,44 +54,44 @@ def _children(task: Path) -> list[str]:
 
 
 def memory_and_threads(pid: int) -> tuple[int, int]:
-    """Bytes that are no file's, and threads, of the process and all below it; nothing where there is no /proc."""
+    """Return the bytes of memory (without pages of files) and the threads of a process tree; zeros without /proc."""
     total = threads = 0
-    for one in tree(pid):
+    for process in process_tree(pid):
         try:
-            lines = Path(f"/proc/{one}/status").read_bytes().split(b"\n")
+            lines = Path(f"/proc/{process}/status").read_bytes().split(b"\n")
         except OSError:
             continue
-        # A process may call itself anything.
+        # The first line is the name, which a process may set to anything.
         fields = {key: value for line in lines[1:] for key, _, value in [line.partition(b":")]}
-        # Files' pages go when memory is short; a zombie has none of the three.
+        # Pages of files can be evicted and do not count; a zombie has none of the three fields.
         total += sum(int(fields.get(name, b"0").split()[0]) << 10 for name in (b"RssAnon", b"RssShmem", b"VmPTE"))
         threads += int(fields.get(b"Threads", b"0"))
     return total, threads
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of the process, of all below it, and of the children that they have waited for."""
+    """Return the CPU seconds of a process tree, including children that have ended and were waited for."""
     ticks = 0
-    for one in tree(pid):
+    for process in process_tree(pid):
         try:
-            fields = Path(f"/proc/{one}/stat").read_bytes().rpartition(b")")[2].split()
+            fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
         ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def free(folder: str) -> int:
-    """Bytes that are free on the disk of the folder."""
+def free_disk(folder: str) -> int:
+    """Return the bytes that are free on the folder's file system."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
 
 
-def stored(folder: str, bound: int) -> int:
-    """Bytes that the folder takes on the disk; counting ends beyond the bound, or where paths get too long."""
+def folder_size(folder: str, bound: int) -> int:
+    """Return the bytes that a folder takes on the disk; counting stops above the bound, or at too long a path."""
     total = 0
     for root, folders, files in os.walk(folder):
-        if len(root) > len(folder) + DEEP:
+        if len(root) > len(folder) + MAX_PATH:
             return bound + 1
         for name in [*folders, *files]:
             try:
@@ -102,10 +103,10 @@ def stored(folder: str, bound: int) -> int:
     return total
 
 
-def remove(folder: str) -> None:
-    """Remove a folder, however deep a worker made it."""
+def remove_folder(folder: str) -> None:
+    """Remove a folder, however deep a worker has nested folders in it."""
     with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    # What is left has folders that are too deep, or that nobody may open.
+    # `rmtree` leaves folders that are nested too deeply, or whose mode forbids opening them.
     if os.path.lexists(folder):
         subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)

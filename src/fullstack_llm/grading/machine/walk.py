@@ -1,4 +1,4 @@
-"""Walk through folders that somebody else has made: links are not followed, and depth has an end."""
+"""Walk a folder whose content is not trusted: links are not followed, and the depth is bounded."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 
-def below(path: Path, deepest: int, but: Collection[Path] = ()) -> Iterator[Path]:
-    """The path and all that is in it, each folder after its entries were listed; what cannot be listed holds nothing.
+def below(path: Path, max_depth: int, skip: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield the path and everything below it except `skip`; a folder that cannot be listed counts as empty.
 
-    `os.walk` recurses, and gives up with an error at a thousand folders within each other.
+    Before a folder is yielded, its entries are listed. `os.walk` recurses, and fails at a thousand nested folders.
     """
-    waiting = [path]
-    for one in waiting:
-        if one.is_dir() and not one.is_symlink() and len(one.parts) - len(path.parts) < deepest:
+    queue = [path]
+    for entry in queue:
+        if entry.is_dir() and not entry.is_symlink() and len(entry.parts) - len(path.parts) < max_depth:
             with contextlib.suppress(OSError):
-                waiting += [child for child in one.iterdir() if child not in but]
-        yield one
+                queue += [child for child in entry.iterdir() if child not in skip]
+        yield entry

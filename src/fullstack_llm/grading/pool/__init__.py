@@ -1,1 +1,1 @@
-"""Processes for submissions: started, forked ahead, asked within a deadline, and ended."""
+"""Start the workers of a run, send them requests with a deadline, and end them."""

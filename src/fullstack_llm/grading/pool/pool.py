@@ -1,4 +1,4 @@
-"""Where workers come from: forks of a zygote, or processes that load ahead. Each serves one submission."""
+"""Keep workers ready: forks of a zygote, or processes that are spawned ahead. Each serves one submission."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections import deque
 from pathlib import Path
 
 from fullstack_llm.grading.isolation.sandbox import Sandbox, command
-from fullstack_llm.grading.machine import cgroup, usage
+from fullstack_llm.grading.machine import cgroup as cgroups
+from fullstack_llm.grading.machine import usage
 from fullstack_llm.grading.machine.errors import GraderError
 
-from .forked import Coming, Zygote, pipes
-from .process import Cold
-from .proxy import WorkerProxy, group
+from .forked import PendingFork, Zygote, pipes
+from .process import SpawnedProcess
+from .proxy import WorkerProxy, make_cgroup
 
 
 class Pool:
-    """Workers with the same modules loaded, their folders in `home`; they can read nothing that is `private`."""
+    """A pool of workers with the same modules imported; their folders are in `home`, `private` paths are hidden."""
 
     def __init__(
         self,
@@ -30,103 +31,104 @@ class Pool:
     ) -> None:
         self.sandbox, self.modules, self.answers, self.ahead = sandbox, modules, answers, ahead
         self.private = private
-        cgroup.sweep()
+        cgroups.sweep()
         self.base = tempfile.mkdtemp(prefix="grading-", dir=home)
-        self.waiting: deque[WorkerProxy] = deque()
+        self.spawned: deque[WorkerProxy] = deque()
         self.taken: list[WorkerProxy] = []
-        self.leaving: WorkerProxy | None = None
-        self.coming: Coming | None = None
+        self.stopping: WorkerProxy | None = None
+        self.pending: PendingFork | None = None
         self.zygote: Zygote | None = None
+        # Whether workers are forked; false if the modules turn out to start threads.
         self.warm = sandbox.warm
-        self._load()
+        self._start_ahead()
 
     def _folder(self) -> str:
         folder = tempfile.mkdtemp(dir=self.base)
         uid = self.sandbox.uid()
         if uid is not None:
-            # It must reach its folder, and see no other's: the names are not to be guessed.
+            # The worker's user may pass through these folders, and not list them: names of workers' folders are random.
             for above in {self.base, str(Path(self.base).parent)}:
                 if Path(above).stat().st_uid == os.geteuid() and Path(above).name.startswith("grading-"):
                     Path(above).chmod(0o711)
             os.chown(folder, uid, uid)
         return folder
 
-    def _load(self) -> None:
+    def _start_ahead(self) -> None:
         if not self.warm:
-            self.waiting.extend(self._cold() for _ in range(self.ahead - len(self.waiting)))
+            self.spawned.extend(self._spawn() for _ in range(self.ahead - len(self.spawned)))
         elif self.zygote is None:
             self.zygote = Zygote(self.sandbox, self.modules, self.answers, self.private, self._folder())
 
-    def _cold(self) -> WorkerProxy:
-        with pipes() as (there, requests, replies, back):
+    def _spawn(self) -> WorkerProxy:
+        with pipes() as (reads, requests, replies, writes):
             folder = self._folder()
-            line = command(self.sandbox, self.modules, self.answers, self.private, (there, back), folder)
-            process = Cold(line, folder, (there, back), self.sandbox.namespaces)
-            mine = group(self.sandbox)
-            if mine:
-                mine.take(process.pid)
-            return WorkerProxy(process, requests, replies, folder, self.sandbox, mine)
+            line = command(self.sandbox, self.modules, self.answers, self.private, (reads, writes), folder)
+            process = SpawnedProcess(line, folder, (reads, writes), self.sandbox.namespaces)
+            cgroup = make_cgroup(self.sandbox)
+            if cgroup:
+                cgroup.add(process.pid)
+            return WorkerProxy(process, requests, replies, folder, self.sandbox, cgroup)
 
     def _fork(self) -> WorkerProxy:
         assert self.zygote
         if not self.zygote.wait():
             self.zygote.close()
             self.zygote, self.warm = None, False
-            return self._cold()
-        coming, self.coming = self.coming or self._order(), None
+            return self._spawn()
+        pending, self.pending = self.pending or self._request_fork(), None
         try:
-            process = self.zygote.collect(coming)
+            process = self.zygote.receive_fork(pending)
         except BaseException:
-            coming.close()
+            pending.close()
             raise
-        return WorkerProxy(process, coming.requests, coming.replies, coming.folder, self.sandbox, coming.group)
+        return WorkerProxy(process, pending.requests, pending.replies, pending.folder, self.sandbox, pending.cgroup)
 
-    def _order(self) -> Coming:
+    def _request_fork(self) -> PendingFork:
         assert self.zygote
-        return self.zygote.order(self._folder(), group(self.sandbox))
+        return self.zygote.request_fork(self._folder(), make_cgroup(self.sandbox))
 
     def take(self) -> WorkerProxy:
-        """A worker that is ready, while the next one gets so; `GraderError` if there can be none."""
+        """Return a ready worker, and start the next one; raise `GraderError` if no worker can be started."""
         for attempt in (1, 2):
-            self.taken = [one for one in self.taken if not one.closed]
+            self.taken = [worker for worker in self.taken if not worker.closed]
             try:
-                self._load()
+                self._start_ahead()
                 if self.warm:
                     worker = self._fork()
                 else:
-                    self.waiting.append(self._cold())
-                    worker = self.waiting.popleft()
+                    self.spawned.append(self._spawn())
+                    worker = self.spawned.popleft()
                 self.taken.append(worker)
                 worker.ready()
                 if self.zygote:
-                    self.coming = self._order()
+                    self.pending = self._request_fork()
                 return worker
             except (GraderError, OSError) as error:
-                # What waits may have been harmed by an earlier submission: one that starts now decides.
-                said = self._end()
+                # An earlier submission may have harmed processes that were started ahead: a second attempt starts anew.
+                stderr = self._end_all()
                 if attempt == 2:
-                    raise GraderError(f"{error}\n{said}".strip()) from None
+                    raise GraderError(f"{error}\n{stderr}".strip()) from None
         raise AssertionError
 
     def dismiss(self, worker: WorkerProxy) -> None:
-        """End a worker that is done. Its memory takes a while to go: it is cleared away when the next one is done."""
-        before, self.leaving = self.leaving, worker
+        """Kill a worker that is done, without waiting while its memory is freed: the next call removes it."""
+        previous, self.stopping = self.stopping, worker
         worker.stop()
-        if before:
-            before.close()
+        if previous:
+            previous.close()
 
-    def _end(self) -> str:
-        # Forgotten first: a signal's handler may come here while this runs.
-        workers, coming, zygote = [*self.waiting, *self.taken], self.coming, self.zygote
-        self.waiting, self.taken, self.coming, self.zygote = deque(), [], None, None
+    def _end_all(self) -> str:
+        # Cleared first, since a signal handler may call this while it runs.
+        workers, pending, zygote = [*self.spawned, *self.taken], self.pending, self.zygote
+        self.spawned, self.taken, self.pending, self.zygote = deque(), [], None, None
         for worker in workers:
             worker.close()
-        said = zygote.close() if zygote else ""
-        if coming:
-            coming.close()
-        return said
+        stderr = zygote.close() if zygote else ""
+        if pending:
+            pending.close()
+        return stderr
 
     def close(self) -> None:
-        """End all workers, those that wait and those that were taken, and remove their folders."""
-        self._end()
-        usage.remove(self.base)
+        """End all workers, ready or taken, and remove their folders."""
+        self._end_all()
+        usage.remove_folder(self.base)

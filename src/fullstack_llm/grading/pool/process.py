@@ -1,4 +1,4 @@
-"""The process behind a worker: how it is started, how it ended, and how it is ended with all that it started."""
+"""Start the process of a worker, end it with all its descendants, and say how it ended."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ import time
 from typing import Protocol
 
 from fullstack_llm.grading.isolation.sandbox import environment
-from fullstack_llm.grading.machine.errors import CLOSED, GraderError, ended
+from fullstack_llm.grading.machine.errors import CLOSED, GraderError, describe_exit
 from fullstack_llm.worker.confine.namespaces import FOLDER
 
 
 class Process(Protocol):
-    """The process behind a worker: one of its own, or the fork of a zygote."""
+    """The process of a worker: spawned for it, or forked by a zygote."""
 
     pid: int
 
     @property
     def orphaned(self) -> bool:
-        """Whether the process that it was forked from has ended, and has taken it along."""
+        """Whether the zygote that forked the process has ended, which ends its forks too."""
 
-    def end(self) -> str:
-        """How it ended, as a sentence; it need not have."""
+    def exit_cause(self) -> str:
+        """Wait a moment for the process to end; return how it ended, as a sentence, or `CLOSED` if it has not."""
 
     def stop(self) -> None:
-        """Have it end, with all that it started."""
+        """Send SIGKILL to the process and its descendants, without waiting."""
 
     def kill(self) -> None:
-        """End it and all that it started, and wait until that is so."""
+        """Kill the process and its descendants, and wait until they have ended."""
 
-    def said(self) -> str:
-        """What it wrote to its error output while it started."""
+    def stderr_tail(self) -> str:
+        """Return the end of what the process wrote to stderr."""
 
 
-class Cold:
-    """A process of its own, started for one worker."""
+class SpawnedProcess:
+    """A process that is spawned: a worker of its own, or a zygote; `bwrap` says whether bubblewrap starts it."""
 
     orphaned = False
 
-    def __init__(self, command: list[str], folder: str, fds: tuple[int, ...], boxed: bool) -> None:
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        self.boxed = boxed
+    def __init__(self, command: list[str], folder: str, fds: tuple[int, ...], bwrap: bool) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process runs)
+        self.bwrap = bwrap
         try:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=environment(FOLDER if boxed else folder),
+                env=environment(FOLDER if bwrap else folder),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
@@ -60,8 +60,8 @@ class Cold:
             raise GraderError(f"{command[0]} cannot be started ({error.strerror})") from None
         self.pid = self.process.pid
 
-    def end(self) -> str:
-        """How it ended; it stays a zombie, so that its group's number cannot belong to another before `kill`."""
+    def exit_cause(self) -> str:
+        """Return how the process ended; it stays a zombie, so that its process group ID is not reused before `kill`."""
         if not hasattr(os, "waitid"):  # on macOS, before Python 3.13
             return "its process ended"
         for _ in range(100):
@@ -69,25 +69,25 @@ class Cold:
             if status is None:
                 time.sleep(0.01)
             elif status.si_code == os.CLD_EXITED:
-                # bubblewrap and the shell agree: 128 and the signal's number.
-                signalled = self.boxed and 128 < status.si_status <= 128 + 64
-                return ended(status.si_status - 128 if signalled else status.si_status << 8)
+                # bubblewrap reports a signal as a shell does: 128 plus its number.
+                signalled = self.bwrap and 128 < status.si_status <= 128 + 64
+                return describe_exit(status.si_status - 128 if signalled else status.si_status << 8)
             else:
-                return ended(status.si_status)
+                return describe_exit(status.si_status)
         return CLOSED
 
     def stop(self) -> None:
-        """Signal its group, or the sandbox that ends with it."""
+        """Send SIGKILL to the process group, or to bubblewrap, with which its sandbox ends."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End it, and wait."""
+        """Kill the process, and wait."""
         self.stop()
         self.process.wait()
 
-    def said(self) -> str:
-        """The end of its error output."""
+    def stderr_tail(self) -> str:
+        """Return the end of what the process wrote to stderr."""
         self.errors.seek(0)
         text = self.errors.read()[-2000:].decode(errors="replace")
         self.errors.close()

@@ -1,4 +1,4 @@
-"""The grader's side of a worker: ask within a deadline, watch what the worker uses, and end it."""
+"""Send requests to a worker, wait for replies within a deadline, measure what the worker uses, and end it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import time
 
 from fullstack_llm.grading.isolation.sandbox import FILES, THREADS, Sandbox
 from fullstack_llm.grading.machine import usage
-from fullstack_llm.grading.machine.cgroup import Group
+from fullstack_llm.grading.machine.cgroup import Cgroup
 from fullstack_llm.grading.machine.errors import (
     UNEXPLAINED,
-    Gone,
     GraderError,
-    Unfair,
-    broken,
-    crowded,
-    starved,
+    RetryableError,
+    WorkerLost,
+    disk_full,
+    out_of_memory,
+    zygote_died,
 )
 from fullstack_llm.worker.codec import MAX_BYTES, encode
 from fullstack_llm.worker.serve import HEADER
@@ -27,105 +27,106 @@ from .process import Process
 
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.1
-PIECE = 1 << 16
+READ_BYTES = 1 << 16
+# A worker outside namespaces may take this much of the disk with files that it has removed and holds open.
 DISK = 1 << 30
 
 
-def bound(sandbox: Sandbox) -> int:
-    """Bytes of memory that a worker may have, by who watches from outside."""
+def memory_limit(sandbox: Sandbox) -> int:
+    """Return the bytes of memory at which a worker is ended from outside, a quarter above its rlimits."""
     return sandbox.memory * 5 // 4
 
 
-def group(sandbox: Sandbox) -> Group | None:
-    """A control group for one worker."""
-    return Group(bound(sandbox), THREADS + 16) if sandbox.watched else None
+def make_cgroup(sandbox: Sandbox) -> Cgroup | None:
+    """Make a cgroup for one worker, if the grader measures the workers of this sandbox."""
+    return Cgroup(memory_limit(sandbox), THREADS + 16) if sandbox.watched else None
 
 
 class WorkerProxy:
-    """A worker behind two pipes, in its folder."""
+    """A worker, as the grader sees it: a process behind two pipes, with a folder and a cgroup."""
 
     def __init__(
-        self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox, group: Group | None
+        self, process: Process, requests: int, replies: int, folder: str, sandbox: Sandbox, cgroup: Cgroup | None
     ) -> None:
         self.process, self.requests, self.replies = process, requests, replies
         self.folder, self.sandbox = folder, sandbox
-        self.text, self.closed, self.counted = "", False, False
-        self.watched = 0.0
-        # CPU seconds: the bound of this request, the reading when it was first looked at, and what it has used since.
-        self.cpu, self.first, self.used = math.inf, -1.0, 0.0
+        self.stderr, self.closed, self.in_cgroup = "", False, False
+        self.last_watch = 0.0
+        # CPU seconds of this request: the limit, the reading at the first measurement, and the use since then.
+        self.cpu_limit, self.cpu_start, self.used = math.inf, -1.0, 0.0
         self.received = bytearray()
-        self.starved, self.group = usage.starved(), group
-        self.free = usage.free(folder)
-        # What is shared with a zygote counts here too.
-        self.before = usage.memory_and_threads(process.pid)[0]
-        for end in (requests, replies):
-            os.set_blocking(end, False)
+        self.oom_kills_before, self.cgroup = usage.oom_kills(), cgroup
+        self.free_before = usage.free_disk(folder)
+        # Memory that the worker shares with its zygote is counted, and is no use of the submission.
+        self.memory_before = usage.memory_and_threads(process.pid)[0]
+        for fd in (requests, replies):
+            os.set_blocking(fd, False)
 
     def ready(self) -> None:
-        """Wait until the worker has loaded and set its limits; a worker that cannot is the grader's error."""
+        """Wait until the worker has started and set its rlimits; raise `GraderError` if it does not."""
         try:
-            self.ask(("limits", self.sandbox.bounds()), START_SECONDS)
-        except Gone as gone:
-            raise GraderError(f"a worker did not start ({gone.why}). It said:\n{self.text}") from None
-        # A sandbox starts processes before it can be put into a group.
-        self.counted = self.group is not None and self.group.counts(usage.tree(self.process.pid))
+            self.ask(("limits", self.sandbox.rlimits()), START_SECONDS)
+        except WorkerLost as lost:
+            raise GraderError(f"a worker did not start ({lost.why}). It said:\n{self.stderr}") from None
+        # bubblewrap may have started processes before it was moved into the cgroup.
+        self.in_cgroup = self.cgroup is not None and self.cgroup.counts(usage.process_tree(self.process.pid))
 
     def ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
-        """Return the reply to a request within these seconds, and these of CPU time; after `Gone` the worker is ended.
+        """Return the reply to a request; raise `WorkerLost`, with the worker ended, after these seconds or CPU seconds.
 
-        CPU time counts from the first look, a tenth of a second after the request: what is answered sooner is free.
+        CPU time counts from the first measurement, a tenth of a second after the request: a faster reply costs nothing.
         """
-        self.cpu, self.first, self.used = cpu, -1.0, 0.0
+        self.cpu_limit, self.cpu_start, self.used = cpu, -1.0, 0.0
         nonce, content = secrets.token_bytes(16), encode(request)
         deadline = time.monotonic() + seconds
         try:
             self._send(HEADER.pack(nonce, len(content)) + content, deadline)
-            back, length = HEADER.unpack(self._receive(HEADER.size, deadline))
-            if back != nonce or length > MAX_BYTES:
-                raise Gone("died", "its process sent something that is no reply")
+            replied, length = HEADER.unpack(self._receive(HEADER.size, deadline))
+            if replied != nonce or length > MAX_BYTES:
+                raise WorkerLost("died", "its process sent something that is no reply")
             return self._receive(length, deadline)
-        except (Gone, Unfair):
+        except (WorkerLost, RetryableError):
             self.close()
             raise
 
-    def _wait(self, end: int, event: int, deadline: float) -> None:
+    def _wait(self, fd: int, event: int, deadline: float) -> None:
         poll = select.poll()
-        poll.register(end, event)
+        poll.register(fd, event)
         while (left := deadline - time.monotonic()) > 0:
             if poll.poll(min(left, WATCH_SECONDS) * 1000):
                 return
             self._watch()
-        raise Gone("timeout", "it took too long")
+        raise WorkerLost("timeout", "it took too long")
 
     def _watch(self) -> None:
-        # Not more often, however often it replies; and when nothing comes, this often.
-        if time.monotonic() - self.watched < WATCH_SECONDS:
+        # At most this often while bytes arrive, and about this often while none do.
+        if time.monotonic() - self.last_watch < WATCH_SECONDS:
             return
-        self.watched = time.monotonic()
-        self._count()
+        self.last_watch = time.monotonic()
+        self._check_cpu()
         if not self.sandbox.watched:
             return
         memory, threads = usage.memory_and_threads(self.process.pid)
-        if memory > self.before + bound(self.sandbox):
-            raise Gone("died", f"{self._greedy()}, and was ended")
+        if memory > self.memory_before + memory_limit(self.sandbox):
+            raise WorkerLost("died", f"{self._used_too_much()}, and was ended")
         if threads > THREADS:
-            raise Gone("died", f"its process had more than {THREADS} threads, and was ended")
-        if not self.sandbox.namespaces and self.free - usage.free(self.folder) > DISK:
-            # Files without a name are in no folder, and whose they are is not to be seen.
-            raise crowded(DISK)
-        if usage.stored(self.folder, FILES) > FILES:
-            raise Gone("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
+            raise WorkerLost("died", f"its process had more than {THREADS} threads, and was ended")
+        if not self.sandbox.namespaces and self.free_before - usage.free_disk(self.folder) > DISK:
+            # Removed files that are held open are in no folder, and cannot be told from those of other processes.
+            raise disk_full(DISK)
+        if usage.folder_size(self.folder, FILES) > FILES:
+            raise WorkerLost("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
 
-    def _count(self) -> None:
-        if self.cpu == math.inf:
+    def _check_cpu(self) -> None:
+        if self.cpu_limit == math.inf:
             return
         reading = usage.cpu_seconds(self.process.pid)
-        if self.first < 0:
-            self.first = reading
-        # A child that has ended may take its time along.
-        self.used = max(self.used, reading - self.first)
-        if self.used > self.cpu:
-            raise Gone("timeout", "it took too long")
+        if self.cpu_start < 0:
+            self.cpu_start = reading
+        # The reading falls when a process ends that nobody waits for.
+        self.used = max(self.used, reading - self.cpu_start)
+        if self.used > self.cpu_limit:
+            raise WorkerLost("timeout", "it took too long")
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -135,59 +136,59 @@ class WorkerProxy:
             except BlockingIOError:
                 self._wait(self.requests, select.POLLOUT, deadline)
             except BrokenPipeError:
-                raise Gone("died", self._end()) from None
+                raise WorkerLost("died", self._cause()) from None
 
     def _receive(self, count: int, deadline: float) -> bytes:
-        # What comes at once is read at once: most replies are one piece with their header.
+        # Reads beyond `count`: most replies arrive in one piece with their header, and take one read.
         while len(self.received) < count:
             self._wait(self.replies, select.POLLIN, deadline)
             self._watch()
             try:
-                chunk = os.read(self.replies, PIECE)
+                chunk = os.read(self.replies, READ_BYTES)
             except BlockingIOError:
-                # It has taken back what it wrote.
+                # The worker can read its own pipe empty again after `poll`.
                 continue
             if not chunk:
-                raise Gone("died", self._end())
+                raise WorkerLost("died", self._cause())
             self.received += chunk
         data = bytes(self.received[:count])
         del self.received[:count]
         return data
 
-    def _end(self) -> str:
-        why = self.process.end()
-        if self.group and self.group.full:
-            return self._greedy()
+    def _cause(self) -> str:
+        why = self.process.exit_cause()
+        if self.cgroup and self.cgroup.limit_exceeded:
+            return self._used_too_much()
         if why in UNEXPLAINED:
             if self.process.orphaned:
-                raise broken()
-            if self._starved():
-                raise starved()
+                raise zygote_died()
+            if self._oom_killed():
+                raise out_of_memory()
         return why
 
-    def _starved(self) -> bool:
-        # A group knows this worker's end from those of neighbours, which would be an excuse otherwise.
-        if self.group and self.counted:
-            return self.group.killed
-        return usage.starved() > self.starved
+    def _oom_killed(self) -> bool:
+        # A cgroup tells whether this worker was killed; the count of the machine includes other processes.
+        if self.cgroup and self.in_cgroup:
+            return self.cgroup.oom_killed
+        return usage.oom_kills() > self.oom_kills_before
 
-    def _greedy(self) -> str:
+    def _used_too_much(self) -> str:
         return f"its process used more than {self.sandbox.memory / (1 << 30):.2g} GB of memory"
 
     def stop(self) -> None:
-        """Have it end: what is left of it goes with `close`."""
+        """Send SIGKILL, without waiting; `close` removes what is left."""
         if not self.closed:
             self.process.stop()
 
     def close(self) -> None:
-        """End the worker and all that it started, and remove its folder."""
+        """End the worker and its descendants, close its pipes, and remove its folder and its cgroup."""
         if self.closed:
             return
         self.closed = True
         self.process.kill()
-        if self.group:
-            self.group.close()
-        for end in (self.requests, self.replies):
-            os.close(end)
-        self.text = self.process.said()
-        usage.remove(self.folder)
+        if self.cgroup:
+            self.cgroup.close()
+        for fd in (self.requests, self.replies):
+            os.close(fd)
+        self.stderr = self.process.stderr_tail()
+        usage.remove_folder(self.folder)

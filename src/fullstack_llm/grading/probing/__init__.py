@@ -1,1 +1,1 @@
-"""Levels of isolation as guarantees, each tried out from inside a sandbox before a batch starts."""
+"""Choose a level of isolation, and test each of its guarantees from inside a sandbox before a batch starts."""

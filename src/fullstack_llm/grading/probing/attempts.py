@@ -1,7 +1,7 @@
 # ruff: noqa: PTH107, PTH118, PTH123
-"""What the probes try: code that runs in a worker like a student's, and names what it could do and should not.
+"""Try to break the guarantees: each function runs in a worker, like a student's, and returns names of what it could do.
 
-This file is read as text and defined in a worker; the grader never runs it.
+The probes send this file to a worker as the text of a cell; the grader itself never imports it.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def tried(what: str, action: Callable[[], object]) -> list[str]:
-    """The name of the action, if it could be done."""
+    """Run the action; return its name in a list if it succeeded, otherwise an empty list."""
     try:
         action()
     except (OSError, ValueError, MemoryError, OverflowError):
@@ -31,69 +31,69 @@ def _open(path: str, mode: str) -> None:
 
 
 def files(canary: str, secrets: list[str], places: list[str], name: str) -> list[str]:
-    """Read what is the judge's, spoil a file made for this, and leave something in places that others see.
+    """Try to read the judge's files, to change and remove the canary file, and to leave files in shared places.
 
-    Only the canary is ever written or removed: without a sandbox all of this succeeds.
+    Nothing but the canary is ever changed: without a sandbox all of this succeeds.
     """
-    found = tried("wrote to another's file", functools.partial(_open, canary, "ab"))
+    done = tried("wrote to another's file", functools.partial(_open, canary, "ab"))
     for path in [canary, *secrets]:
-        found += tried(f"read {path}", functools.partial(_open, path, "rb"))
-    found += tried("removed another's file", lambda: os.remove(canary))
+        done += tried(f"read {path}", functools.partial(_open, path, "rb"))
+    done += tried("removed another's file", lambda: os.remove(canary))
     for place in places:
         tried("", functools.partial(_open, os.path.join(place, name), "x"))
-    return found
+    return done
 
 
 def readable(paths: list[str]) -> list[str]:
-    """Those of the paths that can be opened; names alone may be seen, as Landlock has no way to hide them."""
+    """Return the paths that can be opened; that a path exists may be seen, since Landlock cannot hide names."""
     return [path for path in paths if tried(path, functools.partial(_open, path, "rb"))]
 
 
 def network() -> list[str]:
-    """A socket of any family; a pair that could send to others."""
-    found = []
+    """Try to open a socket of any family, and a pair of datagram sockets, which could send to other addresses."""
+    done = []
     for family in range(64):
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
-            found += tried(f"socket({family}, {kind})", lambda: socket.socket(family, kind).close())  # noqa: B023
-    found += tried("a pair of datagram sockets", lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
-    return found[:5]
+            done += tried(f"socket({family}, {kind})", lambda: socket.socket(family, kind).close())  # noqa: B023
+    done += tried("a pair of datagram sockets", lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+    return done[:5]
 
 
 def processes() -> list[str]:
-    """A new process, in all the ways there are, or another program in place of this one."""
+    """Try to start a process in every way, to execute another program, and to make namespaces."""
 
     def fork() -> None:
         if os.fork() == 0:
             os._exit(0)
         os.wait()
 
-    found = tried("fork", fork)
-    found += tried("spawn", lambda: os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0))
+    done = tried("fork", fork)
+    done += tried("spawn", lambda: os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0))
     try:
         os.execv("/nowhere", ["/nowhere"])
     except PermissionError:
         pass
     except OSError:
-        found.append("exec")
-    # io_uring_setup, clone3 with no arguments: unknown or refused, but not looked at.
+        done.append("exec")
+    # io_uring_setup and clone3 without arguments: the filter must answer EPERM or ENOSYS, not the kernel EINVAL.
     for what, number in (("io_uring", 425), ("clone3", 435)):
         LIBC.syscall(number, 0, 0)
         if ctypes.get_errno() not in (1, 38):
-            found.append(what)
-    found += ["namespaces"] if LIBC.unshare(0x10000000) == 0 else []
-    return found
+            done.append(what)
+    done += ["namespaces"] if LIBC.unshare(0x10000000) == 0 else []
+    return done
 
 
 def memory(bound: int) -> list[str]:
-    """More than the bound in one piece, as private, shared or unnamed memory; memory files without a size."""
-    found = tried("private memory", lambda: mmap.mmap(-1, bound, mmap.MAP_PRIVATE).close())
-    found += tried("shared memory", lambda: mmap.mmap(-1, bound, mmap.MAP_SHARED).close())
-    found += tried("memfd", lambda: os.close(os.memfd_create("x")))
-    found += tried("SysV memory", _sysv)
+    """Try to map more than the bound, privately or shared, and to make memory files on a tmpfs without a size."""
+    done = tried("private memory", lambda: mmap.mmap(-1, bound, mmap.MAP_PRIVATE).close())
+    done += tried("shared memory", lambda: mmap.mmap(-1, bound, mmap.MAP_SHARED).close())
+    done += tried("memfd", lambda: os.close(os.memfd_create("x")))
+    done += tried("SysV memory", _sysv)
     for place in ("/dev/shm", "/tmp", "/dev", "/run", "/"):
         if os.access(place, os.W_OK):
-            found += tried(f"a file in {place}", functools.partial(_unbounded, place, bound))
-    return found
+            done += tried(f"a file in {place}", functools.partial(_unbounded, place, bound))
+    return done
 
 
 def _sysv() -> None:
@@ -113,7 +113,7 @@ def _unbounded(place: str, bound: int) -> None:
 
 
 def fill(size: int, bound: int) -> int:
-    """Files of this size, more than the bound in all, until someone stops it; how much there is in the end."""
+    """Write files of this size, in all more than the bound; return the bytes written, if nothing stops it."""
     count = bound // size + 2
     for number in range(count):
         with open(f"fill{number}", "wb") as file:
@@ -123,27 +123,27 @@ def fill(size: int, bound: int) -> int:
 
 
 def limits() -> dict[str, int]:
-    """The bounds that the kernel holds for this process."""
+    """Return the hard rlimits of this process."""
     names = ("CPU", "AS", "FSIZE", "NOFILE", "CORE")
     return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in names}
 
 
 def neighbours(pids: list[int]) -> list[str]:
-    """Signal, trace, look into or bind others; the signal is 0, which does nothing."""
-    found = []
+    """Try to signal, trace, read or limit other processes; signal 0 does nothing but check the permission."""
+    done = []
     for pid in [*pids, 0, -1]:
-        found += tried(f"signalled {pid}", lambda: os.kill(pid, 0))  # noqa: B023
+        done += tried(f"signalled {pid}", lambda: os.kill(pid, 0))  # noqa: B023
     for pid in pids:
         for name in ("environ", "mem", "maps", "cwd/."):
-            found += tried(f"opened /proc/{pid}/{name}", lambda: os.close(os.open(f"/proc/{pid}/{name}", 0)))  # noqa: B023
-        found += tried(f"changed the limits of {pid}", lambda: resource.prlimit(pid, resource.RLIMIT_CORE))  # noqa: B023
-        found += tried(f"got a handle of {pid}", lambda: os.pidfd_open(pid))  # noqa: B023
-        found += [f"traced {pid}"] if LIBC.ptrace(0x4206, pid, 0, 0) == 0 else []
-    return found
+            done += tried(f"opened /proc/{pid}/{name}", lambda: os.close(os.open(f"/proc/{pid}/{name}", 0)))  # noqa: B023
+        done += tried(f"changed the limits of {pid}", lambda: resource.prlimit(pid, resource.RLIMIT_CORE))  # noqa: B023
+        done += tried(f"got a pidfd of {pid}", lambda: os.pidfd_open(pid))  # noqa: B023
+        done += [f"traced {pid}"] if LIBC.ptrace(0x4206, pid, 0, 0) == 0 else []
+    return done
 
 
 def stop() -> None:
-    """Hang, with signals ignored."""
+    """Loop for ever, with every signal ignored that can be ignored."""
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     while True:

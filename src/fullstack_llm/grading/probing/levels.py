@@ -1,8 +1,8 @@
-"""Levels of isolation: six guarantees, and a probe for each that tries the forbidden thing from inside a sandbox.
+"""Choose the level of isolation: six guarantees, and for each a probe that tries to break it from inside a sandbox.
 
-A: all six, by namespaces and seccomp. B: all six, by Landlock and seccomp, or for root by a user of its own that
-writes nothing and reads what every user may. C: time alone; a self-check. What the probes show holds for a batch; a
-level that cannot be had is an error with its remedy.
+Level A keeps all six, by namespaces and seccomp. Level B keeps all six, by Landlock and seccomp; or, for root without
+Landlock, by seccomp and a UID of its own that writes no file and reads what every user may read. Level C keeps time
+alone, for a student's self-check. A level whose probes fail on this machine is an error with its remedy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 from fullstack_llm.grading.isolation.sandbox import FILES, LIMITS, Sandbox
 from fullstack_llm.grading.isolation.world import PACKAGE, world
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.grading.machine.errors import Gone, GraderError, Starved, enough
+from fullstack_llm.grading.machine.errors import GraderError, OutOfMemory, WorkerLost, require_memory
 from fullstack_llm.grading.machine.walk import below
 from fullstack_llm.grading.pool.pool import Pool
-from fullstack_llm.grading.pool.proxy import WorkerProxy, bound
+from fullstack_llm.grading.pool.proxy import WorkerProxy, memory_limit
 from fullstack_llm.worker import codec
 
 from .remedies import remedy
@@ -44,36 +44,36 @@ CANDIDATES = {
     ),
     "B": (
         Sandbox("B", landlock=True, seccomp=True, user=True, warm=True),
-        # A user of its own may write in /tmp and /dev/shm: it writes nowhere.
+        # Any user may write in /tmp and /dev/shm, so without Landlock a worker writes nowhere.
         Sandbox("B", seccomp=True, user=True, writes=False, warm=True),
     ),
 }
-# Limits only: a worker can read files, use the network and signal processes of the same user.
+# rlimits only: a worker can read files, use the network and signal processes of the same user.
 SELF_CHECK = Sandbox("C")
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 5.0
-TRIED, DEEPEST = 2000, 32
+MAX_TRIED, MAX_DEPTH = 2000, 32
 
 
 @dataclass
 class Probe:
-    """What the probes of a sandbox showed: for each guarantee what breaks it, and nothing if it holds."""
+    """Hold the results of the probes: for each guarantee what broke it, an empty list if it held."""
 
     sandbox: Sandbox
     broken: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
-        """Whether all guarantees hold."""
+        """Whether all guarantees held."""
         return not any(self.broken.values())
 
     def __str__(self) -> str:
-        lost = [f"{name} ({', '.join(map(str, what[:3]))})" for name, what in self.broken.items() if what]
-        return "; ".join(lost) or "all guarantees hold"
+        broken = [f"{name} ({', '.join(map(str, what[:3]))})" for name, what in self.broken.items() if what]
+        return "; ".join(broken) or "all guarantees hold"
 
 
-def _ask(workers: Pool, name: str, *values: Any) -> Any:
-    worker = workers.take()
+def _ask(pool: Pool, name: str, *values: Any) -> Any:
+    worker = pool.take()
     try:
         return _call(worker, name, *values)
     finally:
@@ -86,16 +86,16 @@ def _call(worker: WorkerProxy, name: str, *values: Any) -> Any:
     return reply[1] if reply[0] == "value" else [f"the probe failed: {reply[1]}"]
 
 
-def _files(workers: Pool) -> list[str]:
+def _files(pool: Pool) -> list[str]:
     canary = Path(tempfile.mkdtemp(prefix="canary-")) / "canary"
     name = f"probe-{secrets.token_hex(8)}"
-    places = [Path(one) for one in ("/tmp", "/var/tmp", "/dev/shm", "/dev", "/", "/run", workers.base)]
+    places = [Path(name) for name in ("/tmp", "/var/tmp", "/dev/shm", "/dev", "/", "/run", pool.base)]
     places += [PACKAGE, canary.parent]
     try:
         canary.write_text("canary")
-        judges = [str(one) for one in _within(world().hidden)]
+        judges = [str(path) for path in _files_below(world().hidden)]
         return [
-            *_ask(workers, "files", str(canary), judges, [str(one) for one in places], name),
+            *_ask(pool, "files", str(canary), judges, [str(place) for place in places], name),
             *(f"left a file in {place}" for place in places if (place / name).exists()),
         ]
     finally:
@@ -104,47 +104,49 @@ def _files(workers: Pool) -> list[str]:
             (place / name).unlink(missing_ok=True)
 
 
-def _within(paths: Iterable[Path], but: Iterable[Path] = ()) -> Iterator[Path]:
-    # What lies in a folder can be readable though the folder cannot be listed.
-    found = (one for path in paths for one in below(path, DEEPEST, {*but}) if one.is_file() and not one.is_symlink())
-    return itertools.islice(found, TRIED)
+def _files_below(paths: Iterable[Path], skip: Iterable[Path] = ()) -> Iterator[Path]:
+    # Every file is tried: a file can be readable although its folder cannot be listed.
+    files = (
+        file for path in paths for file in below(path, MAX_DEPTH, {*skip}) if file.is_file() and not file.is_symlink()
+    )
+    return itertools.islice(files, MAX_TRIED)
 
 
-def _network(workers: Pool) -> list[str]:
-    return _ask(workers, "network")
+def _network(pool: Pool) -> list[str]:
+    return _ask(pool, "network")
 
 
-def _processes(workers: Pool) -> list[str]:
-    return _ask(workers, "processes")
+def _processes(pool: Pool) -> list[str]:
+    return _ask(pool, "processes")
 
 
-def _memory(workers: Pool) -> list[str]:
-    found = list(_ask(workers, "memory", bound(workers.sandbox)))
+def _memory(pool: Pool) -> list[str]:
+    broken = list(_ask(pool, "memory", memory_limit(pool.sandbox)))
     try:
-        got = _ask(workers, "fill", LIMITS["FSIZE"] - 1, FILES)
-        found += [f"files of {got} bytes"] if isinstance(got, int) and got > FILES else []
-    except Gone:
+        written = _ask(pool, "fill", LIMITS["FSIZE"] - 1, FILES)
+        broken += [f"files of {written} bytes"] if isinstance(written, int) and written > FILES else []
+    except WorkerLost:
         pass
-    return found
+    return broken
 
 
-def _time(workers: Pool) -> list[str]:
-    found = [f"no limit {name}" for name, bound in _ask(workers, "limits").items() if bound < 0]
-    worker = workers.take()
+def _time(pool: Pool) -> list[str]:
+    broken = [f"no limit {name}" for name, bound in _ask(pool, "limits").items() if bound < 0]
+    worker = pool.take()
     pid = worker.process.pid
     try:
         worker.ask(("define", "the probes", ATTEMPTS.read_text("utf-8") + "\nstop()", []), 0.3)
-    except Gone as gone:
-        alive = Path(f"/proc/{pid}/stat")
-        running = alive.exists() and alive.read_text().rpartition(")")[2].split()[0] not in "ZX"
-        return found + ["it went on after its deadline"] * running + [gone.why] * (gone.kind != "timeout")
-    return [*found, "it did not stop"]
+    except WorkerLost as lost:
+        stat = Path(f"/proc/{pid}/stat")
+        running = stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return broken + ["it went on after its deadline"] * running + [lost.why] * (lost.kind != "timeout")
+    return [*broken, "it did not stop"]
 
 
-def _neighbours(workers: Pool) -> list[str]:
-    other = workers.take()
+def _neighbours(pool: Pool) -> list[str]:
+    other = pool.take()
     try:
-        return _ask(workers, "neighbours", [other.process.pid, os.getpid(), os.getppid()])
+        return _ask(pool, "neighbours", [other.process.pid, os.getpid(), os.getppid()])
     finally:
         other.close()
 
@@ -160,69 +162,69 @@ PROBES = {
 
 
 def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe:
-    """Try out the guarantees; `GraderError` if no worker can be had in this sandbox at all."""
+    """Run the probes of these guarantees; raise `GraderError` if no worker starts in this sandbox."""
     result = Probe(sandbox)
     with scratch.folder(scratch.GRADING) as home:
-        workers = Pool(sandbox, ahead=0, home=str(home))
+        pool = Pool(sandbox, ahead=0, home=str(home))
         try:
             for name in names:
                 try:
-                    result.broken[name] = PROBES[name](workers)
-                except Gone as gone:
-                    result.broken[name] = [f"the probe gave no answer: {gone.why}"]
+                    result.broken[name] = PROBES[name](pool)
+                except WorkerLost as lost:
+                    result.broken[name] = [f"the probe gave no answer: {lost.why}"]
         finally:
-            workers.close()
+            pool.close()
     return result
 
 
-def prove_private(workers: Pool) -> None:
-    """Raise `GraderError` if a worker can read the folders of the batch that it must not; at level C it may."""
-    # Of this package's own folders the probes have tried what is hidden, and the rest is for all.
-    private = [path for one in workers.private if not (path := one.resolve()).is_relative_to(PACKAGE)]
-    if workers.sandbox.level == "C" or not private:
+def prove_private(pool: Pool) -> None:
+    """Raise `GraderError` if a worker can read the private folders of the batch; level C promises no such thing."""
+    # The probe of files has tried the hidden folders of this package already.
+    private = [path for folder in pool.private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
+    if pool.sandbox.level == "C" or not private:
         return
-    # A class may be graded in the folder where Python lies.
+    # A private folder may contain Python itself, which workers must read.
     trees = [root for root in world().roots if any(map(root.is_relative_to, private))]
-    # A name that is no text cannot be sent; the other files of its folder stand for it.
-    tried = [str(one) for one in _within(private, trees) if str(one).isprintable()]
+    # A frame cannot carry a path that is not valid Unicode: the other files of its folder stand for it.
+    tried = [str(path) for path in _files_below(private, trees) if str(path).isprintable()]
     try:
-        found = _ask(workers, "readable", tried)
-    except Gone as gone:
-        raise GraderError(f"a worker did not say what it can read: {gone.why}") from None
-    if found:
+        readable = _ask(pool, "readable", tried)
+    except WorkerLost as lost:
+        raise GraderError(f"a worker did not say what it can read: {lost.why}") from None
+    if readable:
         folders = " ".join(map(str, private))
         raise GraderError(
-            f"at level {workers.sandbox.level} a submission could read {found[0]}, which is not for students. "
+            f"at level {pool.sandbox.level} a submission could read {readable[0]}, which is not for students. "
             f"Remedy: close these to other users: chmod -R go-rwx {folders}"
         )
 
 
 @functools.cache
 def level(name: str) -> Sandbox:
-    """The sandbox of a level, tried out; `GraderError` says why it cannot be had here, and the remedy."""
+    """Return the sandbox of a level after its probes; raise `GraderError` with reason and remedy if they fail."""
     if name == "C":
         return SELF_CHECK
-    enough()
+    require_memory()
     reasons = []
     for sandbox in CANDIDATES[name]:
         if name == "B" and not sandbox.landlock and os.geteuid():
             continue
         try:
-            shown = probe(sandbox)
-        except Starved:
+            result = probe(sandbox)
+        except OutOfMemory:
             raise
         except GraderError as error:
             reasons.append(str(error))
             continue
-        if shown.held:
+        if result.held:
             return sandbox
-        reasons.append(str(shown))
+        reasons.append(str(result))
     why = " | ".join(dict.fromkeys(reasons)) or "there is no Landlock"
     raise GraderError(f"level {name} cannot be had here ({why}). {remedy(name)}")
 
 
 def strongest(self_check: bool = False) -> Sandbox:
-    """Level A, or B where that cannot be had, or, for a self-check, C; otherwise `GraderError` with the remedies."""
+    """Return level A, or else B, or else, for a self-check, C; otherwise raise `GraderError` with the remedies."""
     errors = []
     for name in ("A", "B"):
         try:
@@ -235,7 +237,7 @@ def strongest(self_check: bool = False) -> Sandbox:
 
 
 def describe(sandbox: Sandbox) -> str:
-    """The level, for people."""
+    """Say in a sentence what a sandbox guarantees, and by what."""
     if sandbox.level == "C":
         return "C: limits only; a submission can read files, use the network and signal processes of the same user"
     how = "namespaces" if sandbox.namespaces else "Landlock" if sandbox.landlock else "a user of its own"

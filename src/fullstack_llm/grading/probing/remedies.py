@@ -1,4 +1,4 @@
-"""What to do on this machine about a level of isolation that cannot be had."""
+"""Say what to do on this machine about a level of isolation that its probes refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from fullstack_llm.worker.confine import landlock
 
 
 def remedy(name: str) -> str:
-    """What to do about a missing level on this machine, as far as can be told."""
+    """Return the remedy for a missing level, as far as this machine's settings tell."""
     if name == "B":
-        known = f"version {landlock.version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
+        known = (
+            f"version {landlock.abi_version()} here; Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm"
+        )
         if os.geteuid():
             return f"Remedy: a kernel with Landlock ({known}), or start the grader as root."
-        judges = " ".join(str(one) for one in world().hidden)
+        judges = " ".join(str(path) for path in world().hidden)
         return f"Remedy: a kernel with Landlock ({known}), or close the judge's files: chmod -R go-rwx {judges}"
     if not shutil.which("bwrap"):
         return "Remedy: install bubblewrap, as in `apt-get install bubblewrap` (0.7 or later)."

@@ -1,1 +1,1 @@
-"""What a run leaves behind: a folder of reports, pages for students and for the class, and what changed since."""
+"""Write the reports of a run: a folder with a page for each student, a page of the class, and what changed."""

@@ -1,4 +1,4 @@
-"""Who is behind each submission, in the folder of reports, and who of the class handed nothing in."""
+"""Record in the folder of reports which people each submission is from, and who of the class handed nothing in."""
 
 from __future__ import annotations
 
@@ -16,29 +16,38 @@ from .runs import write
 FILE = "people.json"
 
 
-def settle(found: submissions.Intake, by_name: Names) -> None:
-    """Leave out what may be of either of two students: neither gets the other's points."""
-    for one in found.submissions:
-        if one.owner in by_name.contested:
-            files = ", ".join(file.name for file in one.files[:5])
-            found.left_out.append(f"{one.student}: two names stand before this number, grade these by hand: {files}")
-    found.submissions[:] = [one for one in found.submissions if one.owner not in by_name.contested]
+def leave_out_contested(intake: submissions.Intake, names: Names) -> None:
+    """Move submissions that may be of either of two students to `left_out`, so that nobody gets another's points."""
+    for submission in intake.submissions:
+        if submission.owner in names.contested:
+            files = ", ".join(file.name for file in submission.files[:5])
+            intake.left_out.append(
+                f"{submission.student}: two names stand before this number, grade these by hand: {files}"
+            )
+    intake.submissions[:] = [submission for submission in intake.submissions if submission.owner not in names.contested]
 
 
-def record(out: Path, by_name: Names, found: submissions.Intake, people: list[Person] | None) -> list[str]:
-    """Say who is behind each submission, there and in the folder of reports; lines about who is missing or unknown."""
-    who = {
-        one.owner: roster.completed(by_name.people.get(one.owner) or [Person(one.owner)], people or [])
-        for one in found.submissions
+def record_people(out: Path, names: Names, intake: submissions.Intake, listed: list[Person] | None) -> list[str]:
+    """Write the people of each submission to `people.json`, and set each submission's `student` to their names.
+
+    `listed` are the people of the class list, if there is one. Return a line for each of them without a submission,
+    and for each person with a submission who is not in the list.
+    """
+    people = {
+        submission.owner: roster.completed(
+            names.people.get(submission.owner) or [Person(submission.owner)], listed or []
+        )
+        for submission in intake.submissions
     }
-    handed = [person for group in who.values() for person in group]
-    seen = roster.compare(people, handed) if people is not None else roster.Comparison([], [])
+    submitted = [person for group in people.values() for person in group]
+    comparison = roster.compare(listed, submitted) if listed is not None else roster.Comparison([], [])
     data: dict[str, Any] = {
-        "people": {owner: [asdict(person) for person in group] for owner, group in who.items()},
-        "missing": [asdict(person) for person in seen.missing],
+        "people": {owner: [asdict(person) for person in group] for owner, group in people.items()},
+        "missing": [asdict(person) for person in comparison.missing],
     }
-    found.submissions[:] = [
-        replace(one, student=submissions.printable("; ".join(map(str, who[one.owner])))) for one in found.submissions
+    intake.submissions[:] = [
+        replace(submission, student=submissions.printable("; ".join(map(str, people[submission.owner]))))
+        for submission in intake.submissions
     ]
     write(out / FILE, json.dumps(data, indent=1) + "\n")
-    return [submissions.printable(line) for line in seen.lines]
+    return [submissions.printable(line) for line in comparison.lines]

@@ -1,4 +1,4 @@
-"""Write results: JSON for programs, CSV for a spreadsheet, one HTML page a student, and an index of the class."""
+"""Write the reports: JSON for programs, CSV for a spreadsheet, an HTML page for each student, and one of the class."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from .runs import STUDENTS, write
 
 @dataclass
 class ClassRun:
-    """What a run knows of a class besides its reports; `changes` is None unless everything was graded again.
+    """What a run knows of a class besides its reports.
 
-    `roster` has a line for whoever is on the class list without a submission, or the other way round.
+    `roster` has a line for each person of the class list without a submission, and for each submission of somebody
+    who is not in the list. `changes` is None unless everything was graded again.
     """
 
     isolation: str
@@ -37,26 +38,27 @@ class ClassRun:
     complete: bool = False
 
 
-AFTER = re.compile(r"([;\t]\s*)([=+\-@|%])")
+# A formula after a separator: some programs end a cell at a semicolon or a tab.
+FORMULA_AFTER_SEPARATOR = re.compile(r"([;\t]\s*)([=+\-@|%])")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def exercise(verdict: Verdict) -> dict[str, Any]:
-    """One exercise as plain data."""
-    checks = [one.texts for one in verdict.outcomes]
+def exercise_data(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict on an exercise as plain data."""
+    checks = [outcome.texts for outcome in verdict.outcomes]
     return {"exercise": verdict.exercise, "earned": verdict.earned, "points": verdict.points, "checks": checks}
 
 
-def student(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
-    """One student's report as plain data; `files` names each file with its digest."""
-    one, result = graded.submission, graded.result
+def student_data(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
+    """Return a student's report as plain data; `files` holds name and digest of each of the student's files."""
+    submission, result = graded.submission, graded.result
     return {
         "lab": lab.slug,
-        "id": one.id,
-        "owner": one.owner,
-        "student": one.student,
+        "id": submission.id,
+        "owner": submission.owner,
+        "student": submission.student,
         "submission": graded.file.name,
-        "digest": files[one.files.index(graded.file)][1],
+        "digest": files[submission.files.index(graded.file)][1],
         "files": files,
         "others": [list(other) for other in graded.others],
         "earned": result.earned,
@@ -68,49 +70,48 @@ def student(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str,
         "lab_named": result.lab,
         "lab_version": result.version,
         "seconds": round(result.seconds, 2),
-        "exercises": [exercise(verdict) for verdict in result.verdicts],
-        # Whether a later run found its files no more.
+        "exercises": [exercise_data(verdict) for verdict in result.verdicts],
+        # Whether a later run no longer finds the student's files.
         "gone": False,
     }
 
 
 @functools.cache
-def _pages() -> Any:
+def _templates() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def _page(name: str, **values: Any) -> str:
-    return _pages().get_template(name).render(**values)
+def _render(name: str, **values: Any) -> str:
+    return _templates().get_template(name).render(**values)
 
 
 def write_student(out: Path, lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
-    """Write one student's HTML and then JSON, which says that both are there; the data for the class."""
-    data = student(lab, graded, files)
-    write(out / STUDENTS / f"{data['id']}.html", _page("student.html", data=data, verdicts=graded.result.verdicts))
+    """Write a student's HTML page and then the JSON file, whose presence means that both are there; return the data."""
+    data = student_data(lab, graded, files)
+    write(out / STUDENTS / f"{data['id']}.html", _render("student.html", data=data, verdicts=graded.result.verdicts))
     write(out / STUDENTS / f"{data['id']}.json", json.dumps(data, indent=1) + "\n")
     return data
 
 
-def cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula.
+def safe_cell(text: str) -> str:
+    """Return the text of a cell in a form that no spreadsheet program takes for a formula.
 
-    >>> cell("=HYPERLINK(1)")
+    >>> safe_cell("=HYPERLINK(1)")
     "'=HYPERLINK(1)"
     """
-    # The name of a file need not be text.
-    # Some programs end a cell at a semicolon, and begin the next one behind it.
-    text = AFTER.sub(r"\1'\2", text)
+    text = FORMULA_AFTER_SEPARATOR.sub(r"\1'\2", text)
+    # The name of a file may hold bytes that are no UTF-8: `backslashreplace` writes them as escapes.
     text = text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace").decode()
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
 
 
-def _csv(path: Path, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow(head)
-    table.writerows([cell(one) if isinstance(one, str) else one for one in row] for row in rows)
+    table.writerow(header)
+    table.writerows([safe_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
     write(path, text.getvalue())
 
 
@@ -123,7 +124,7 @@ def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str
         "isolation": run.isolation,
         "complete": run.complete,
         "submissions": run.submissions,
-        "graded": sum(not one["error"] and not one["gone"] for one in reports),
+        "graded": sum(not report["error"] and not report["gone"] for report in reports),
         "left_out": run.left_out,
         "roster": run.roster,
         "changes": run.changes,
@@ -131,20 +132,20 @@ def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str
     }
     write(out / "class.json", json.dumps(data, indent=1) + "\n")
     rows = []
-    for one in reports:
-        earned = {item["exercise"]: item["earned"] for item in one["exercises"]}
-        # What could not be graded has no points, and a zero is some.
-        failed = {item["exercise"] for item in one["exercises"] if runs.stumbled(item)}
-        entered = ["" if one["error"] or failed else one["earned"]]
-        entered += ["" if one["error"] or name in failed else earned.get(name, 0) for name in lab.exercises]
-        remark = "; ".join([one["error"]] * bool(one["error"]) + one["problems"])[:500]
-        rows.append([one["id"], one["student"], one["submission"], *entered, remark])
-    _csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)
+    for report in reports:
+        earned = {item["exercise"]: item["earned"] for item in report["exercises"]}
+        # What could not be graded has an empty cell: a zero would be a score.
+        failed = {item["exercise"] for item in report["exercises"] if runs.has_failed_check(item)}
+        points = ["" if report["error"] or failed else report["earned"]]
+        points += ["" if report["error"] or name in failed else earned.get(name, 0) for name in lab.exercises]
+        remark = "; ".join([report["error"]] * bool(report["error"]) + report["problems"])[:500]
+        rows.append([report["id"], report["student"], report["submission"], *points, remark])
+    _write_csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)
     if run.changes is not None:
-        _csv(out / "changes.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in run.changes])
+        _write_csv(out / "changes.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in run.changes])
     shown = {
-        "scores": summary.scores(reports, lab.points()),
-        "hardest": summary.hardest(reports),
+        "scores": summary.distribution(reports, lab.points()),
+        "hardest": summary.hardest_exercises(reports),
         "oddities": summary.oddities(reports, run.roster, run.left_out, lab.slug),
     }
-    write(out / "index.html", _page("class.html", data=data, exercises=lab.exercises, **shown))
+    write(out / "index.html", _render("class.html", data=data, exercises=lab.exercises, **shown))

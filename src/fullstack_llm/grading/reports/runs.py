@@ -1,7 +1,8 @@
-"""A folder of reports: what its run was made with, what is finished in it, and how a stopped run goes on.
+"""Keep a folder of reports: the settings of its run, the reports that are finished, and those of an earlier grading.
 
-Every file is written beside its name and renamed, so that a run that is killed leaves whole files or none. `previous/`
-holds the reports that a run with `--again` will replace; it goes when that run is complete.
+Every file is written under a temporary name and then renamed, so that a run that is killed leaves complete files only,
+and the next run continues from them. `previous/` holds the reports that a run with `--again` replaces; it is removed
+when that run is complete.
 """
 
 from __future__ import annotations
@@ -17,38 +18,38 @@ from typing import Any
 
 from fullstack_llm.grading.intake.submissions import Submission, digest
 
-STUDENTS, PREVIOUS, GONE = "students", "previous", ".gone"
+STUDENTS, PREVIOUS, TRASH = "students", "previous", ".gone"
 
 
 class RunError(Exception):
-    """A folder that this run cannot write to; the message is a sentence."""
+    """This run cannot write to its folder of reports; the message is a sentence."""
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What two runs were not both made with, for people."""
-    found = [
+    """Return a phrase for each setting of the run `then` that differs from the run `now`, for a message."""
+    phrases = [
         f"{what} {then.get(name)} (now {now[name]})"
         for name, what in (("lab", "lab"), ("version", "version"), ("isolation", "isolation level"))
         if then.get(name) != now[name]
     ]
-    found += ["other checks"] if then.get("checks") != now["checks"] else []
-    found += ["another notebook of the lab"] if then.get("own_cells") != now["own_cells"] else []
+    phrases += ["other checks"] if then.get("checks") != now["checks"] else []
+    phrases += ["another notebook of the lab"] if then.get("own_cells") != now["own_cells"] else []
     seeds = then.get("draws", {})
     if any(seeds.get(name, seed) != seed for name, seed in now["draws"].items()):
-        found.append("another key")
-    return found
+        phrases.append("another key")
+    return phrases
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, "utf-8", newline="")
-    beside.replace(path)
+    part = path.with_name(f".{path.name}.new")
+    part.write_text(text, "utf-8", newline="")
+    part.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A JSON file that a run wrote, empty if there is none or it is damaged."""
+    """Return the object in a JSON file that a run wrote; it is empty if the file is missing or damaged."""
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -57,48 +58,51 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def reports(folder: Path) -> dict[str, dict[str, Any]]:
-    """The students' reports in a folder, by identifier."""
-    found = (load(path) for path in sorted(folder.glob("s-*.json")))
-    return {data["id"]: data for data in found if {"id", "files", "exercises"} <= set(data)}
+    """Return the students' reports in a folder, by identifier."""
+    loaded = (load(path) for path in sorted(folder.glob("s-*.json")))
+    return {data["id"]: data for data in loaded if {"id", "files", "exercises"} <= set(data)}
 
 
-def files(one: Submission) -> list[list[str]]:
-    """Name and digest of each file of a student: another name may change which of them counts."""
-    return [[file.name, digest(file.path)] for file in one.files]
+def file_digests(submission: Submission) -> list[list[str]]:
+    """Return name and digest of each file of a student; names matter, since they decide which of the files counts."""
+    return [[file.name, digest(file.path)] for file in submission.files]
 
 
-def finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> bool:
-    """Whether there is a report of these very files, and neither grader nor check has failed in it by its own fault."""
-    return report is not None and report["files"] == current and not open_still(report)
+def is_finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> bool:
+    """Return whether there is a report of exactly the current files, without a fault of the grader or of a check."""
+    return report is not None and report["files"] == current and not has_grader_fault(report)
 
 
-def stumbled(exercise: Mapping[str, Any]) -> bool:
-    """Whether a check of the exercise failed by its own fault."""
+def has_failed_check(exercise: Mapping[str, Any]) -> bool:
+    """Return whether a check of the exercise failed by itself, which says nothing about the answer."""
     return any(check["kind"] == "check failed" for check in exercise["checks"])
 
 
-def open_still(report: Mapping[str, Any]) -> bool:
-    """Whether grader or check failed over it by their own fault, so that it has no score yet."""
-    return bool(report.get("fault")) or any(map(stumbled, report["exercises"]))
+def has_grader_fault(report: Mapping[str, Any]) -> bool:
+    """Return whether the grader or a check failed by itself, so that the report has no valid score."""
+    return bool(report.get("fault")) or any(map(has_failed_check, report["exercises"]))
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Hold the folder of reports; a second run into it at the same time is refused."""
+def locked(out: Path) -> Iterator[None]:
+    """Lock the folder of reports for the block; raise `RunError` if another run holds the lock."""
     out.mkdir(parents=True, exist_ok=True)
-    handle = os.open(out, os.O_RDONLY)
+    fd = os.open(out, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
         raise RunError(f"another run is writing to {out}: wait for it, or give another --out") from None
     finally:
-        os.close(handle)
+        os.close(fd)
 
 
-def begin(out: Path, now: Mapping[str, Any], again: bool) -> None:
-    """Make the folder ready for this run: go on with an earlier one of the same kind, or set its reports aside."""
-    shutil.rmtree(out / GONE, ignore_errors=True)
+def prepare(out: Path, now: Mapping[str, Any], again: bool) -> None:
+    """Prepare the folder for a run with the settings `now`: keep its reports, or with `again` move them to `previous/`.
+
+    Without `again`, raise `RunError` if the reports in the folder are of a run with other settings.
+    """
+    shutil.rmtree(out / TRASH, ignore_errors=True)
     then = load(out / "run.json")
     if then and not again and (differ := differences(then, now)):
         raise RunError(
@@ -106,15 +110,15 @@ def begin(out: Path, now: Mapping[str, Any], again: bool) -> None:
             "or give another --out"
         )
     if again and (out / STUDENTS).is_dir():
-        # Where an earlier --again was not finished, what it has done is of no use, and what it set aside still is.
-        (out / STUDENTS).replace(out / (GONE if (out / PREVIOUS).is_dir() else PREVIOUS))
-        shutil.rmtree(out / GONE, ignore_errors=True)
+        # If an earlier run with --again was not finished, its reports are removed, and `previous/` stays as it is.
+        (out / STUDENTS).replace(out / (TRASH if (out / PREVIOUS).is_dir() else PREVIOUS))
+        shutil.rmtree(out / TRASH, ignore_errors=True)
     write(out / "run.json", json.dumps(now, indent=1) + "\n")
 
 
-def end(out: Path) -> None:
-    """Remove what was set aside, once everything is graded anew and the changes are written."""
+def discard_previous(out: Path) -> None:
+    """Remove `previous/`, once everything is graded again and the changes are written."""
     if (out / PREVIOUS).is_dir():
-        # In one step: half of it would be taken for all of it.
-        (out / PREVIOUS).replace(out / GONE)
-        shutil.rmtree(out / GONE, ignore_errors=True)
+        # Renamed first, in one step: a partly removed `previous/` would be taken for a complete one.
+        (out / PREVIOUS).replace(out / TRASH)
+        shutil.rmtree(out / TRASH, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""What a worker does to itself before it runs a cell: namespaces, Landlock, seccomp, resource limits."""
+"""Confine a worker's own process before it runs a cell: namespaces, Landlock, seccomp, rlimits."""

@@ -1,4 +1,4 @@
-"""What a worker does to itself before it runs anything of a student. The plan comes from the grader, as plain data."""
+"""Confine this process before it runs any cell. The plan comes from the grader, as plain data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from . import landlock, namespaces, seccomp, syscalls
 
 
-def limit(bounds: dict[str, int]) -> None:
-    """Set resource limits by name, such as `{"AS": 8 << 30}`; a system without one of them goes without.
+def set_rlimits(bounds: dict[str, int]) -> None:
+    """Set rlimits by name, such as `{"AS": 8 << 30}`; a limit that this system lacks is skipped.
 
-    Address space and data are counted from what is loaded already, so that they mean the same with any library.
+    AS and DATA are added to what the process has loaded already, so that they mean the same with any library.
     """
     loaded = _loaded()
     for name, value in bounds.items():
@@ -32,7 +32,7 @@ def _loaded() -> dict[str, int]:
         pages = [int(word) for word in Path("/proc/self/statm").read_text().split()]
     except OSError:
         return {}
-    # Size, and data with stack.
+    # The fields `size` and `data` (with stack), see proc(5).
     return {"AS": pages[0] * resource.getpagesize(), "DATA": pages[5] * resource.getpagesize()}
 
 
@@ -44,39 +44,39 @@ def end_with_parent() -> None:
         return
 
 
-def go_first() -> None:
-    """When the machine's or the container's memory is full, let this process and its forks go, and not the grader."""
+def raise_oom_score() -> None:
+    """Make the OOM killer pick this process and its forks, and not the grader, when memory is full."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def enter(door: int) -> None:
-    """Move this process into the control group whose door this is; the grader looks whether it has."""
+def enter_cgroup(procs_fd: int) -> None:
+    """Move this process into the cgroup whose open `cgroup.procs` file this is; the grader checks that it has moved."""
     with contextlib.suppress(OSError):
-        os.write(door, b"0")
-    os.close(door)
+        os.write(procs_fd, b"0")
+    os.close(procs_fd)
 
 
-def hide() -> None:
-    """Keep others of the same user from looking into this process and its forks."""
+def make_undumpable() -> None:
+    """Keep processes of the same user from tracing this process and its forks, or reading them in /proc."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
 
-def settle(folder: str) -> None:
-    """Make the folder this process's home."""
+def enter_folder(folder: str) -> None:
+    """Make the folder the working, home and temporary folder of this process."""
     os.chdir(folder)
     os.environ |= dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), folder)
     tempfile.tempdir = None
 
 
 def confine(plan: dict[str, Any], folder: str) -> None:
-    """Enter the sandbox that the plan describes, for good; an `OSError` says what the kernel lacks."""
-    go_first()
+    """Confine this process as the plan says, irrevocably; raise `OSError` for what the kernel lacks."""
+    raise_oom_score()
     if plan["namespaces"]:
-        # A worker that bubblewrap has started itself has no capability left for this.
+        # Where bubblewrap has started the worker itself, no capability for a mount is left.
         with contextlib.suppress(OSError):
-            namespaces.seal()
-        namespaces.drop()
+            namespaces.remount_proc_read_only()
+        namespaces.drop_capabilities()
     if plan["landlock"]:
         landlock.restrict([*plan["grants"], (folder, "write"), (f"/proc/{os.getpid()}", "read")])
     if plan["seccomp"]:

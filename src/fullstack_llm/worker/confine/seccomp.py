@@ -1,7 +1,7 @@
-"""The filter that a worker loads before it runs anything of a student: no sockets, no new processes, no one else's.
+"""Build and load the seccomp filter of a worker: no sockets, no new processes, no access to other processes.
 
-A list of what is refused, and not of what is allowed: Python, NumPy and PyTorch use some two hundred calls, which
-change with every release. Calls newer than those in `syscalls.py` do not exist for a worker (ENOSYS).
+The filter lists the system calls that it refuses, not those that it allows: Python, NumPy and PyTorch use some two
+hundred, which change with every release. A call newer than those in `syscalls.py` fails with ENOSYS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .syscalls import LAST, MACHINE, NUMBERS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATH
 
 Code = list[tuple[int, int, int, int]]
 
-# Classic BPF: load a word of the call's data, compare, return.
+# Classic BPF opcodes, and offsets into `struct seccomp_data`.
 LOAD, AND, JUMP, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x05, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -24,8 +24,9 @@ AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000
 CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
-# setsockopt: the buffers of a pair could grow, which is the kernel's memory and in no one's account. The same goes for
-# filters and rules of a worker's own; and a thousand processes that stack filters can stop a kernel.
+# Calls that fail with EPERM. setsockopt could grow the buffers of a socket pair, which are kernel memory that no limit
+# counts; so are seccomp filters and Landlock rules of a worker's own, and a thousand processes with stacked filters can
+# stop a kernel.
 DENIED = """
 socket connect bind listen accept accept4 sendmsg sendmmsg setsockopt
 io_uring_setup io_uring_enter io_uring_register io_setup
@@ -44,44 +45,44 @@ memfd_create memfd_secret shmget shmat shmctl msgget msgsnd msgrcv msgctl semget
 mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify
 seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
 """
-# Landlock leaves these open on every file of the same user, and the last two on every disk. They seem to succeed, since
-# a copy with its mode and times must work.
+# Calls that do nothing and return 0. Landlock cannot restrict them: most act on every file of the same user, the last
+# two on every disk. They must not fail, since `shutil.copy2` copies mode and times.
 PRETENDED = "chmod fchmod fchmodat utime utimes futimesat utimensat sync syncfs"
-# Changes to folders, refused where nothing else says which ones are a worker's own.
+# Calls that change folders: refused where neither namespaces nor Landlock confine them to the worker's own folder.
 CHANGES = """
 creat link linkat mkdir mkdirat rename renameat renameat2 rmdir symlink symlinkat unlink unlinkat openat2
 """
-# Write only, read and write, create, truncate.
+# O_WRONLY, O_RDWR, O_CREAT, O_TRUNC.
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000
-# F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: signals to others by way of a descriptor; F_SETLEASE: who opens the file
-# waits; F_SETPIPE_SZ: memory that nothing counts.
-DESCRIPTOR_COMMANDS = (8, 10, 15, 1024, 1026, 1031)
-# FIOSETOWN, SIOCSPGRP: the same by another name; TIOCSTI, TIOCLINUX: typing into a terminal.
-DEVICE_COMMANDS = (0x8901, 0x8902, 0x5412, 0x541C)
+# F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: an fd that sends signals to other processes; F_SETLEASE: whoever opens the
+# file waits; F_SETPIPE_SZ: kernel memory that no limit counts.
+FCNTL_COMMANDS = (8, 10, 15, 1024, 1026, 1031)
+# FIOSETOWN, SIOCSPGRP: F_SETOWN by another name; TIOCSTI, TIOCLINUX: input to a terminal.
+IOCTL_COMMANDS = (0x8901, 0x8902, 0x5412, 0x541C)
 
 
 def _argument(index: int, high: bool = False) -> tuple[int, int, int, int]:
     return LOAD, 0, 0, ARGUMENTS + 8 * index + 4 * high
 
 
-def _returns(values: tuple[int, ...], then: int, otherwise: int) -> Code:
-    # Each comparison is followed by its own answer, so no jump is longer than one.
+def _match(values: tuple[int, ...], then: int, otherwise: int) -> Code:
+    # Each comparison is followed by its own return, so no jump skips more than one instruction.
     compared = [step for value in values for step in ((EQUAL, 0, 1, value), (RETURN, 0, 0, then))]
     return [*compared, (RETURN, 0, 0, otherwise)]
 
 
-def _only(index: int, *values: int) -> Code:
-    return [_argument(index), *_returns(values, ALLOW, REFUSE)]
+def _allow_if(index: int, *values: int) -> Code:
+    return [_argument(index), *_match(values, ALLOW, REFUSE)]
 
 
-def _never(index: int, *values: int) -> Code:
-    return [_argument(index), *_returns(values, REFUSE, ALLOW)]
+def _refuse_if(index: int, *values: int) -> Code:
+    return [_argument(index), *_match(values, REFUSE, ALLOW)]
 
 
-def _conditions(own: int) -> dict[str, Code]:
+def _conditions(pid: int) -> dict[str, Code]:
     refused = (RETURN, 0, 0, REFUSE)
     return {
-        # Threads are the only kind of child; glibc falls back to clone when clone3 is unknown.
+        # clone may start threads alone; glibc falls back to clone when clone3 fails with ENOSYS.
         "clone": [
             _argument(0),
             (ANY_BIT, 0, 1, CLONE_NEW),
@@ -91,50 +92,52 @@ def _conditions(own: int) -> dict[str, Code]:
             (RETURN, 0, 0, ALLOW),
         ],
         "clone3": [(RETURN, 0, 0, UNKNOWN)],
-        # asyncio wakes itself through a pair of streams. A pair of datagram sockets could send to any address.
+        # asyncio needs a pair of stream sockets; a datagram socket of a pair could send to any address.
         "socketpair": [
             _argument(0),
             (EQUAL, 1, 0, 1),
             refused,
             _argument(1),
             (AND, 0, 0, 0xF),
-            *_returns((1,), ALLOW, REFUSE),
+            *_match((1,), ALLOW, REFUSE),
         ],
-        "sendto": [_argument(4), (EQUAL, 1, 0, 0), refused, _argument(4, True), *_returns((0,), ALLOW, REFUSE)],
-        "kill": _only(0, own),
-        "tgkill": _only(0, own),
-        "rt_sigqueueinfo": _only(0, own),
-        "rt_tgsigqueueinfo": _only(0, own),
-        "prlimit64": _only(0, 0, own),
-        "sched_setaffinity": _only(0, 0, own),
-        "prctl": _never(0, PR_SET_PDEATHSIG, PR_SET_SECCOMP),
-        "fcntl": _never(1, *DESCRIPTOR_COMMANDS),
-        "ioctl": _never(1, *DEVICE_COMMANDS),
+        "sendto": [_argument(4), (EQUAL, 1, 0, 0), refused, _argument(4, True), *_match((0,), ALLOW, REFUSE)],
+        "kill": _allow_if(0, pid),
+        "tgkill": _allow_if(0, pid),
+        "rt_sigqueueinfo": _allow_if(0, pid),
+        "rt_tgsigqueueinfo": _allow_if(0, pid),
+        "prlimit64": _allow_if(0, 0, pid),
+        "sched_setaffinity": _allow_if(0, 0, pid),
+        "prctl": _refuse_if(0, PR_SET_PDEATHSIG, PR_SET_SECCOMP),
+        "fcntl": _refuse_if(1, *FCNTL_COMMANDS),
+        "ioctl": _refuse_if(1, *IOCTL_COMMANDS),
     }
 
 
-def _reading(own: int) -> dict[str, Code]:
-    only = [(ANY_BIT, 0, 1, WRITING), (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
-    return _conditions(own) | {"open": [_argument(1), *only], "openat": [_argument(2), *only]}
+def _read_only_conditions(pid: int) -> dict[str, Code]:
+    refuse_writing = [(ANY_BIT, 0, 1, WRITING), (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
+    opening = {"open": [_argument(1), *refuse_writing], "openat": [_argument(2), *refuse_writing]}
+    return _conditions(pid) | opening
 
 
-def program(own: int, writes: bool = True) -> Code:
-    """The filter's instructions, for a process that may signal only itself, `own`; without `writes` it opens no file
-    for writing, and changes no folder.
+def program(pid: int, writes: bool = True) -> Code:
+    """Return the filter's instructions for the process `pid`, which may signal itself alone.
+
+    Without `writes`, it cannot open a file for writing, nor change a folder.
     """
     code: Code = [
         (LOAD, 0, 0, ARCHITECTURE),
         *((EQUAL, 1, 0, AUDIT[MACHINE]), (RETURN, 0, 0, KILL)),
         (LOAD, 0, 0, NUMBER),
-        # The x32 interface has numbers of its own for the same calls.
+        # The x32 ABI has other numbers for the same calls.
         *((ANY_BIT, 0, 1, X32), (RETURN, 0, 0, KILL)),
         *((AT_LEAST, 0, 1, LAST + 1), (RETURN, 0, 0, UNKNOWN)),
     ]
-    conditions = _conditions(own) if writes else _reading(own)
-    for names, answer in ((DENIED, REFUSE), (PRETENDED, PRETEND), ("" if writes else CHANGES, REFUSE)):
+    conditions = _conditions(pid) if writes else _read_only_conditions(pid)
+    for names, action in ((DENIED, REFUSE), (PRETENDED, PRETEND), ("" if writes else CHANGES, REFUSE)):
         numbers = [NUMBERS[name] for name in names.split() if name in NUMBERS]
         code += [(EQUAL, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
-        code += [(JUMP, 0, 0, 1), (RETURN, 0, 0, answer)]
+        code += [(JUMP, 0, 0, 1), (RETURN, 0, 0, action)]
     for name, body in conditions.items():
         code += [(EQUAL, 0, len(body), NUMBERS[name]), *body] if name in NUMBERS else []
     return [*code, (RETURN, 0, 0, ALLOW)]
@@ -145,9 +148,9 @@ class _Program(ctypes.Structure):
 
 
 def load(writes: bool = True) -> None:
-    """Bind this process, and all of its threads, to the filter for good.
+    """Load the filter for this process and all its threads, irrevocably.
 
-    Raises `OSError` where the kernel has no seccomp, or the architecture is none that the filter knows.
+    Raises `OSError` where the kernel has no seccomp, or the filter does not know the architecture.
     """
     if MACHINE not in AUDIT:
         raise OSError(f"there is no filter for {MACHINE}")

@@ -1,4 +1,4 @@
-"""Numbers of Linux system calls, and calls that Python's own library lacks."""
+"""Hold numbers of Linux system calls, and make the calls that Python's standard library lacks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ symlinkat 266 36 | sync 162 81 | syncfs 306 267 | syslog 103 116 | tgkill 234 13
 umount2 166 39 | unlink 87 - | unlinkat 263 35 | unshare 272 97 | uselib 134 - | userfaultfd 323 282 | utime 132 -
 utimensat 280 88 | utimes 235 - | vfork 58 - | vhangup 153 58
 """
-# The newest call that every name above was chosen with in mind: Linux 6.1's last on both architectures.
+# The last call of Linux 6.1 on both architectures; newer calls were not considered when the names were chosen.
 LAST = 450
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 MACHINES = ("x86_64", "aarch64")
@@ -57,7 +57,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name: str, *arguments: object) -> int:
-    """Make a system call; its result, or an `OSError` with its name."""
+    """Make the system call of this name; return its result, or raise `OSError`."""
     if name not in NUMBERS:
         raise OSError(f"{name} is not known on {MACHINE}")
     result = int(_LIBC.syscall(ctypes.c_long(NUMBERS[name]), *arguments))
@@ -68,12 +68,12 @@ def call(name: str, *arguments: object) -> int:
 
 
 def prctl(option: int, *values: int) -> int:
-    """`prctl(2)`; an `OSError` if the kernel refuses."""
-    return call("prctl", ctypes.c_int(option), *(ctypes.c_ulong(one) for one in (*values, 0, 0, 0, 0)[:4]))
+    """Call prctl(2); raise `OSError` if the kernel refuses."""
+    return call("prctl", ctypes.c_int(option), *(ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]))
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """`mount(2)`; an `OSError` if the kernel refuses."""
+    """Call mount(2); raise `OSError` if the kernel refuses."""
     texts = [ctypes.c_char_p(os.fsencode(text)) for text in (source, target, kind)]
     try:
         call("mount", *texts, ctypes.c_ulong(flags), ctypes.c_char_p(os.fsencode(options)))
@@ -81,8 +81,8 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
         raise OSError(error.errno, f"mounting {kind or source} on {target}: {error.strerror}") from None
 
 
-def threads() -> int:
-    """How many threads this process has."""
+def thread_count() -> int:
+    """Return the number of threads of this process."""
     try:
         return int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[17])
     except OSError:

@@ -38,7 +38,7 @@ count.mistakes("""
 The last one counts too.
     in text => in text[:-1]
 index raises where the letter is absent, and finds only the first.
-    sum(character == letter for character in text) => text.index(letter) and 1
+    sum(character == letter for character in text) => len(text[text.index(letter)])
 A whole number is wanted.
     sum(character == letter for character in text) => float(sum(character == letter for character in text))
 """)

@@ -27,6 +27,6 @@ venv="$root/venv/bin/python"
 "$venv" -m pip install --no-cache-dir -c "$source/course/requirements.lock" "$source/course[lessons,grading]"
 "$venv" -m pip install --no-cache-dir --no-deps -r "$source/course/requirements-nodeps.lock"
 
-# A submission runs as a user of no one else: the judge's files are closed to that user, the way to Python is open.
+# A submission runs as a user of its own, who must not read the judge's files, and must reach Python.
 chmod 755 "$root"
 "$venv" -P -s -m fullstack_llm.grading gradescope-run "$root" --close
