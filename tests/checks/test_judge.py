@@ -146,7 +146,7 @@ def halves(x):
 
 @halves.part(1, "Divide each number by two.")
 def numbers(draw):
-    yield (np.array([0.0, 4.0]),)
+    yield (np.array([0.0, 4.0, 8.0]),)
 
 
 halves.mistakes("""
