@@ -45,7 +45,7 @@ help:
 	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
 	@echo "make format                  put the code into the course's format"
 	@echo "make nbgrader-env            set nbgrader up in $(NBGRADER), which the tests of its gradebook need"
-	@echo "make lock                    write requirements.lock and environment.yml from .venv"
+	@echo "make lock                    write requirements.lock from .venv"
 	@echo "make clean                   remove what was built (rm -r .venv removes the environment)"
 	@echo
 	@echo "Options: PYTHON=python3.11  TORCH_INDEX=https://download.pytorch.org/whl/cpu  WORKERS=2  PYTEST_ARGS='-k bpe'"
@@ -117,7 +117,6 @@ preflight:
 
 drift: $(VENV)/.ready
 	$(STAGE) "drift: generated lessons" $(PY) -m fullstack_llm.lessons --check
-	$(STAGE) "drift: environment.yml" $(PY) tools/environment.py --check
 
 lint: $(VENV)/.ready
 	$(STAGE) "ruff check" $(PY) -m ruff check --quiet .
@@ -158,7 +157,6 @@ format: $(VENV)/.ready
 
 lock: $(VENV)/.ready
 	$(PY) tools/lock.py
-	$(PY) tools/environment.py
 
 clean:
 	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis

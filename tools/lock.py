@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = """\
-# Every package of the course's environment, pinned, for Python 3.11. `make lock` writes it; environment.yml repeats it.
+# Every package of the course's environment, pinned, for Python 3.11. `make lock` writes it; environment.yml names it.
 # torch comes first, so that TORCH_INDEX can choose its build (see the Makefile); setuptools builds the package itself.
 """
 FIRST = ("torch", "setuptools")
