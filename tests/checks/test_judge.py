@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 
+import numpy as np
 import planted
 import pytest
 import torch
@@ -135,3 +137,29 @@ def test_a_check_without_cases_is_refused() -> None:
 
 def test_the_planted_exercise_is_worth_ten() -> None:
     assert planted.scaled.points == 10
+
+
+@exercise(minutes=1, difficulty=1)
+def halves(x):
+    return x / 2
+
+
+@halves.part(1, "Divide each number by two.")
+def numbers(draw):
+    yield (np.array([0.0, 4.0, 8.0]),)
+
+
+halves.mistakes("""
+Two is divided by the numbers: divide them by two.
+    x / 2 => 2 / x
+""")
+
+
+def test_what_a_mistake_warns_of_is_no_line_in_a_notebook() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert judged(halves, lambda x: x / 3).failures[0].hint == "Every number is 0.6667 times what is wanted."
+        assert not said
+        # Control: the mistake does divide by zero.
+        halves.mistaken[0][0](np.array([0.0, 4.0]))
+        assert said

@@ -105,8 +105,7 @@ Something stands between the tokens: nothing does.
 bytes(97) is 97 bytes of zero: a byte is made from a list with one number in it.
     bytes([token]) => bytes(token)
 Decoding each token alone gives this: a character can begin in one and end in the next, so join the bytes first.
-    b"".join(pieces).decode("utf-8", errors="replace") => \
-"".join(piece.decode("utf-8", errors="replace") for piece in pieces)
+    b"".join(pieces).decode("utf-8", errors="replace") => "".join(piece.decode("utf-8", errors="replace") for piece in pieces)
 The parts of a merged token can be merged tokens themselves: their ids are no bytes yet.
     token_bytes(left, merges) + token_bytes(right, merges) => bytes([left, right])
 Invalid bytes vanish: each must leave a U+FFFD, as errors="replace" does.

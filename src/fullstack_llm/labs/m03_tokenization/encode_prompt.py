@@ -117,9 +117,7 @@ These are the bytes before any merge: apply the merges too.
 merges[i] makes the id 256 + i, whatever the text, and whichever merges found nothing.
     256 + i => 257 + i
     256 + i) => i)
-    for i, pair in enumerate(merges) => i = 0\\n        for pair in merges && \
-ids = merged(ids, pair, 256 + i) => \
-before, ids = ids, merged(ids, pair, 256 + i)\\n            i += len(ids) < len(before)
+    for i, pair in enumerate(merges) => i = 0\\n        for pair in merges && ids = merged(ids, pair, 256 + i) => before, ids = ids, merged(ids, pair, 256 + i)\\n            i += len(ids) < len(before)
 White space at the ends of a stretch is lost: it is bytes too.
     list(part.encode => list(part.strip().encode
     parts = re.split => text = text.strip()\\n    parts = re.split

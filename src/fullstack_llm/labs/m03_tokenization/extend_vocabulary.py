@@ -106,8 +106,7 @@ A new row is the mean of its own parts, not of all old rows, and not zero.
     parts = spelling or range(V) => parts = range(V)
     parts = spelling or range(V) => parts = range(V) && sum(rows[part][d] for part in parts) / len(parts) => 0.0
 A sum left the range of float16: add up in float32 or wider, then go back.
-    rows = matrix.tolist() => rows = list(matrix) && sum(rows[part][d] for part in parts) / len(parts) => \
-sum((rows[part][d] for part in parts), matrix.dtype.type(0)) / matrix.dtype.type(len(parts))
+    rows = matrix.tolist() => rows = list(matrix) && sum(rows[part][d] for part in parts) / len(parts) => sum((rows[part][d] for part in parts), matrix.dtype.type(0)) / matrix.dtype.type(len(parts))
 The dtype stays: matrices of float16 and float64 come back as they are.
     .astype(matrix.dtype) => .astype(np.float32)
     .astype(matrix.dtype) =>

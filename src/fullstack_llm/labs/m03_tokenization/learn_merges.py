@@ -139,8 +139,7 @@ A new token is as long, in bytes, as its two halves together, and that is what `
     size[new_id] = size[best[0]] + size[best[1]] => size[new_id] = 1 + max(size[best[0]], size[best[1]])
     size[pair[0]] + size[pair[1]] <= longest => max(size[pair[0]], size[pair[1]]) <= longest
 A pair that would make too long a token is passed over, and training goes on with the next.
-    if size[pair[0]] + size[pair[1]] <= longest => && \
-if not counts => if not counts or sum(size[i] for i in min(counts, key=lambda pair: (-counts[pair], pair))) > longest
+    if size[pair[0]] + size[pair[1]] <= longest => && if not counts => if not counts or sum(size[i] for i in min(counts, key=lambda pair: (-counts[pair], pair))) > longest
 Of pairs with the highest count the smallest wins: the smaller first id, and only if these are equal the smaller second.
     (-counts[pair], pair) => -counts[pair]
     (-counts[pair], pair) => (-counts[pair], -list(counts).index(pair))

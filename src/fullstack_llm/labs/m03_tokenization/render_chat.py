@@ -133,8 +133,7 @@ The contents are escaped: they stand there as they are.
 This offset counts characters: count UTF-8 bytes; é is two of them, most emoji are four.
     text.encode("utf-8"), sent.encode("utf-8") => text, sent
 This is where the character that differs begins: its first bytes can still be equal.
-    ours, theirs = text.encode("utf-8"), sent.encode("utf-8") => ours, theirs = text, sent && \
-return text, offset => return text, len(text[:offset].encode())
+    ours, theirs = text.encode("utf-8"), sent.encode("utf-8") => ours, theirs = text, sent && return text, offset => return text, len(text[:offset].encode())
 The first byte has offset 0: this is one too far.
     return text, offset => return text, offset + 1
 This is the last byte that is still equal: return the first one that differs.

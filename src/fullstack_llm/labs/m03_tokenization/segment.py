@@ -129,8 +129,7 @@ def long(draw: Draw):
 
 segment.mistakes("""
 Sums of log-probabilities are exact here, products of probabilities are not: add the values as they are.
-    (0.0, ()) => (1.0, ()) && unknown = min => from math import exp\\n    unknown = min && \
-score + log_probs.get(piece, unknown) => score * exp(log_probs.get(piece, unknown))
+    (0.0, ()) => (1.0, ()) && unknown = min => from math import exp\\n    unknown = min && score + log_probs.get(piece, unknown) => score * exp(log_probs.get(piece, unknown))
 Of equal sums the fewest pieces win, then the longest last piece, then the longest last but one: here it is not so.
     (f[0], -len(f[1]), f[1]) => (f[0], f[1])
     (f[0], -len(f[1]), f[1]) => (f[0], len(f[1]), f[1])
@@ -144,8 +143,7 @@ The log-probability of an unknown character lies 10 below the lowest given one: 
     min(log_probs => max(log_probs
     min(log_probs.values()) - 10 => -1e9
 Each unknown character costs 10 more than the one before: all cost the same, 10 below the lowest given.
-    unknown = min => log_probs = dict(log_probs)\\n    \
-[log_probs.setdefault(c, min(log_probs.values()) - 10) for c in text]\\n    unknown = min
+    unknown = min => log_probs = dict(log_probs)\\n    [log_probs.setdefault(c, min(log_probs.values()) - 10) for c in text]\\n    unknown = min
 Only a single character may be a piece without being a key: here longer ones are too.
     or length == 1 =>  or True
 This is the lowest sum: log-probabilities are negative, and the highest sum is the one nearest to 0.
