@@ -113,7 +113,7 @@ def test_the_account_of_a_process_counts_its_children() -> None:
         "tests/grading/attacks/test_hostile.py::test_x[A-03_tokenization]": ("attacks", "03"),
         "tests/grading/reports/test_runs.py::test_x": ("grading", ""),
         "tests/experiments/test_m04_trials.py::test_x": ("package tests", "04"),
-        "tests/labs/m03_tokenization/test_merge.py::test_x": ("labs", "03"),
+        "tests/labs/test_m03.py::test_x": ("labs", "03"),
         "tests/test_plotting.py::test_x": ("house", ""),
         "tests/test_x.py::test_x[77_none]": ("house", ""),
     }.items(),

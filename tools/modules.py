@@ -84,7 +84,7 @@ def owner(root: Path, test: str) -> str:
     """
     path, _, rest = test.partition("::")
     parameter = re.search(r"(?:^|[\[/-])(\d\d)[a-z]?_[a-z]", rest)
-    if named := parameter or re.search(r"/(?:test_)?m(\d\d)_", path):
+    if named := parameter or re.search(r"/(?:test_)?m(\d\d)[_.]", path):
         number = named[1]
         return number if number in slugs(root) else ""
     below = re.match(r"(?:tests/(?:test_)?|src/fullstack_llm/)(\w+)", path)
@@ -106,7 +106,7 @@ def steps(root: Path, slug: str) -> list[list[str]]:
         [sys.executable, "-m", "fullstack_llm.lessons"],
         [sys.executable, "-m", "fullstack_llm.lessons.execute", *sources],
         [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n", "--keep-going", "-q"],
-        [*pytest, "tests/labs", "-k", f"{slug} or m{slug}"],
+        [*pytest, "tests/labs", "-k", f"{slug} or m{number}"],
         *([[*pytest, *tests(root, number)]] if tests(root, number) else []),
         [*pytest, "tests/browser/test_pages.py", "-k", f"/{number}"],
     ]
