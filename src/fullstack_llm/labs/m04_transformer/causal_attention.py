@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
@@ -31,12 +30,6 @@ def loops(q, k, v):
         columns = zip(*v.tolist()[: len(keys)], strict=True)
         rows.append([sum(s * a for s, a in zip(shares, column, strict=True)) / sum(shares) for column in columns])
     return torch.tensor(rows)
-
-
-@causal_attention.right
-def library(q, k, v):
-    seen = torch.ones(len(q), len(k), dtype=torch.bool).tril(len(k) - len(q))
-    return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=seen)[0]
 
 
 def attended(draw: Draw, T: int, S: int, d: int, e: int):
@@ -96,25 +89,20 @@ The rows do not add up to one: the future was taken out after the softmax, and i
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen
 A score of 0 is no ban: e^0 is 1, so the future keeps a share. Set its scores to -inf.
     -math.inf => 0.0
-Nothing is left to divide by: the future, or another row, took it all. Hide first, then subtract a row's own maximum.
+The future took so much that nothing is left to divide by: hide the scores before the softmax.
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1) * seen && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-    .softmax(-1) => .sub(scores[seen].max()).exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
 exp overflows: subtract the largest score of a row first, which changes no weight, or use torch.softmax.
     .softmax(-1) => .exp() && weights @ v => weights / weights.sum(-1, keepdim=True) @ v
-A score can be 0 by itself: hide what comes after the query by its place, not where a triangle of scores holds zeros.
-    ~seen => scores.tril(S - T) == 0
 All of it is nan: -inf times 0 is nan, and so is the softmax of a row that is -inf throughout.
     scores.masked_fill(~seen, -math.inf) => (scores + -math.inf * (~seen).float())
 The mask is a large negative number here, and scores can be lower: use -inf.
     -math.inf => -100.0
-    -math.inf => -1e3
     -math.inf => -1e4
 The queries are the last of the keys' positions, not the first, as is_causal=True has it: query t is at S - T + t.
     .tril(S - T) => .tril()
 Only the last T keys are read: the queries see all that came before them, too.
     (T, d), S = q.shape, len(k) => k, v = k[-len(q) :], v[-len(q) :]\\n    (T, d), S = q.shape, len(k)
 The scores have a row for each of the T queries and a column for each of the S keys, and so has the mask.
-    torch.ones(T, S => torch.ones(T, T
     torch.ones(T, S => torch.ones(T, T && .tril(S - T) => .tril()
 The mask is turned round: a query sees itself and what came before it, and -inf goes where it may not look.
     ~seen => seen
@@ -125,19 +113,16 @@ A token sees its successor: the mask is off by one.
     .tril(S - T) => .tril(S - T + 1)
 The scale is missing: divide the scores, before the softmax, by the root of d.
     / math.sqrt(d) =>
-    q @ k.T / math.sqrt(d) => q @ k.T && weights @ v => weights @ v / math.sqrt(d)
 Divided by d: it is the *root* of d, since that is how the scores' spread grows.
     math.sqrt(d) => d
 Multiplied by the root of d: divide.
     / math.sqrt(d) => * math.sqrt(d)
-The scale is the root of d, the columns of a query: not of the number of keys, nor of the columns of a value.
+The scale is the root of d, the columns of a query: not of the number of keys.
     math.sqrt(d) => math.sqrt(S)
-    math.sqrt(d) => math.sqrt(v.shape[1])
 The softmax runs over the queries: each query's weights over the keys add up to one.
     .softmax(-1) => .softmax(0)
 Keys and queries have changed places: a score is q of the row, k of the column.
     q @ k.T => k @ q.T
-    weights @ v => weights.mT @ v
 -inf was put in after the softmax: it goes before.
     scores.masked_fill(~seen, -math.inf).softmax(-1) => scores.softmax(-1).masked_fill(~seen, -math.inf)
 This is the plain mean of what came before: where are the scores?

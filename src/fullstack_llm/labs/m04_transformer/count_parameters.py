@@ -49,23 +49,6 @@ def matrices(sizes):
     return count | {"total": active + idle, "active": active, "kv_bytes": sizes["num_layers"] * 2 * narrow * 2}
 
 
-@count_parameters.right
-def two_sums(sizes):
-    V, D, L, E = sizes["vocab_size"], sizes["hidden_size"], sizes["num_layers"], sizes["num_experts"]
-    narrow = D * sizes["num_kv_heads"] // sizes["num_heads"]
-    rest = {
-        "embedding": V * D,
-        "attention": 2 * L * D * (D + narrow),
-        "router": L * D * E,
-        "norms": D + 2 * D * L,
-        "output": V * D * (1 - sizes["tied"]),
-    }
-    one = L * (2 + sizes["gated"]) * D * sizes["intermediate_size"]
-    mlp, used = (one * E, one * sizes["num_active"]) if E else (one, one)
-    both = sum(rest.values()) + mlp, sum(rest.values()) + used
-    return rest | {"mlp": mlp, "total": both[0], "active": both[1], "kv_bytes": 4 * L * narrow}
-
-
 def shape(*numbers: int, gated: bool = True, tied: bool = False, experts: int = 0, active: int = 0):
     """Return a dict of sizes."""
     keys = ("vocab_size", "hidden_size", "intermediate_size", "num_layers", "num_heads", "num_kv_heads")
@@ -123,10 +106,8 @@ Keys and values have K heads of d columns each: with K < H their two matrices ar
     D * K * d => D * H * d
 Attention has four matrices: q, k, v, and o, which brings the heads back.
     2 * wide + 2 * narrow => wide + 2 * narrow
-    2 * wide + 2 * narrow => 3 * wide
 Keys have a matrix, and values have another one, each of D by K * d numbers, where d = hidden_size / num_heads.
     2 * wide + 2 * narrow => 2 * wide + narrow
-    D * K * d => D * K
 This is one layer's: all L have attention, and MLPs.
     L * (2 * wide => (2 * wide
     L * every * expert => every * expert
@@ -139,45 +120,36 @@ Where there is no mixture num_experts is 0, and each layer has an MLP all the sa
     every = E if E else 1 => every = E
 Where there is no mixture num_active is 0, and a token uses the one MLP of each layer.
     (E - A) => (every - A)
-Each layer has two norms, however many experts it has, and there is one after the last layer: a gain each, no bias.
+Each layer has two norms, and there is one after the last layer: a gain each, no bias.
     (2 * L + 1) => (2 * L)
     (2 * L + 1) => (L + 1)
     (2 * L + 1) * D => 2 * (2 * L + 1) * D
-    (2 * L + 1) => (2 * L * every + 1)
 Tied: the output matrix is the embedding, and counted once. Not tied: it is one of its own.
     0 if sizes["tied"] else V * D => V * D
     0 if sizes["tied"] else V * D => 0
 The total is the sum of all six places, the embedding and an untied output among them.
     total = sum(count.values()) => total = sum(count.values()) - V * D
-Each layer has a router of its own: one row of hidden_size for each expert, chosen or not.
+Each layer has a router of its own: one row of hidden_size for each expert.
     L * E * D => 0
     L * E * D => E * D
-    L * E * D => L * A * D
 All experts have weights, whether a token uses them or not: count every one in `mlp` and `total`.
     every = E if E else 1 => every = 1
     every = E if E else 1 => every = 1 && L * (E - A) => 0 * (E - A)
-    every = E if E else 1 => every = A if E else 1 && L * (E - A) => 0 * (E - A)
 One token uses num_active experts of each layer, and everything else: attention, norms, router, embedding.
     total - idle => total
     total - idle => total - idle - V * D
-    total - idle => total - idle - L * E * D
     total - idle => L * A * expert
     total - idle => total * A // every
     idle = L * => idle =
 The cache holds key-value heads, K of them, not one for each query head.
     2 * L * 2 * K * d => 2 * L * 2 * H * d
-One factor is missing, or larger: keys *and* values, in each layer, K heads, d = D / H columns, two bytes (not bits).
+One factor is missing, or larger: keys *and* values, in each layer, K heads, d = D / H columns, two bytes.
     2 * L * 2 * K * d => L * 2 * K * d
-    2 * L * 2 * K * d => L * K * d
-    2 * L * 2 * K * d => 2 * L * 16 * K * d
     2 * L * 2 * K * d => 2 * L * 4 * K * d
     2 * L * 2 * K * d => 2 * 2 * K * d
     2 * L * 2 * K * d => 2 * L * 2 * K
 Counts are ints: divide with //.
     D // H => D / H
-    total - idle => (total - idle) / 1
-The keys of `sizes` are in the first table, those of the answer below it.
-    sizes["num_layers"] => sizes["layers"]
 Where there is no mixture, num_experts and num_active are 0, and nothing can be divided by them.
     L * (E - A) * expert => L * (E - A) * (every * expert // E)
 """)

@@ -62,16 +62,10 @@ def shared_heads(draw: Draw):
 grouped_query_attention.mistakes("""
 Query head h reads key-value head h % K here. Neighbours share: h // (H / K). That is repeat_interleave, not repeat.
     torch.arange(H) // (H // K) => torch.arange(H) % K
-Keys are right, values are not: query head h reads value head h % K here. Neighbours share: repeat_interleave.
-    v[head] => v[torch.arange(H) % K]
-Values are right, keys are not: query head h reads key head h % K here. Neighbours share: repeat_interleave.
-    k[head] => k[torch.arange(H) % K]
-All query heads read head 0 here, or each reads h // K, the same where K is H. Neighbours share: h // (H / K).
-    torch.arange(H) // (H // K) => torch.zeros(H, dtype=torch.long)
+Query head h reads h // K here, the same where K is H / K. Neighbours share: h // (H / K).
     torch.arange(H) // (H // K) => torch.arange(H) // K
 The heads must lie side by side: bring the tokens to the front, then reshape. A reshape alone mixes tokens.
     heads.transpose(0, 1).flatten(1) => heads.reshape(T, H * d)
-    heads.transpose(0, 1).flatten(1) => heads.reshape(T, H * d) && torch.arange(H) // (H // K) => torch.arange(H) % K
 Side by side means head after head: here columns of all heads alternate.
     heads.transpose(0, 1) => heads.permute(1, 2, 0)
 The heads come back apart, or as rows: put them side by side, (T, H * d).
@@ -86,13 +80,9 @@ The scale is missing: divide the scores by the root of d.
     / math.sqrt(d) =>
 The scale is the root of a *head's* columns, d, not of all heads' together.
     math.sqrt(d) => math.sqrt(H * d)
-All H query heads attend: they share keys and values, and are neither averaged nor left out.
+All H query heads attend: they share keys and values, and are not averaged.
     (H, T, d), K = q.shape, len(k) => q = q.unflatten(0, (len(k), -1)).mean(1)\\n    (H, T, d), K = q.shape, len(k)
-    heads.transpose => heads[:K].transpose
-The heads are in falling order: head 0 comes first.
-    heads.transpose => heads.flip(0).transpose
-The heads are added up, or averaged: put them side by side, (T, H * d).
-    heads.transpose(0, 1).flatten(1) => heads.mean(0)
+The heads are added up: put them side by side, (T, H * d).
     heads.transpose(0, 1).flatten(1) => heads.sum(0)
 H query heads have met K key-value heads: each query head needs its own pair of keys and values first.
     k[head] => k

@@ -43,11 +43,11 @@ def entries(stages, name, *factors):
 
 
 def faulty(exercise: Exercise, draw: Draw, sizes):
-    """Draw a block for each declared mistake that gives other stages of the right shapes, with its report."""
-    nothing = dict.fromkeys(ORDER, torch.tensor(0.0))
+    """Draw a block, and report it as each declared mistake has it that gives other stages of the right shapes."""
+    block, nothing = drawn(draw, *sizes), dict.fromkeys(ORDER, torch.tensor(0.0))
+    right = exercise(*block, nothing)[0]
     for fault in draw.sample([fault for fault, _ in exercise.mistaken], len(exercise.mistaken)):
-        block = drawn(draw, *sizes)
-        right, wrong = exercise(*block, nothing)[0], fault(*block, nothing)[0]
+        wrong = fault(*block, nothing)[0]
         if isinstance(wrong, dict) and all(wrong[name].shape == right[name].shape for name in ORDER):
             off = [float((wrong[name] - right[name]).abs().max() / right[name].abs().max()) for name in ORDER]
             # Where the first difference is small it is no clear fault.

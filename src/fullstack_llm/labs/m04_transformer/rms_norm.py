@@ -59,38 +59,30 @@ def in_16_bits(draw: Draw):
 rms_norm.mistakes("""
 RMSNorm takes no mean off, neither from x nor, as a standard deviation does, from what is squared.
     x.double() => x.double() - x.double().mean(-1, keepdim=True)
-    (wide / => ((wide - wide.mean(-1, keepdim=True)) /
     (mean + eps).sqrt() => (wide.std(-1, keepdim=True) + eps)
     (mean + eps).sqrt() => (wide.std(-1, correction=0, keepdim=True) + eps)
-    (mean + eps) => (wide.var(-1, keepdim=True) + eps)
-eps stands inside the root, beside the mean of the squares, as it is: here it is outside, or squared.
+eps stands inside the root, beside the mean of the squares: here it is outside.
     (mean + eps).sqrt() => (mean.sqrt() + eps)
-    + eps => + eps**2
 eps is missing, or too small to count here: a row of zeros, or of tiny numbers, needs it.
     + eps =>
 eps is the argument, not always the same number.
-    + eps => + 1e-6
     + eps => + 1e-5
 The gain is missing.
     * gain =>
-The gain is the factor itself: not added, not divided by, and not 1 + gain, as Gemma has it.
+The gain is the factor itself: not added, and not 1 + gain, as Gemma has it.
     * gain => + gain
     * gain => * (1 + gain)
-    * gain => / gain
 The gain comes after the norm: here it has changed the root mean square.
     x.double() => x.double() * gain && * gain) => )
 This is the root of the sum of squares: take their mean.
     .mean(-1 => .sum(-1
-Divide by the *root* of the mean square: here the root is missing, or has multiplied.
+Divide by the *root* of the mean square: here the root is missing.
     .sqrt() =>
-    wide / => wide *
 Each row has a mean of its own, along the last dimension: not one for all rows, nor along the first.
     mean(-1, keepdim=True) => mean()
     mean(-1 => mean(0
 Column j is divided by the size of row j: the mean has lost its dimension.
     keepdim=True => keepdim=False
-This divides by the mean of the absolute values: it is the root of the mean square.
-    square() => abs()
 The squares are computed in 16 bits, where they overflow or vanish: go to 32 bits first, and back after.
     x.double() => x
 """)

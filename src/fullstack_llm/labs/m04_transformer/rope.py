@@ -38,21 +38,6 @@ def numbers(x, start, theta, layout):
     return out.to(x.dtype)
 
 
-@rope.right
-def matrices(x, start, theta, layout):
-    # One rotation matrix for each row; its blocks lie where the layout says.
-    out, d = [], x.shape[1]
-    for t in range(len(x)):
-        turn = torch.zeros(d, d)
-        for i in range(d // 2):
-            one, two = (i, i + d // 2) if layout == "half" else (2 * i, 2 * i + 1)
-            phi = (start + t) / theta ** (2 * i / d)
-            turn[one, one] = turn[two, two] = math.cos(phi)
-            turn[one, two], turn[two, one] = -math.sin(phi), math.sin(phi)
-        out.append(turn @ x[t].float())
-    return torch.stack(out).to(x.dtype)
-
-
 def from_zero(draw: Draw, layout: str):
     """Draw rows that begin at position 0: distinct sizes first, then a square, one pair, one row."""
     for T, d, theta in ((5, 6, 50.0), (7, 10, 500.0), (4, 4, 10_000.0), (2, 2, 10_000.0), (1, 6, 50.0)):
@@ -96,14 +81,12 @@ The pairs are those of the other layout: half turns (i, i + d/2), interleaved tu
 The pairs are turned as they should be, and put back in the order of the other layout.
     beside if layout == "half" => beside if layout != "half"
     beside if layout == "half" => beside if True
-    beside if layout == "half" => beside if False
 All rows turn alike, by `start` alone: row t stands at start + t. (From position 0 that is no turn at all.)
     torch.arange(start, start + T) => torch.full((T,), start)
 The first row stands at position `start`, not at 0.
     torch.arange(start, start + T) => torch.arange(T)
-Positions are counted from 0, so the first row stands at `start` itself, not at start + 1, nor always at 1.
+Positions are counted from 0, so the first row stands at `start` itself, not at start + 1.
     torch.arange(start, start + T) => torch.arange(start, start + T).add(1)
-    torch.arange(start, start + T) => torch.arange(1, 1 + T)
 Turned the wrong way: (a, b) becomes (a cos - b sin, a sin + b cos).
     cos, sin = angle.cos(), angle.sin() => cos, sin = angle.cos(), -angle.sin()
 One sign is wrong: (a, b) becomes (a cos - b sin, a sin + b cos), and b sin alone is taken off.
@@ -112,8 +95,6 @@ One sign is wrong: (a, b) becomes (a cos - b sin, a sin + b cos), and b sin alon
     a * sin + b * cos => a * sin - b * cos
 b was turned with the new a: both sums are made of the old a and b.
     new_b = a * sin => new_b = new_a * sin
-a was turned with the new b: use the old one.
-    new_a = a * cos - b * sin => new_a = a * cos - (a * sin + b * cos) * sin
 The exponent is -2i/d for pair i: this one has -i/d.
     -2 * pair / d => -pair / d
 The exponent is -2i/d with i counting pairs: this one has -4i/d. (Columns were counted, twice, or d was halved.)
@@ -129,9 +110,7 @@ The base is `theta`, not always 10,000.
 Positions or angles were rounded to 16 bits, where 257 is no number: neighbours get one angle. Use 32 bits.
     start + T).double() => start + T).to(x.dtype).double()
     angle.cos(), angle.sin() => angle.to(x.dtype).double().cos(), angle.to(x.dtype).double().sin()
-    start + T).double() => start + T).to(x.dtype) && torch.arange(d // 2).double() => torch.arange(d // 2).to(x.dtype)
     start + T).double() => start + T).to(x.dtype) && torch.arange(d // 2).double() => torch.arange(d // 2).to(x.dtype) && x.double() => x
-    start + T).double() => start + T).to(x.dtype).double() && torch.arange(d // 2).double() => torch.arange(d // 2).to(x.dtype).double()
 """)
 
 

@@ -87,7 +87,6 @@ Shares and experts are in different orders.
 Of equal logits the smaller index goes first: topk promises no order, nor do sort and argsort unless they are stable.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.topk(k).indices
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1, descending=True)
-    logits.sort(dim=-1, descending=True, stable=True).indices => (E - 1 - logits.flip(1).argsort(-1, descending=True))
 A small step for each index is rounded away beside large logits, and turns close ones round. Sort stably.
     logits.sort(dim=-1, descending=True, stable=True).indices => (logits - 1e-6 * torch.arange(E)).topk(k).indices
     logits.sort(dim => (logits - 1e-4 * torch.arange(E)).sort(dim
@@ -99,24 +98,16 @@ The probabilities are a softmax over the experts, not sigmoids.
     softmax(-1) => sigmoid()
 Shares are made of probabilities, not of logits: softmax first.
     .softmax(-1) =>
-    .softmax(-1) => && chosen / chosen.sum(1, keepdim=True) => chosen
 One softmax is enough: divide the chosen probabilities by their sum.
-    chosen / chosen.sum(1, keepdim=True) => (chosen / chosen.sum(1, keepdim=True)).softmax(-1)
     chosen / chosen.sum(1, keepdim=True) => chosen.softmax(-1)
-The experts are integers of 64 bits, as topk and sort return them.
-    experts, loss.item() => experts.int(), loss.item()
 The softmax runs over the experts of one token, along the last dimension.
     softmax(-1) => softmax(0)
-    softmax(-1) => softmax(0) && logits.sort => p.sort
 exp overflows: subtract the largest logit first, or use torch.softmax.
     logits.double().softmax(-1) => logits.exp() / logits.exp().sum(1, keepdim=True)
 f is a share of all N * k choices, and adds up to one; this is k times as large, as in transformers' own loss.
     / (N * k) => / N
 The factor E is missing, or undone by a mean over the experts: perfect balance costs 1.
     E * (f => (f
-f times P: here one of the two stands twice. f is an expert's share of the choices, P its mean probability.
-    f * P => f * f
-    f * P => P * P
 P is the mean of the probabilities of *all* experts, before the choice: here those not chosen are zero.
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, shares).mean(0)
     p.mean(0) => torch.zeros_like(p).scatter(1, experts, chosen).mean(0)
@@ -127,14 +118,9 @@ All k choices of a token count for f, not the first alone.
 f is a share of the choices, and P a mean over the tokens: here one of the two is a number, or a sum.
     p.mean(0) => p.sum(0)
     / (N * k) =>
-The loss is a plain float: .item().
-    loss.item() => loss
 Have f and P one number for each of the E experts? One that nobody has chosen counts too, with 0.
     , minlength=E =>
-    torch.bincount(experts.flatten(), minlength=E) => experts.unique(return_counts=True)[1]
     p.mean(0) => p.mean(1)
-The choices are a table, and bincount counts one row of numbers.
-    experts.flatten() => experts
 Were tokens and experts mixed up? Each row is sorted by itself, and a choice is looked up in its own row.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(0, descending=True)
 torch.sort and torch.topk return a pair: the values and their indices.
@@ -143,6 +129,5 @@ A tensor is not sliced backwards: flip it, or sort the other way.
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1)[:, ::-1]
 Where sort or argsort is to be stable, it wants its dimension by name: dim=-1.
     logits.sort(dim=-1, => logits.sort(-1,
-    logits.sort(dim=-1, => torch.sort(logits, -1,
     logits.sort(dim=-1, descending=True, stable=True).indices => logits.argsort(-1, descending=True, stable=True)
 """)

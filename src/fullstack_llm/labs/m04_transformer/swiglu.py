@@ -66,30 +66,23 @@ Gate and up have changed places: SiLU is for the gate.
     g * torch.sigmoid(g) * u => u * torch.sigmoid(u) * g
 This is ReLU, which makes it ReGLU: SiLU is z times sigmoid(z).
     g * torch.sigmoid(g) => F.relu(g)
-This is GELU, or its approximation with 1.702, which makes it GeGLU: SiLU is z times sigmoid(z).
+This is GELU, which makes it GeGLU: SiLU is z times sigmoid(z).
     g * torch.sigmoid(g) => F.gelu(g)
-    g * torch.sigmoid(g) => F.gelu(g, approximate="tanh")
-    torch.sigmoid(g) => torch.sigmoid(1.702 * g)
 There is no activation: SiLU is for the gate, before the product.
     g * torch.sigmoid(g) * u => g * u
-SiLU is for g alone, the gate behind its matrix: not for x, nor for the product, the result, or up as well.
-    g * torch.sigmoid(g) * u => (F.silu(x) @ gate.T) * u
+SiLU is for g alone, the gate behind its matrix: not for the product, nor for up as well.
     g * torch.sigmoid(g) * u => F.silu(g * u)
     g * torch.sigmoid(g) * u => F.silu(g) * F.silu(u)
-    g * torch.sigmoid(g) * u => g * u && (hidden @ down.T) => F.silu(hidden @ down.T)
 Gate and up are multiplied, number by number, not added.
     torch.sigmoid(g) * u => torch.sigmoid(g) + u
 One of the three matrices is not used: SiLU of the gate, times up, then through down.
     torch.sigmoid(g) * u => torch.sigmoid(g)
     g * torch.sigmoid(g) * u => F.silu(u)
-    hidden @ down.T => hidden
 The residual is the block's affair: return the MLP alone.
     (hidden @ down.T) => (x + hidden @ down.T)
 A weight lies as nn.Linear stores it, outputs first: x @ W.T.
     x @ gate.T => x @ gate && x @ up.T => x @ up && hidden @ down.T => hidden @ down
-    x @ gate.T => x @ gate && x @ up.T => x @ up
     hidden @ down.T => hidden @ down
-    x @ gate.T => x @ gate
 exp overflows for large gates: 1 / (1 + exp(-z)) does not, nor does torch.sigmoid.
     torch.sigmoid(g) => (g.float().exp() / (1 + g.float().exp()))
 """)
