@@ -2,22 +2,11 @@
 
 RIGHT = [
     (
-        "merge_pair",
-        r"""
-import re
-def merge_pair(ids, pair, new_id, skip):
-    spelled = "".join(chr(256 + one) + ("-" if i in skip else "+") for i, one in enumerate(ids))
-    first, second = (re.escape(chr(256 + one)) for one in pair)
-    spelled = re.sub(rf"{first}\+{second}[+-]", f"{chr(256 + new_id)}+", spelled)
-    return [ord(char) - 256 for char in spelled[::2]]
-""",
-    ),
-    (
         "learn_merges",
         """
 import numpy as np
 def learn_merges(words, num_merges, longest):
-    # All words in one array, with -1 between them and the count of its word beside each id.
+    # -1 stands between words, and the count of its word beside each id.
     ids = np.array([i for word in words for i in [*word, -1]], dtype=np.int64)
     counts = np.array([n for word, n in words.items() for _ in [*word, -1]], dtype=np.int64)
     size, merges = np.ones(256 + num_merges, dtype=np.int64), []
@@ -33,10 +22,9 @@ def learn_merges(words, num_merges, longest):
         keep, i = [], 0
         while i < len(ids):
             keep.append(i)
-            if tuple(ids[i : i + 2]) == merges[-1]:
-                ids[i] = new
-                i += 1
-            i += 1
+            hit = tuple(ids[i : i + 2]) == merges[-1]
+            ids[i] = new if hit else ids[i]
+            i += 1 + hit
         ids, counts = ids[keep], counts[keep]
     return merges
 """,
@@ -51,8 +39,7 @@ def extend_vocabulary(embedding, unembedding, spellings, multiple):
         return first, second
     V, D = embedding.shape
     new = [np.average(embedding[s if s else range(V)].astype("float64"), axis=0) for s in spellings]
-    while (V + len(new)) % multiple:
-        new.append(np.zeros(D))
+    new += [np.zeros(D)] * (-(V + len(new)) % multiple)
     return np.append(embedding, np.reshape(new, (-1, D)).astype(embedding.dtype), axis=0), None
 """,
     ),

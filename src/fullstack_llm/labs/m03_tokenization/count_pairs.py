@@ -1,6 +1,5 @@
 """Exercise 1 of lab 03: count neighbours in weighted words, most frequent pair first."""
 
-from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -19,15 +18,6 @@ def count_pairs(words):
             counts[pair] = counts.get(pair, 0) + times
     order = sorted(counts, key=lambda pair: (-counts[pair], pair))
     return [(*pair, counts[pair]) for pair in order]
-
-
-@count_pairs.right
-def counter(words):
-    counts = Counter()
-    for ids, times in words:
-        for pair in pairwise(ids):
-            counts[pair] += times
-    return [(a, b, n) for (a, b), n in sorted(sorted(counts.items()), key=lambda item: item[1], reverse=True)]
 
 
 @count_pairs.right
@@ -70,33 +60,20 @@ A count is overwritten where its pair comes again: add up.
     counts.get(pair, 0) + times => times
 Order matters inside a pair: (1, 2) and (2, 1) are different pairs.
     (ids[i], ids[i + 1]) => tuple(sorted(ids[i : i + 2]))
-The last id of a word has no right neighbour, but these pairs wrap around to the word's first id.
-    range(len(ids) - 1) => range(len(ids)) && (ids[i], ids[i + 1]) => (ids[i - 1], ids[i])
 A pair at one end of each word is missing: where does the loop begin, where does it end?
     range(len(ids) - 1) => range(len(ids) - 2)
-    range(len(ids) - 1) => range(1, len(ids) - 1)
-After (ids[0], ids[1]) comes (ids[1], ids[2]): the places overlap, so step by one.
-    range(len(ids) - 1) => range(0, len(ids) - 1, 2)
 Each entry is one flat tuple of three numbers, (left, right, count).
     (*pair, counts[pair]) for => (pair, counts[pair]) for
-    (*pair, counts[pair]) for => [*pair, counts[pair]] for
-    (*pair, counts[pair]) for => (counts[pair], *pair) for
 A list is wanted, of tuples (left, right, count), not a dict.
     return [(*pair, counts[pair]) for pair in order] => return counts
 The counts are right, but not sorted: the most frequent pair stands first.
-    (-counts[pair], pair) => (counts[pair], pair)
     (-counts[pair], pair) => pair
     (-counts[pair], pair) => 0
 Of equal counts the smaller pair stands first: the smaller first id, and only if these are equal the smaller second id.
     (-counts[pair], pair) => (-counts[pair], -pair[0], -pair[1])
     (-counts[pair], pair) => -counts[pair]
-    (-counts[pair], pair) => (-counts[pair], pair[::-1])
 An index runs past the end of a word: n ids hold n - 1 pairs.
     range(len(ids) - 1) => range(len(ids))
-A pair that is met for the first time has no count yet.
-    counts.get(pair, 0) => counts[pair]
-A list can be no key of a dict: make each pair a tuple.
-    (ids[i], ids[i + 1]) => ids[i : i + 2]
 """)
 
 

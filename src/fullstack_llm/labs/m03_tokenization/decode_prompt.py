@@ -27,20 +27,6 @@ def decode_prompt(ids, merges, special, skip_special):
 
 
 @decode_prompt.right
-def stack(ids, merges, special, skip_special):
-    left, data = list(reversed(ids)), bytearray()
-    while left:
-        token = left.pop()
-        if token in special.values():
-            data += b"" if skip_special else next(name for name in special if special[name] == token).encode()
-        elif token < 256:
-            data.append(token)
-        else:
-            left += reversed(merges[token - 256])
-    return str(data, "utf-8", "replace")
-
-
-@decode_prompt.right
 def incremental(ids, merges, special, skip_special):
     tokens = {byte: bytes([byte]) for byte in range(256)}
     for number, (left, right) in enumerate(merges, start=256):
@@ -93,15 +79,10 @@ Special tokens are shown here although skip_special is true.
     elif not skip_special => else
 Special tokens are skipped only where skip_special is true.
     elif not skip_special => elif False
-    elif not skip_special => elif skip_special
 The two halves of a merged token have changed places: merges[i][0] comes first.
     token_bytes(left, merges) + token_bytes(right, merges) => token_bytes(right, merges) + token_bytes(left, merges)
 Each byte became one character: decode the bytes as UTF-8.
     .decode("utf-8", errors="replace") => .decode("latin-1")
-These are the bytes: decode them into text.
-    .decode("utf-8", errors="replace") =>
-Something stands between the tokens: nothing does.
-    b"".join => b" ".join
 bytes(97) is 97 bytes of zero: a byte is made from a list with one number in it.
     bytes([token]) => bytes(token)
 Decoding each token alone gives this: a character can begin in one and end in the next, so join the bytes first.
@@ -110,8 +91,6 @@ The parts of a merged token can be merged tokens themselves: their ids are no by
     token_bytes(left, merges) + token_bytes(right, merges) => bytes([left, right])
 Invalid bytes vanish: each must leave a U+FFFD, as errors="replace" does.
     errors="replace" => errors="ignore"
-The sign is U+FFFD, not a question mark.
-    errors="replace") => errors="replace").replace("\\ufffd", "?")
 A model may emit bytes that are no UTF-8: U+FFFD stands for them, and nothing is raised.
     , errors="replace" =>
 Is a special token an id of `special`? Its text stands there, not in the merges.

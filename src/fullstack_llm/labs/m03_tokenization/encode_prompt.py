@@ -1,7 +1,6 @@
 """Exercise 4 of lab 03: a prompt to ids, special tokens first, then all merges in order."""
 
 import re
-from itertools import pairwise
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
@@ -21,25 +20,6 @@ def encode_prompt(text, merges, special):
         for i, pair in enumerate(merges):
             ids = merged(ids, pair, 256 + i)
         out += ids
-    return out
-
-
-@encode_prompt.right
-def by_rank(text, merges, special):
-    # Special tokens by walking along; then always the lowest rank that is there, one place at a time.
-    rank = {pair: i for i, pair in reversed(list(enumerate(merges)))}
-    out, plain = [], ""
-    while text or plain:
-        name = max((name for name in special if text.startswith(name)), key=len, default="")
-        if text and not name:
-            plain, text = plain + text[0], text[1:]
-            continue
-        ids = list(plain.encode())
-        while places := [(rank[pair], i) for i, pair in enumerate(pairwise(ids)) if pair in rank]:
-            number, i = min(places)
-            ids[i : i + 2] = [256 + number]
-        out += [*ids, *([special[name]] if name else [])]
-        plain, text = "", text[len(name) :]
     return out
 
 
@@ -67,9 +47,7 @@ def any_order(draw: Draw):
     yield "ad", [AD], CHAT
     yield "", [], {}
     yield "", [AD], CHAT
-    yield "Ada adds.", [], {}
     yield "<|end|>", [], CHAT
-    yield "adds dad", [AD], {}
     yield "a<|end|>d<|im_start|><|im_end|>ad", [AD], CHAT
     yield "éé<|end|>é", [(0xC3, 0xA9), (256, 256)], CHAT
     yield "👩\u200d🔬", [(0xF0, 0x9F), (0xE2, 0x80)], {"🔬": 300}
@@ -109,39 +87,23 @@ def special_tokens(draw: Draw):
 encode_prompt.mistakes("""
 These are code points, not bytes: begin with the UTF-8 bytes of the text.
     list(part.encode("utf-8")) => list(map(ord, part))
-    "utf-8" => "latin-1"
-Few characters are in ASCII or Latin-1: take the bytes of UTF-8.
-    "utf-8" => "ascii"
 These are the bytes before any merge: apply the merges too.
     ids = merged(ids, pair, 256 + i) => pass
 merges[i] makes the id 256 + i, whatever the text, and whichever merges found nothing.
     256 + i => 257 + i
     256 + i) => i)
-    for i, pair in enumerate(merges) => i = 0\\n        for pair in merges && ids = merged(ids, pair, 256 + i) => before, ids = ids, merged(ids, pair, 256 + i)\\n            i += len(ids) < len(before)
-White space at the ends of a stretch is lost: it is bytes too.
+White space is lost: it is bytes too.
     list(part.encode => list(part.strip().encode
-    parts = re.split => text = text.strip()\\n    parts = re.split
-Spaces are lost: they are bytes too.
-    list(part.encode => list("".join(part.split(" ")).encode
     list(part.encode => list("".join(part.split()).encode
 Only merges[0] is applied: does a loop return, or begin anew, too soon?
     enumerate(merges) => enumerate(merges[:1])
-Each merge takes one place only: take all of them, then go on to the next merge.
-    hit = tuple(ids[i : i + 2]) == pair => hit = new_id not in found and tuple(ids[i : i + 2]) == pair
-The last id of a stretch is lost in a merge: what does its loop do with one id that is left over?
-    i < len(ids) => i < len(ids) - 1
-A merge may hold the id of an earlier one, and be held by a later one: apply the merges in the order of the list.
-    in enumerate(merges) => in reversed(list(enumerate(merges)))
 Special tokens are encoded as ordinary text: look for them first (in a regular expression, escape their signs).
     part in special => False
     map(re.escape, names) => names
 Special tokens are lost: each becomes its id from `special`.
     out.append(special[part]) => pass
-Special tokens have the ids that `special` gives them, not the next free ones.
-    out.append(special[part]) => out.append(256 + len(merges) + list(special).index(part))
 Of special tokens that begin at one place the longest wins, in whatever order `special` holds them.
     sorted(special, key=len, reverse=True) => list(special)
-    key=len, reverse=True => key=len
 """)
 
 

@@ -26,23 +26,6 @@ def extend_vocabulary(embedding, unembedding, spellings, multiple):
 
 
 @extend_vocabulary.right
-def weights(embedding, unembedding, spellings, multiple):
-    # Row k of one matrix says how much of each old row goes into new row k.
-    V = len(embedding)
-    share = np.zeros((len(spellings), V))
-    for k, spelling in enumerate(spellings):
-        np.add.at(share[k], spelling or np.arange(V), 1.0)
-    share /= share.sum(1, keepdims=True)
-    padding = -(V + len(spellings)) % multiple
-
-    def extend(old):
-        new = (share @ old.astype(np.float64)).astype(old.dtype)
-        return np.vstack([old, new, np.zeros((padding, old.shape[1]), old.dtype)])
-
-    return extend(embedding), unembedding if unembedding is None else extend(unembedding)
-
-
-@extend_vocabulary.right
 def in_32_bits(embedding, unembedding, spellings, multiple):
     def extend(old):
         if old is None:
@@ -101,29 +84,20 @@ A part that occurs twice counts twice.
     parts = spelling or range(V) => parts = sorted(set(spelling)) or range(V)
 New rows copy one part: take the mean over all parts.
     parts = spelling or range(V) => parts = spelling[:1] or range(V)
-    parts = spelling or range(V) => parts = spelling[-1:] or range(V)
 A new row is the mean of its own parts, not of all old rows, and not zero.
     parts = spelling or range(V) => parts = range(V)
     parts = spelling or range(V) => parts = range(V) && sum(rows[part][d] for part in parts) / len(parts) => 0.0
 A sum left the range of float16: add up in float32 or wider, then go back.
     rows = matrix.tolist() => rows = list(matrix) && sum(rows[part][d] for part in parts) / len(parts) => sum((rows[part][d] for part in parts), matrix.dtype.type(0)) / matrix.dtype.type(len(parts))
-The dtype stays: matrices of float16 and float64 come back as they are.
-    .astype(matrix.dtype) => .astype(np.float32)
-    .astype(matrix.dtype) =>
 The second result is made from the unembedding alone, as the first is from the embedding.
     else grow(unembedding => else grow(embedding
     else grow(unembedding, spellings, multiple) => else np.concatenate([unembedding, first[len(unembedding) :]])
     else grow(unembedding, spellings, multiple) => else unembedding
 Tied matrices are one: where unembedding is None, nothing is extended, and the second result is None.
     None if unembedding is None else grow(unembedding => grow(embedding if unembedding is None else unembedding
-    None if unembedding is None else =>
-Both matrices are wanted, as a tuple; the second item is None where they are tied.
-    return first, None if unembedding is None else grow(unembedding, spellings, multiple) => return first
 The order is old rows, new rows, rows of zeros: an id is the number of its row.
-    np.array(rows) => np.array(rows[V : V + len(spellings)] + rows[:V] + rows[V + len(spellings) :])
     np.array(rows) => np.array(rows[:V] + [[0.0] * D] * (len(rows) - V - len(spellings)) + rows[V : V + len(spellings)])
 As few rows of zeros as make the number of rows a multiple of `multiple`: none where it is one already.
-    while len(rows) % multiple => while len(rows) < multiple
     while len(rows) % multiple => while False
     while len(rows) % multiple => while (len(rows) - len(spellings)) % multiple
     while len(rows) % multiple => rows.append([0.0] * D)\\n    while len(rows) % multiple

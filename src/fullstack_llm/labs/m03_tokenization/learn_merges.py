@@ -1,7 +1,6 @@
 """Exercise 3 of lab 03: learn byte-pair merges whose tokens are not too long."""
 
 import json
-from collections import Counter
 from itertools import pairwise
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -29,34 +28,6 @@ def learn_merges(words, num_merges, longest):
         merges.append(best)
         size[new_id] = size[best[0]] + size[best[1]]
         spelled = [(merged(ids, best, new_id), times) for ids, times in spelled]
-    return merges
-
-
-@learn_merges.right
-def incremental(words, num_merges, longest):
-    # Counts are corrected only in the words that hold the pair.
-    spelled, times = [list(word) for word in words], list(words.values())
-    counts, where, sizes = Counter(), {}, [1] * 256
-
-    def account(word, sign):
-        for pair in pairwise(spelled[word]):
-            counts[pair] += sign * times[word]
-            where.setdefault(pair, set()).add(word)
-
-    for word in range(len(spelled)):
-        account(word, 1)
-    merges = []
-    while len(merges) < num_merges:
-        allowed = [pair for pair, n in counts.items() if n > 0 and sizes[pair[0]] + sizes[pair[1]] <= longest]
-        if not allowed:
-            break
-        best = max(allowed, key=lambda pair: (counts[pair], -pair[0], -pair[1]))
-        merges.append(best)
-        sizes.append(sizes[best[0]] + sizes[best[1]])
-        for word in where.pop(best):
-            account(word, -1)
-            spelled[word] = merged(spelled[word], best, 255 + len(merges))
-            account(word, 1)
     return merges
 
 
@@ -115,36 +86,27 @@ def with_ties(draw: Draw):
 learn_merges.mistakes("""
 Each word counts once here: a word that occurs 3 times brings each of its pairs 3 times.
     counts.get(pair, 0) + times => counts.get(pair, 0) + 1
-A word that holds a pair at two places brings it twice: counting it once gives these merges.
-    in pairwise(ids) => in dict.fromkeys(pairwise(ids))
 The same pair wins again and again: replace it in every word before the next count.
     spelled = [(merged => _ = [(merged
-A merge replaces its pair everywhere in a word, not at the first place alone.
-    hit = tuple(ids[i : i + 2]) == pair => hit = new_id not in found and tuple(ids[i : i + 2]) == pair
 The first merge makes 256, for 255 is a byte; the second one makes 257.
-    new_id = 256 => new_id = 255
     new_id = 256 => new_id = 257
+    new_id = 256 => new_id = 255
 One merge too many: num_merges is how many there are at most.
     < num_merges => <= num_merges
 Training stopped too early: a pair that occurs once is merged too, and so is the last pair that is left.
     if not counts => if max(counts.values(), default=0) < 2
-    if not counts => if len(counts) < 2
-The least frequent pair is merged here.
-    (-counts[pair], pair) => (counts[pair], pair)
 No merge makes a token of more than `longest` bytes: here nothing is left out.
     if size[pair[0]] + size[pair[1]] <= longest =>
 A token of exactly `longest` bytes is allowed.
     <= longest => < longest
 A new token is as long, in bytes, as its two halves together, and that is what `longest` limits.
     size[new_id] = size[best[0]] + size[best[1]] => size[new_id] = 1 + max(size[best[0]], size[best[1]])
-    size[pair[0]] + size[pair[1]] <= longest => max(size[pair[0]], size[pair[1]]) <= longest
 A pair that would make too long a token is passed over, and training goes on with the next.
     if size[pair[0]] + size[pair[1]] <= longest => && if not counts => if not counts or sum(size[i] for i in min(counts, key=lambda pair: (-counts[pair], pair))) > longest
 Of pairs with the highest count the smallest wins: the smaller first id, and only if these are equal the smaller second.
     (-counts[pair], pair) => -counts[pair]
     (-counts[pair], pair) => (-counts[pair], -list(counts).index(pair))
     (-counts[pair], pair) => (-counts[pair], -pair[0], -pair[1])
-    (-counts[pair], pair) => (-counts[pair], pair[::-1])
 Training ends where no pair is left: every word is one token, or every pair makes too long a token.
     if not counts => if False
 """)

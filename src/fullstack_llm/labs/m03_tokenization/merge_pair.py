@@ -22,16 +22,6 @@ def merge_pair(ids, pair, new_id, skip):
 
 
 @merge_pair.right
-def recursion(ids, pair, new_id, skip):
-    match ids:
-        case []:
-            return []
-        case [a, b, *rest] if (a, b) == pair and 0 not in skip:
-            return [new_id, *recursion(rest, pair, new_id, [i - 2 for i in skip])]
-    return [ids[0], *recursion(ids[1:], pair, new_id, [i - 1 for i in skip])]
-
-
-@merge_pair.right
 def arrays(ids, pair, new_id, skip):
     table = np.array(ids, dtype=np.int64)
     hits = np.flatnonzero((table[:-1] == pair[0]) & (table[1:] == pair[1]))
@@ -86,14 +76,10 @@ Only the first occurrence is merged: go on to the end.
     i not in skip => i not in skip and new_id not in merged
 The last id is lost where it is left over: what does the loop do with one id?
     i < len(ids) => i < len(ids) - 1
-(b, a) is merged as well as (a, b): the order of the pair matters.
-    tuple(ids[i : i + 2]) == pair => tuple(ids[i : i + 2]) in (pair, pair[::-1])
 The second id of the pair is still there: new_id stands for both.
     i += 2 => i += 1
 The list comes back as it was: is the new list returned, and is the test ever true? (A list is never equal to a tuple.)
     tuple(ids[i : i + 2]) == pair => False
-In a run the middle id is used twice: after a merge go on behind both ids.
-    i += 2 => i += 1 + (tuple(ids[i + 1 : i + 3]) != pair)
 An index runs past the end of the list: the last id has no right neighbour.
     tuple(ids[i : i + 2]) => (ids[i], ids[i + 1])
 """)
@@ -111,17 +97,9 @@ def passes_over_both(ids, pair, new_id, skip):
 
 @merge_pair.mistake("In a run the merges start at the left: 9 9 9 becomes new_id 9, not 9 new_id.")
 def from_the_right(ids, pair, new_id, skip):
-    # A merge begins at its left id, wherever the walk starts.
     merged, i = [], len(ids)
     while i > 0:
         hit = i > 1 and tuple(ids[i - 2 : i]) == pair and i - 2 not in skip
         merged.append(new_id if hit else ids[i - 1])
         i -= 1 + hit
     return merged[::-1]
-
-
-@merge_pair.mistake("In a text of digits 7 2 is found in 17 23 as well: compare ids with ids.")
-def digits(ids, pair, new_id, skip):
-    marked = " ".join(f"{one}{'!' * (i in skip)}" for i, one in enumerate(ids))
-    found = marked.replace(f"{pair[0]} {pair[1]}", str(new_id)).replace("!", "")
-    return [int(one) for one in found.split()]

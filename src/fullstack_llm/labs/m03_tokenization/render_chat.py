@@ -1,7 +1,6 @@
 """Exercise 6 of lab 03: the prompt of a conversation, and where another prompt departs from it."""
 
 import re
-from itertools import zip_longest
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
@@ -35,20 +34,6 @@ def joined(messages, to_answer, sent):
     text = "<|im_end|>\n".join([*turns, *([] if to_answer else [""])])
     a, b = text.encode(), sent.encode()
     return text, -1 if a == b else next(n for n in range(len(a + b)) if a[n : n + 1] != b[n : n + 1])
-
-
-@render_chat.right
-def longest(messages, to_answer, sent):
-    parts = []
-    for place, message in enumerate(messages, start=1):
-        parts += ["<|im_start|>", message["role"], "\n", message["content"]]
-        if not to_answer or place < len(messages) or message["role"] != "assistant":
-            parts += ["<|im_end|>", "\n"]
-    if to_answer and (not messages or messages[-1]["role"] != "assistant"):
-        parts += ["<|im_start|>", "assistant", "\n"]
-    text = "".join(parts)
-    places = enumerate(zip_longest(text.encode(), sent.encode()))
-    return text, next((offset for offset, (a, b) in places if a != b), -1)
 
 
 # What went out in production: each a bug of white space that somebody has shipped, and one that is none.
@@ -96,57 +81,40 @@ def conversations(draw: Draw):
 
 
 render_chat.mistakes("""
-This is the prompt as it was sent: return the one that should have been sent.
-    return text, offset => return sent, offset && return text, -1 => return sent, -1
 Where the last message is the assistant's, the model goes on with that turn: no new header follows.
     last == "assistant" => False
 The assistant's last turn stays open only where to_answer is true.
     to_answer and last == "assistant" => last == "assistant"
 An open turn ends with the content: the end mark is gone, and its newline too.
     -len(end)] => -len(end)] + chr(10)
-    -len(end)] => -1]
-An open turn is the assistant's: another role's last turn is closed, and the header of a new one follows.
-    last == "assistant" => messages
 The header of an assistant's turn stands at the end if, and only if, the model is to answer.
     elif to_answer => elif True
     elif to_answer => elif False
-    elif to_answer => elif not to_answer
 The assistant's turn is opened, not closed: the model goes on from there.
     header.format("assistant") => header.format("assistant") + end
 Without messages there is no last one, and the header is all there is.
     if messages else "" =>
 The header of a turn is <|im_start|>, the role and a newline, and the content begins right behind.
     header.format("assistant") => header.format("assistant")[:-1]
-    + message["content"] => + " " + message["content"]
     header.format(message["role"]) => header.format(message["role"])[:-1]
-    header.format(message["role"]) => header.format(message["role"])[:-1] + " "
 A turn ends with <|im_end|> right behind the content, and one newline.
     + end => + end[:-1] && -len(end) => 1 - len(end)
     message["content"] + end => message["content"] + chr(10) + end && -len(end) => -1 - len(end)
-    + end => + end + chr(10) && -len(end) => -1 - len(end)
 The contents are stripped: they stand there as they are.
     message["content"] => message["content"].strip()
-    message["content"] => message["content"].rstrip()
-    message["content"] => message["content"].lstrip()
-The contents are escaped: they stand there as they are.
-    message["content"] => message["content"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 This offset counts characters: count UTF-8 bytes; é is two of them, most emoji are four.
     text.encode("utf-8"), sent.encode("utf-8") => text, sent
 This is where the character that differs begins: its first bytes can still be equal.
     ours, theirs = text.encode("utf-8"), sent.encode("utf-8") => ours, theirs = text, sent && return text, offset => return text, len(text[:offset].encode())
-The first byte has offset 0: this is one too far.
+This offset is wrong by one: the first byte has offset 0, and the first byte that differs counts.
     return text, offset => return text, offset + 1
-This is the last byte that is still equal: return the first one that differs.
     return text, offset => return text, offset - 1
 Both are the same bytes: then the offset is -1, an int.
     return text, -1 => return text, len(ours)
-    return text, -1 => return text, 0
     return text, -1 => return text, None
 Equal as far as both go, but one is longer: the first difference is where the shorter one ends.
     return text, offset => return text, offset if offset < min(len(ours), len(theirs)) else -1
     return text, offset => return text, offset if offset < min(len(ours), len(theirs)) else max(len(ours), len(theirs))
 Where the shorter of the two ends, nothing is left to compare.
-    offset < min(len(ours), len(theirs)) and => offset < len(ours) and
-    offset < min(len(ours), len(theirs)) and => offset < len(theirs) and
     offset < min(len(ours), len(theirs)) and =>
 """)

@@ -1,7 +1,5 @@
 """Exercise 8 of lab 03: the best segmentation of a text by a Unigram vocabulary."""
 
-from itertools import pairwise
-
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.labs.m03_tokenization.inputs import FORBIDDEN, draw_log_probs, draw_unlike, variant
@@ -46,23 +44,6 @@ def every_beginning(text, log_probs):
         pieces.insert(0, text[start:end])
         end = start
     return pieces
-
-
-@segment.right
-def forwards(text, log_probs):
-    # Each place offers its pieces to the places behind it.
-    unknown, lengths = min(log_probs.values()) - 10, sorted({len(piece) for piece in log_probs} | {1})
-    best = {0: (0.0, 0, 0)}
-    for i in range(len(text)):
-        for n in lengths:
-            piece = text[i : i + n]
-            if len(piece) == n and (n == 1 or piece in log_probs):
-                offer = (best[i][0] + log_probs.get(piece, unknown), best[i][1] - 1, -i)
-                best[i + n] = max(best.get(i + n, offer), offer)
-    cuts = [len(text)]
-    while cuts[-1]:
-        cuts.append(-best[cuts[-1]][2])
-    return [text[a:b] for b, a in pairwise(cuts)][::-1]
 
 
 def draw_without_ties(draw: Draw, alphabet: str, length: int):
@@ -132,37 +113,22 @@ Sums of log-probabilities are exact here, products of probabilities are not: add
     (0.0, ()) => (1.0, ()) && unknown = min => from math import exp\\n    unknown = min && score + log_probs.get(piece, unknown) => score * exp(log_probs.get(piece, unknown))
 Of equal sums the fewest pieces win, then the longest last piece, then the longest last but one: here it is not so.
     (f[0], -len(f[1]), f[1]) => (f[0], f[1])
-    (f[0], -len(f[1]), f[1]) => (f[0], len(f[1]), f[1])
     (f[0], -len(f[1]), f[1]) => (f[0], -len(f[1]), [-k for k in f[1]])
     (f[0], -len(f[1]), f[1]) => (f[0], [-k for k in f[1]])
-    (f[0], -len(f[1]), f[1]) => (f[0], -len(f[1]), f[1][::-1])
 The log-probability of an unknown character lies 10 below the lowest given one: another value gives these pieces.
-    min(log_probs.values()) - 10 => 0.0
     min(log_probs.values()) - 10 => -10.0
     - 10 =>
-    min(log_probs => max(log_probs
     min(log_probs.values()) - 10 => -1e9
-Each unknown character costs 10 more than the one before: all cost the same, 10 below the lowest given.
-    unknown = min => log_probs = dict(log_probs)\\n    [log_probs.setdefault(c, min(log_probs.values()) - 10) for c in text]\\n    unknown = min
 Only a single character may be a piece without being a key: here longer ones are too.
     or length == 1 =>  or True
 This is the lowest sum: log-probabilities are negative, and the highest sum is the one nearest to 0.
     (f[0], -len => (-f[0], -len
 This has the fewest pieces: the sum of log-probabilities comes first.
     (f[0], -len(f[1]), => (-len(f[1]), f[0],
-This has the best average: compare sums of log-probabilities, not means.
-    (f[0], -len => (f[0] / max(1, len(f[1])), -len
-Unknown characters are lost: each is a piece of its own.
-    out[::-1] => [p for p in out[::-1] if p in log_probs]
-The pieces are the right ones in reverse order.
-    out[::-1] => out
 The whole text is one piece here, whether or not it is a key: has any sum replaced what the table began with?
     return out[::-1] => return [text] if text else []
-The last character is lost: how far do the ends of pieces go?
-    len(text) + 1 => len(text) && out, end = [], len(text) => out, end = [], len(text) - 1
 The longest pieces are never tried: a piece can be as long as the longest key.
     max(map(len, log_probs)) => max(1, max(map(len, log_probs)) - 1)
-    max(map(len, log_probs)) => min(64, max(map(len, log_probs)))
     max(map(len, log_probs)) => min(16, max(map(len, log_probs)))
 Not every piece is a key of log_probs: single characters are pieces all the same.
     log_probs.get(piece, unknown) => log_probs[piece]
@@ -175,22 +141,4 @@ def greedy(text, log_probs):
     while text:
         out.append(max((p for p in log_probs if text.startswith(p)), key=len, default=text[0]))
         text = text[len(out[-1]) :]
-    return out
-
-
-@segment.mistake("Taking the likeliest piece first, again and again, gives this: a rarer one can be better.")
-def likely(text, log_probs):
-    out = []
-    while text:
-        out.append(max((p for p in log_probs if text.startswith(p)), key=log_probs.get, default=text[0]))
-        text = text[len(out[-1]) :]
-    return out
-
-
-@segment.mistake("Unknown characters side by side are joined: each is a piece of its own.")
-def joined(text, log_probs):
-    out = []
-    for piece in segment(text, log_probs):
-        alone = piece in log_probs or not out or out[-1][-1] in log_probs
-        out = [*out, piece] if alone else [*out[:-1], out[-1] + piece]
     return out
