@@ -39,19 +39,6 @@ def library(parents, output):
     )
 
 
-@backward_order.right
-def peeled(parents, output):
-    # A node is free when none of the nodes that are left uses it.
-    left, found, order = set(), {output}, []
-    while found:
-        left |= found
-        found = {parent for node in found for parent in parents[node]} - left
-    while left:
-        order.append(min(left - {parent for node in left for parent in parents[node]}))
-        left.remove(order[-1])
-    return order
-
-
 def draw_graph(draw: Draw, num: int, *, everything: bool):
     """Draw a graph with shuffled numbers; every node is needed, or about half of them are."""
     made = [[draw.randrange(max(0, i - 5), i) for _ in range(draw.randint(1, 3))] if i > 2 else [] for i in range(num)]
@@ -80,17 +67,15 @@ def not_all_needed(draw: Draw):
 
 
 backward_order.mistakes("""
-This is the order of the forward pass: the output goes first, its inputs last.
-    return order => return order[::-1]
 A chain of 1,501 nodes is deeper than Python's recursion: keep a list of what is still to do.
     return order => visit = lambda n: [visit(p) for p in parents[n]]\\n    return order if len(parents) < 1000 else visit(output)
 Every node comes after its users here; but of all that are ready the smallest goes first.
     return order => visit = lambda n: n in done or ([visit(p) for p in sorted(parents[n])], done.append(n))\\n    done = []\\n    visit(output)\\n    return done[::-1]
+    return order => visit = lambda n: n in done or ([visit(p) for p in parents[n]], done.append(n))\\n    done = []\\n    visit(output)\\n    return done[::-1]
 Several nodes are ready, and here the largest number goes first: it is the smallest.
     min(ready) => max(ready)
-Several nodes are ready, and here the one goes first that was ready first: it is the one with the smallest number.
+Several nodes are ready, and here the one goes first that was ready first, or last: it is the smallest number.
     min(ready) => ready[0]
-Several nodes are ready, and here the one goes first that was ready last: it is the one with the smallest number.
     min(ready) => ready[-1]
 All nodes that are ready go together here: after each one look again, since it may have freed a smaller number.
     node = min(ready)\\n        ready.remove(node)\\n        order.append(node) => wave, ready = sorted(ready), []\\n        order += wave && in parents[node]:\\n            users[parent] -= 1 => in [p for node in wave for p in parents[node]]:\\n            users[parent] -= 1
@@ -102,26 +87,7 @@ A node stands here too early: a parent that is listed twice was counted once, an
     in parents[node]:\\n            users[parent] += 1 => in set(parents[node]):\\n            users[parent] += 1
 Nodes are listed on which the output does not depend: leave them out, and their uses too.
     needed, frontier = {output}, [output] => needed, frontier = set(range(len(parents))), [] && ready = [], [output] => ready = [], [i for i in needed if users[i] == 0]
-Numbers say nothing about the order: a parent's can be larger than its user's.
-    return order => return sorted(order, reverse=True)
 A node stands here before one of its users: its gradient would not be complete when it is handed on.
     users[parent] -= 1\\n            if users[parent] == 0: => if parent not in order + ready:
     return order => order = [output]\\n    for node in order:\\n        order += [p for p in dict.fromkeys(parents[node]) if p not in order]\\n    return order
-    return order => order, stack = [output], [output]\\n    while stack:\\n        for p in parents[stack.pop()]:\\n            if p not in order:\\n                order.append(p)\\n                stack.append(p)\\n    return order
 """)
-
-
-@backward_order.mistake("Every node comes after its users here; but of all that are ready the smallest goes first.")
-def post_order(parents, output):
-    order, seen, stack = [], set(), [(output, False)]
-    while stack:
-        node, parents_done = stack.pop()
-        if parents_done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack += [(node, True), *((parent, False) for parent in parents[node])]
-    return order[::-1]
-
-
-EXERCISE = backward_order

@@ -31,19 +31,6 @@ def library(logits, targets, z_weight):
     return loss.item(), torch.autograd.grad(loss, z)[0].numpy()
 
 
-@cross_entropy_with_z_loss.right
-def rows(logits, targets, z_weight):
-    import math
-
-    grad, losses = np.zeros_like(logits), []
-    for row, (z, y) in enumerate(zip(logits.tolist(), targets.tolist())):
-        if y != -100:
-            log_z = max(z) + math.log(math.fsum(math.exp(v - max(z)) for v in z))
-            losses.append(log_z - z[y] + z_weight * log_z**2)
-            grad[row] = [(1 + 2 * z_weight * log_z) * math.exp(v - log_z) - (k == y) for k, v in enumerate(z)]
-    return sum(losses) / len(losses), grad / len(losses)
-
-
 def drawn(draw: Draw, n: int, v: int, scale: float = 1.0):
     return normal(draw, n, v, scale=scale), np.array([draw.randrange(v) for _ in range(n)])
 
@@ -90,12 +77,8 @@ The loss is a mean over rows, so its gradient is divided by their number too.
     * p) / len(y) => * p)
 The sign of the gradient: it is p - one_hot, so that a step against it raises the target's logit.
     (p - one_hot => (one_hot - p
-The loss is minus the log-probability of the target: the sign is turned round.
-    float(losses.mean()) => -float(losses.mean())
 The gradient of the cross-entropy is p - one_hot: subtract 1 at the target.
     (p - one_hot => (p
-The z-loss is missing, from the loss and from the gradient.
-    + {Z} => && + {GRAD} =>
 The z-loss is part of the loss, and its gradient is missing.
     + {GRAD} =>
 The derivative of a square has a factor 2.
@@ -105,18 +88,12 @@ log Z has a gradient: it is p, the softmax.
     {GRAD} => {GRAD[:-1]}(p - one_hot)
 log Z belongs to the logits as they came: add the largest, which was subtracted, again.
     {Z} => z_weight * (log_z - top)[:, 0] ** 2 && {GRAD} => 2 * z_weight * (log_z - top) * p
-    {Z} => z_weight * (log_z - top)[:, 0] ** 2 - top[:, 0] && {GRAD} => 2 * z_weight * (log_z - top) * p
 The z-loss is a mean over rows, and so is its gradient.
     {Z} => len(y) * {Z} && {GRAD} => len(y) * {GRAD}
     {GRAD} => len(y) * {GRAD}
-This is in bits: use the natural logarithm.
-    float(losses.mean()) => float(losses.mean() / np.log(2))
-Return a tuple of two: the loss and the gradient.
-    losses.mean()), grad => losses.mean())
 exp overflows, or all of it vanishes: subtract the largest logit of the row before, and add it to log Z after.
     z.max(axis=1, keepdims=True) => 0.0
     z.max(axis=1, keepdims=True) => 0.0 && np.exp(z - log_z) => np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    z.max(axis=1, keepdims=True) => 0.0 && np.exp(z - log_z) => np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) && {LOSS} => -np.log({TARGET})
 0 times minus infinity is nan: pick the target's entry by its index, not by one_hot times a logarithm.
     {LOSS} => -(one_hot * (z - log_z)).sum(axis=1)
 The softmax is stable, its logarithm is not: a p of 0 has no logarithm. Use log Z - z[target].
@@ -128,11 +105,9 @@ Rows whose target is -100 do not count: divide by the number of the others.
     losses.mean() => losses.sum() / len(targets)
     * p) / len(y) => * p) / len(targets)
 Rows whose target is -100 get a gradient of zeros.
-    np.zeros_like(logits) => {PADDED} / len(y)
     np.zeros_like(logits) => {PADDED} * (1 + 2 * z_weight * np.logaddexp.reduce(logits, 1, keepdims=True)) / len(y)
 Rows whose target is -100 have no z-loss either.
     losses.mean() => losses.mean() - (z_weight * log_z**2).mean() + z_weight * (np.logaddexp.reduce(logits, 1) ** 2).mean()
 -100 was used as an index here, the hundredth class from the end: such a row is left out.
     targets != -100 => targets < 10**6
 """)
-EXERCISE = cross_entropy_with_z_loss

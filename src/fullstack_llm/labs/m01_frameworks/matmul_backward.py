@@ -28,19 +28,6 @@ def library(A, B, dC):
     return dA.numpy(), dB.numpy()
 
 
-@matmul_backward.right
-def loops(A, B, dC):
-    # One matrix of the batch at a time; a matrix that was broadcast is met several times.
-    front = dC.shape[:-2]
-    dA, dB = np.zeros_like(A), np.zeros_like(B)
-    views = [np.broadcast_to(one, front + one.shape[-2:]) for one in (A, B)]
-    for place in np.ndindex(*front):
-        for grad, other, mine in ((dA, views[1], dC[place]), (dB, views[0], dC[place].T)):
-            own = place[len(front) - grad.ndim + 2 :]
-            grad[tuple(i * (n > 1) for i, n in zip(own, grad.shape))] += mine @ other[place]
-    return dA, dB
-
-
 def products(draw: Draw, *shapes):
     for one, two in shapes:
         A, B = normal(draw, *one), normal(draw, *two)
@@ -66,28 +53,21 @@ def batches(draw: Draw):
 
 
 matmul_backward.mistakes("""
-The two gradients have changed places: first the one for A.
-    return summed(dA, A.shape), summed(dB, B.shape) => return summed(dB, B.shape), summed(dA, A.shape)
 These are the gradients of A @ B. Here B comes with its rows and columns exchanged: C = A B^T.
     dC @ B => dC @ B.swapaxes(-1, -2) && dC.swapaxes(-1, -2) @ A => A.swapaxes(-1, -2) @ dC
-    dC @ B => dC @ B.T && dC.swapaxes(-1, -2) @ A => A.T @ dC
 dA is right for C = A B^T; dB is the gradient of B^T: transpose it, or compute dC^T A.
     dC.swapaxes(-1, -2) @ A => A.swapaxes(-1, -2) @ dC
 dB = dC^T A: dC must be transposed there.
     dC.swapaxes(-1, -2) @ A => dC @ A
 dA = dC B: B stands there as it came.
     dC @ B => dC @ B.swapaxes(-1, -2)
-The order of the factors matters: dA = dC B and dB = dC^T A.
-    dC @ B => B @ dC && dC.swapaxes(-1, -2) @ A => A @ dC.swapaxes(-1, -2)
 .T turns *all* dimensions round: exchange the last two only.
     dC.swapaxes(-1, -2) => dC.T
 A matrix that met many others gets the sum of their gradients: add up over the dimensions that were broadcast.
     summed(dA, A.shape), summed(dB, B.shape) => dA, dB
-    summed(dA, A.shape) => dA
     summed(dB, B.shape) => dB
 Missing dimensions are summed, and those of size 1 were broadcast too.
     grad.sum(axis=tuple(i for i, size in enumerate(shape) if size == 1), keepdims=True) => grad
 This is the mean over what was broadcast: gradients add up.
     grad = grad.sum(axis=tuple( => grad = grad.mean(axis=tuple( && return grad.sum( => return grad.mean(
 """)
-EXERCISE = matmul_backward

@@ -44,20 +44,6 @@ def library(rule, p, g, state, settings):
     return w.detach().numpy(), {"t": int(new["step"]), "m": new["exp_avg"].numpy(), "v": new["exp_avg_sq"].numpy()}
 
 
-@optimizer_step.right
-def state_in_64_bits(rule, p, g, state, settings):
-    # An exponential average as a step towards the new value, and a state that is wider than the weights.
-    s, wide, t = settings, g.astype("float64"), 1 + state.get("t", 0)
-    if rule == "sgd":
-        u = s["momentum"] * state.get("u", 0.0) + wide
-        return (p - s["lr"] * u).astype(p.dtype), {"u": u}
-    m, v = state.get("m", 0 * wide), state.get("v", 0 * wide)
-    m, v = m + (1 - s["beta1"]) * (wide - m), v + (1 - s["beta2"]) * (wide * wide - v)
-    size = np.sqrt(v) / (1 - s["beta2"] ** t) ** 0.5 + s["eps"]
-    step = m / (1 - s["beta1"] ** t) / size + (s["decay"] * p if p.ndim >= 2 else 0.0)
-    return (p - s["lr"] * step).astype(p.dtype), {"t": t, "m": m, "v": v}
-
-
 def with_any_state(value, rule, p, g, state, settings):
     """Let the arrays of the state be of the weights' dtype or a wider one."""
     weights, new = value
@@ -97,13 +83,9 @@ Before the first step the state is an empty dict: nothing is in it yet.
 The step goes *against* the gradient: subtract.
     p - lr * u => p + lr * u
     - {STEP} => + {STEP}
-The state comes back as it was: return the new one.
-    eps), {{"t": t, "m": m, "v": v}} => eps), state or {{"t": 0, "m": 0 * p, "v": 0 * p}}
 The weights have another dtype than before: what is float64 beside them, such as np.zeros(p.shape), drags them along.
     {U} => {U[:-16].replace('state["u"]', 'state.get("u", np.zeros(p.shape))')}
     state.get("m", np.zeros_like(p)) => state.get("m", np.zeros(p.shape))
-Nothing is left of the old u: it is momentum * u + g.
-    {U} => g
 The step follows u, not g: with momentum, old gradients push too.
     p - lr * u => p - lr * g
 g is not multiplied by 1 - momentum here: u = momentum * u + g.
@@ -115,7 +97,6 @@ lr belongs to the step, not into u: the state is {{'u': momentum * u + g}}.
 A bias correction is missing: m and v start at zero, so both are divided, each by its 1 - beta**t.
     m / (1 - beta1**t), v / (1 - beta2**t) => m, v
     v / (1 - beta2**t) => v
-    m / (1 - beta1**t), v / => m, v /
 The first step is number 1: count before you correct.
     beta1**t), v / (1 - beta2**t) => beta1 ** (t - 1)), v / (1 - beta2 ** (t - 1))
 eps stands outside the square root.
@@ -123,8 +104,6 @@ eps stands outside the square root.
 The step is divided by the *root* of the corrected v.
     np.sqrt(v_hat) => v_hat
     np.sqrt(v_hat) => np.sqrt(v) / (1 - beta2**t)
-eps is added here before v is corrected: correct v, take its root, then add eps.
-    (np.sqrt(v_hat) + eps) => ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))
 This is Adam with the decay inside the gradient: AdamW shrinks the weights apart from it.
     decay = settings["decay"] if p.ndim > 1 else 0.0 => decay = 0.0 && t = state.get => g = g + settings["decay"] * p * (p.ndim > 1)\\n    t = state.get
 The decay is multiplied by lr.
@@ -135,15 +114,8 @@ An array with one dimension does not decay: biases and the gains of norms are su
     decay = settings["decay"] if p.ndim > 1 else 0.0 => decay = settings["decay"]
 An array with three dimensions decays too: it is a stack of matrices.
     p.ndim > 1 => p.ndim == 2
-A matrix does not decay here: multiply it by 1 - lr * decay.
-    {SHRINK} => p
-v averages the squares of the gradients.
-    g**2 => g
-beta1 belongs to m, beta2 to v.
-    ("beta1", "beta2", => ("beta2", "beta1",
 The state keeps m and v uncorrected; the correction is for this step alone.
     "m": m, "v": v => "m": m_hat, "v": v_hat
 t counts the steps: it grows by one.
     {{"t": t, => {{"t": t - 1,
 """)
-EXERCISE = optimizer_step

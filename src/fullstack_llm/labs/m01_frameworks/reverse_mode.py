@@ -14,14 +14,14 @@ def reverse_mode(program, inputs):
     grads[-1] = 1.0
     for step in reversed(range(len(program))):
         name, *args = program[step]
-        x, out = [values[i] for i in args if name != "input"], values[step]
+        x = [values[i] for i in args if name != "input"]
         local = {
             "input": list,
             "add": lambda: [1.0, 1.0],
             "sub": lambda: [1.0, -1.0],
             "mul": lambda: [x[1], x[0]],
             "max": lambda: [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]), (x[1] >= x[0]) - 0.5 * (x[0] == x[1])],
-            "exp": lambda: [out],
+            "exp": lambda: [math.exp(x[0])],
             "log": lambda: [1 / x[0]],
             "relu": lambda: [float(x[0] > 0)],
         }[name]()
@@ -43,27 +43,6 @@ def library(program, inputs):
         values.append(leaves[args[0]] * 1 if name == "input" else function(*(values[i] for i in args)))
     grads = torch.autograd.grad(values[-1], leaves, allow_unused=True)
     return [0.0 if grad is None else grad.item() for grad in grads]
-
-
-@reverse_mode.right
-def forwards(program, inputs):
-    # One row of the Jacobian a step: the derivatives of its value with respect to all inputs.
-    import numpy as np
-
-    values, rows = evaluate(program, inputs), []
-    for name, i, *j in program:
-        a, x = (rows[i], values[i]) if name != "input" else (np.eye(len(inputs))[i], 1.0)
-        b, y = (rows[j[0]], values[j[0]]) if j else (a, x)
-        share = (x > y) + (x == y) / 2
-        row = {
-            "add": a + b,
-            "sub": a - b,
-            "mul": a * y + x * b,
-            "max": share * a + (1 - share) * b,
-            "relu": (x > 0) * a,
-        }
-        rows.append((row | {"input": a, "log": a / (x or 1.0), "exp": math.exp(min(x, 700)) * a})[name])
-    return rows[-1].tolist()
 
 
 @reverse_mode.part(8, "Each step hands to each argument its own gradient times its exact derivative there.")
@@ -100,7 +79,6 @@ max hands on nothing here: the larger argument gets the gradient, and of two equ
 max: where the two arguments are equal, each gets half of the gradient.
     (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] > x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] >= x[1])
     (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] >= x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] > x[1])
-    (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => float(x[1] >= x[0])] && [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]) => [float(x[0] >= x[1])
 No gradient arrives here: does the pass begin with 1.0 at the last step, and go from the last step to the first?
     grads[-1] = 1.0 => grads[-1] = 0.0
     reversed(range(len(program))) => range(len(program))
@@ -110,32 +88,19 @@ A step whose two arguments are the same step uses it twice: each of the two gets
     zip(args, local) => dict(zip(args, local)).items()
 A value that is used twice gets two gradients: add, do not overwrite.
     grads[i] += grads[step] * d => grads[i] = grads[step] * d && result[args[0]] += => result[args[0]] =
-The chain rule: a derivative is multiplied by the gradient that arrives at the step.
-    += grads[step] * d => += d
 In a product, a factor gets the gradient times the *other* factor.
     [x[1], x[0]] => [x[0], x[1]]
 In a - b, a gets the gradient and b gets minus the gradient.
     [1.0, -1.0] => [1.0, 1.0]
 The derivative of exp(x) is exp(x), the value of the step.
-    [out] => [x[0]]
+    [math.exp(x[0])] => [x[0]]
 The derivative of log(x) is 1 / x, where x is the value of the argument.
-    [1 / x[0]] => [1 / out if out else 0.0]
+    [1 / x[0]] => [1 / values[step] if values[step] else 0.0]
 At exactly 0 the derivative of relu is 0 here, as in the libraries; a difference quotient gives 1/2 there, or 1.
     x[0] > 0 => x[0] >= 0
     float(x[0] > 0) => (float(x[0] > 0) + float(x[0] >= 0)) / 2
-relu hands its gradient on where its argument is positive, and nothing where it is negative.
-    [float(x[0] > 0)] => [1.0]
-max hands its gradient to the larger argument alone.
-    [(x[0] >= x[1]) - 0.5 * (x[0] == x[1]), (x[1] >= x[0]) - 0.5 * (x[0] == x[1])] => [0.5, 0.5]
-    [(x[0] >= x[1]) - 0.5 * => [(x[0] <= x[1]) - 0.5 * && (x[1] >= x[0]) - 0.5 => (x[1] <= x[0]) - 0.5
 A derivative is a float, a whole one too: start from 0.0 and 1.0.
     [0.0] * len(inputs) => [0] * len(inputs)
-    return result => return [int(d) if d == int(d) else d for d in result]
 A difference quotient is not exact, and steps over the edge where a logarithm begins: use the rules of the table.
     return result => f = lambda i, e: evaluate(program, [x + e * (k == i) for k, x in enumerate(inputs)])[-1]\\n    return [x and (f(i, 1e-6) - f(i, -1e-6)) / 2e-6 for i, x in enumerate(inputs)]
-These are the values in an array: return a list of floats.
-    return result => import numpy as np\\n    return np.array(result)
-These are the gradients of the first steps: an input's gradient is found at the steps that read it.
-    return result => return grads[: len(inputs)]
 """)
-EXERCISE = reverse_mode

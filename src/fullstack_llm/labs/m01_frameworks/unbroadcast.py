@@ -30,17 +30,6 @@ def library(grad, shape):
     return torch.autograd.grad(repeated.expand(grad.shape), array, torch.tensor(grad))[0].numpy()
 
 
-@unbroadcast.right
-def matrices(grad, shape):
-    while grad.ndim > len(shape):
-        grad = grad.sum(0)
-    for axis, (size, big) in enumerate(zip(shape, grad.shape)):
-        if size != big:
-            mine = np.kron(np.eye(size, dtype=grad.dtype), np.ones(big // size, grad.dtype))
-            grad = np.moveaxis(np.tensordot(mine, grad, (1, axis)), 0, axis)
-    return grad
-
-
 def drawn(draw: Draw, *shapes):
     return [(normal(draw, *big), small) for big, small in shapes]
 
@@ -74,15 +63,12 @@ This is the mean: each place has its own share of the blame, and shares add up.
     += grad[place] => += grad[place] * total.size / grad.size
 This is the entry of one place: add up all the places to which a number went.
     += grad[place] => = grad[place]
-    += grad[place] => = total[home] if total[home] else grad[place]
 The dimensions in front are summed; those of size 1 were stretched too.
     return total => return grad.sum(axis=tuple(range(missing))) if 1 in shape else total
 A dimension of size 1 is lost: keep it.
     return total => return total.reshape([size for size in shape if size != 1])
 Dimensions that the array did not have must go, not shrink to 1.
     return total => return total.reshape((1,) * missing + tuple(shape))
-The gradient keeps its dtype.
-    np.zeros(shape, grad.dtype) => np.zeros(shape)
 A dimension that grew from n to k * n, with n above 1, is not summed yet: add up each run of k.
     return total => while grad.ndim > len(shape):\\n        grad = grad.sum(0)\\n    return grad.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
 A repeated dimension is summed to size 1: each run of k is a sum of its own.
@@ -97,12 +83,3 @@ All that was summed is summed as if it had stood in front: each dimension is sum
 @unbroadcast.mistake("Shapes are aligned at the *last* dimension: what is missing is missing in front.")
 def from_the_left(grad, shape):
     return unbroadcast(np.moveaxis(grad, range(len(shape)), range(-len(shape), 0)), shape) if shape else grad.sum()
-
-
-@unbroadcast.mistake("This is the mean: each place has its own share of the blame, and shares add up.")
-def run_means(grad, shape):
-    times = np.prod([n / m for n, m in zip(shape, grad.shape[grad.ndim - len(shape) :]) if 1 < n < m])
-    return (unbroadcast(grad, shape) * times).astype(grad.dtype)
-
-
-EXERCISE = unbroadcast
