@@ -1,9 +1,9 @@
 """Encode conversations as token ids, with a mask of the tokens that the assistant wrote.
 
->>> from fullstack_llm import tokenizer
+>>> from fullstack_llm.tokenization import course_tokenizer
 >>> talk = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
->>> row = encode(tokenizer.load(), talk)
->>> tokenizer.load().decode([i for i, own in zip(row.ids, row.own, strict=True) if own])
+>>> row = encode(course_tokenizer.load(), talk)
+>>> course_tokenizer.load().decode([i for i, own in zip(row.ids, row.own, strict=True) if own])
 '4<|im_end|>'
 """
 

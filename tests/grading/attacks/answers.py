@@ -75,7 +75,7 @@ ANSWERS = {
         stolen("VALUE + b's' + struct.pack('<I', 3) + b'\\xed\\xa0\\x80'"), "refused", "surrogates", "not printable"
     ),
     "67 integer in a frame": Answer(
-        stolen("VALUE + b'i' + struct.pack('<I', 4000) + b'\\1' * 4000"), "refused", "bounds", "stopped"
+        stolen("VALUE + b'i' + struct.pack('<I', 4000) + b'\\1' * 4000"), "refused", "bounds", "check failed"
     ),
     "68 no twin in NumPy": Answer(
         stolen("VALUE + b'x\\x0d\\1' + struct.pack('<Q', 1) + bytes(2)"), "wrong", "numpy", "check failed"

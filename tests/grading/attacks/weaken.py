@@ -27,7 +27,7 @@ def budget() -> None:
     call = session.Session.call
 
     def again(self: session.Session, name: str, values: bytes) -> bytes:
-        self.cpu, self.left = self.seconds, self.seconds * WALL
+        self.cpu_left, self.wall_left = self.seconds, self.seconds * WALL
         return call(self, name, values)
 
     session.Session.call = again  # type: ignore[method-assign]

@@ -182,7 +182,8 @@ def test_a_wrong_argument_is_a_sentence(
     for name in ("none", "class", "broken"):
         (tmp_path / name).mkdir()
     (tmp_path / "class" / "a.py").write_text(COUNT)
-    (tmp_path / "broken" / "x.py").write_text('LAB = "00_toy"\n(')
+    (tmp_path / "broken" / "m00_toy").mkdir()
+    (tmp_path / "broken" / "m00_toy" / "__init__.py").write_text("EXERCISES = (")
     (tmp_path / "file").touch()
     (tmp_path / "a.py").write_text(COUNT)
     (tmp_path / "cut.ipynb").write_text("{")
@@ -205,7 +206,7 @@ def test_check_prints_the_verdicts(tmp_path: Path, labs: Path, capsys: pytest.Ca
     path = save(tmp_path / "my.ipynb", [TWICE, DOUBLE, "def count(text, letter):\n    return 1", "1/0"])
     assert main(["check", str(path), *map(str, toy(labs))]) == 0
     said = capsys.readouterr().out
-    for part in ("double: 40 of 40", "count: 0 of 60", "Count every", "ZeroDivisionError", "00_toy: 40 of 100 points"):
+    for part in ("double: 40 of 40", "count: 0 of 60", "finds only the first", "ZeroDivisionError", "00_toy: 40 of 100 points"):
         assert part in said
 
 
