@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 AREAS = [
     ("attacks", ("tests/grading/attacks",)),
     ("grading", ("tests/grading", "tests/worker", "src/fullstack_llm/grading", "src/fullstack_llm/worker")),
-    ("checks", ("tests/checks", "tests/test_checks", "src/fullstack_llm/checks")),
+    ("checks", ("tests/checks", "src/fullstack_llm/checks")),
     ("labs", ("tests/labs", "src/fullstack_llm/labs")),
     ("browser", ("tests/browser",)),
-    ("models and data", ("tests/models", "tests/hub", "tests/tinytown", "tests/test_corpus", "tests/test_tinytown")),
-    ("rules and site", ("tests/rules", "tests/site", "tests/tools", "tests/test_site", "tests/test_tools")),
+    ("models and data", ("tests/models", "tests/hub", "tests/tinytown", "tests/corpus")),
+    ("rules and site", ("tests/rules", "tests/site", "tests/tools")),
 ]
 
 

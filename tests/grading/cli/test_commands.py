@@ -206,7 +206,13 @@ def test_check_prints_the_verdicts(tmp_path: Path, labs: Path, capsys: pytest.Ca
     path = save(tmp_path / "my.ipynb", [TWICE, DOUBLE, "def count(text, letter):\n    return 1", "1/0"])
     assert main(["check", str(path), *map(str, toy(labs))]) == 0
     said = capsys.readouterr().out
-    for part in ("double: 40 of 40", "count: 0 of 60", "finds only the first", "ZeroDivisionError", "00_toy: 40 of 100 points"):
+    for part in (
+        "double: 40 of 40",
+        "count: 0 of 60",
+        "finds only the first",
+        "ZeroDivisionError",
+        "00_toy: 40 of 100 points",
+    ):
         assert part in said
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("sphinx", reason="the site's extensions need the `site` extr
 
 from fullstack_llm.models import card, names
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import checkpoints as page  # noqa: E402

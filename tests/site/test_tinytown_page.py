@@ -12,7 +12,7 @@ pytest.importorskip("sphinx", reason="the site's extensions need the `site` extr
 
 from fullstack_llm.tinytown import lore, told, town, untold
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import interactive  # noqa: E402

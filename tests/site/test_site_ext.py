@@ -15,7 +15,7 @@ from docutils.utils import new_document
 
 pytest.importorskip("sphinx", reason="the site's extensions need the `site` extra")
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import accessible  # noqa: E402
