@@ -6,7 +6,9 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-PACKAGE = "fullstack_llm"
+from fullstack_llm.lessons import closure
+
+PACKAGE = closure.NAME
 # What a worker cannot read, and so must not need.
 JUDGES = (f"{PACKAGE}.checks", f"{PACKAGE}.labs", f"{PACKAGE}.grading")
 # Folders of the grader from the machine up to the command line: each may use those before it.
@@ -15,11 +17,7 @@ FLOW = ("machine", "intake", "isolation", "pool", "probing", "judge", "reports",
 
 def modules(source: Path) -> dict[str, Path]:
     """Every module of the package under `source`, by its dotted name."""
-    found = {}
-    for path in sorted((source / PACKAGE).rglob("*.py")):
-        parts = path.relative_to(source).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+    return {closure.dotted(source / PACKAGE, path): path for path in sorted((source / PACKAGE).rglob("*.py"))}
 
 
 def imports(name: str, path: Path, known: set[str]) -> set[str]:
