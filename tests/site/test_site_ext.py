@@ -26,6 +26,7 @@ import interactive  # noqa: E402
 import launch  # noqa: E402
 import offline  # noqa: E402
 import record  # noqa: E402
+import shown_code  # noqa: E402
 import stackmap  # noqa: E402
 import strip  # noqa: E402
 import toc  # noqa: E402
@@ -374,3 +375,77 @@ def test_thebe_is_unhooked_and_nothing_else_is():
 )
 def test_the_docstrings_tell_the_truth(module):
     assert doctest.testmod(module).failed == 0
+
+
+# ---- code on the page
+
+CELL = '''A_NAME = 1
+
+
+@cache
+def merge(ids):
+    """Replace a pair.
+
+    >>> merge([1])
+    """
+    return ids  # from left to right
+
+
+print(merge([A_NAME]))
+'''
+
+
+def test_a_part_of_a_cell_keeps_decorators_comments_and_order():
+    shown = shown_code.only(CELL, ["merge", "A_NAME"])
+    assert shown.startswith("A_NAME = 1\n\n\n@cache\ndef merge")
+    assert shown.endswith("# from left to right")
+
+
+def test_a_name_that_a_cell_does_not_define_is_an_error():
+    with pytest.raises(ValueError, match="defines no train"):
+        shown_code.only(CELL, ["merge", "train"])
+
+
+def test_code_of_the_package_is_its_source_with_one_line_of_docstring():
+    path, source = shown_code.from_package(ROOT, "fullstack_llm.tokenization.bpe.pretokenize")
+    assert path.name == "bpe.py"
+    assert source.startswith("def pretokenize(")
+    assert ">>>" not in source
+    method = shown_code.from_package(ROOT, "fullstack_llm.transformer.norms.RMSNorm.forward")[1]
+    assert method.startswith("def forward(")
+
+
+@pytest.mark.parametrize(
+    "name", ["fullstack_llm.tokenization.bpe", "fullstack_llm.tokenization.bpe.nothing", "os.path"]
+)
+def test_a_name_that_is_not_in_the_package_is_an_error(name: str):
+    with pytest.raises(ValueError, match="defines no|names no"):
+        shown_code.from_package(ROOT, name)
+
+
+def test_what_a_cell_printed_is_shown_and_cards_and_figures_are_not():
+    card = {"output_type": "display_data", "metadata": {"fullstack_llm": {}}, "data": {"text/plain": "a card"}}
+    figure = {"output_type": "display_data", "data": {"text/plain": "<Figure>", "image/svg+xml": "<svg/>"}}
+    shown = [
+        {"output_type": "stream", "name": "stdout", "text": "one\n"},
+        card,
+        {"output_type": "stream", "name": "stderr", "text": "a warning\n"},
+        figure,
+        {"output_type": "execute_result", "data": {"text/plain": "17"}},
+    ]
+    assert shown_code.printed(shown) == "one\n17"
+
+
+def test_a_tag_names_one_cell(tmp_path: Path):
+    cell = "```{code-cell} python\n:tags: [page:pairs]\n\nprint(1)\n```\n\n"
+    head = "---\njupytext:\n  text_representation: {extension: .md, format_name: myst}\n"
+    head += "kernelspec: {display_name: Python 3, language: python, name: python3}\n---\n\n"
+    path = tmp_path / "03_x.md"
+    path.write_text(head + "Words.\n\n" + cell)
+    nb, index = shown_code.tagged(path, "pairs")
+    assert nb.cells[index].source == "print(1)"
+    with pytest.raises(ValueError, match="has not been run"):
+        shown_code.outputs(tmp_path, nb, index)
+    path.write_text(head + cell + cell)
+    with pytest.raises(ValueError, match="has 2 cells"):
+        shown_code.tagged(path, "pairs")

@@ -14,6 +14,7 @@ from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
 from fullstack_llm.lessons.points import COMMANDS, HAND_IN, annotated
 
 TAGS = {"setup", "given", "answer", "check"}
+PAGE = "page:"  # the cell is shown on the chapter's page, under the name that follows
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -113,7 +114,8 @@ def read(source: Path, rows: list[Row] | None = None) -> list[Cell]:
     cells = []
     for index, cell in enumerate(nb.cells):
         metadata = dict(cell.metadata)
-        unknown = set(metadata.get("tags", [])) - TAGS | metadata.keys() - {"tags", "exercise"}
+        tags = {tag for tag in metadata.get("tags", []) if not tag.startswith(PAGE)}
+        unknown = tags - TAGS | metadata.keys() - {"tags", "exercise"}
         if unknown:
             raise LessonError(f"{source.name}, cell {index + 1}: unknown tag or option {', '.join(sorted(unknown))}.")
         cells.append({"cell_type": cell.cell_type, "metadata": metadata, "source": cell.source})
