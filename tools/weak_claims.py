@@ -57,17 +57,17 @@ def repeated(tree: ast.Module) -> Iterator[tuple[int, str]]:
     >>> list(repeated(ast.parse('run = recorded.load("a")\\nassert run["values"]["b"] > 1')))
     [(2, "nothing here is computed: run['values']['b'] > 1")]
     """
-    known = set[str]()
+    known, plain = set[str](), {"np", *dir(builtins)}
     for statement in tree.body:
         if isinstance(statement, ast.Assert):
             used = {node.id for node in ast.walk(statement.test) if isinstance(node, ast.Name)}
-            if used & known and used <= known | set(dir(builtins)) | {"np"}:
+            if used & known and used <= known | plain:
                 yield statement.lineno, f"nothing here is computed: {ast.unparse(statement.test)}"
         elif isinstance(statement, ast.Assign):
             used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
             loads = any(call in ast.unparse(statement.value) for call in RECORDED)
             targets = {n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-            if loads or (used and used & known and used <= known | {"np"}):
+            if loads or (used and used & known and used <= known | plain):
                 known |= targets
             else:
                 known -= targets

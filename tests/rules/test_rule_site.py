@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 LIMIT_MB = 25.0
-LIMIT_PAGE_KB = 700
+LIMIT_PAGE_KB = 800
 LINK = re.compile(r"""<a\b[^>]*?\bhref=(["'])(.*?)\1""", flags=re.S)
 TARGET = re.compile(r"""\b(?:id|name)=(["'])(.*?)\1""")
 LOADED = re.compile(
