@@ -6,6 +6,7 @@ search needs stays on the page of search, and MathJax comes, after everything el
 """
 
 import re
+import shutil
 from functools import cache
 from html import escape, unescape
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-ICON = re.compile(r'<(i|span) class="((?:fa|fas|fab|far|fa-solid|fa-brands|fa-regular) fa-[^"]*)"></\1>')
+FAMILIES = {"fa", "fas", "fab", "far", "fa-solid", "fa-brands", "fa-regular"}
+ICON = re.compile(r'<(i|span) class="([^"]*\b(?:fa|fas|fab|far|fa-solid|fa-brands|fa-regular) [^"]*)"([^>]*)></\1>')
+ICON_RULE = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"\\[0-9a-f]+"\}|@font-face\{[^}]*Font ?Awesome[^}]*\}')
 GLYPH = re.compile(r'[{,]"?([a-z0-9-]+)"?:\[(\d+),(\d+),\[([^\]]*)\],"[0-9a-f]+","(M[^"]+)"\]')
 HEAD_SCRIPT = re.compile(r"[ \t]*<script(?! data-cfasync)[^>]*>(?:(?!</script>).)*</script>\n?", re.S)
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
@@ -45,14 +48,14 @@ def with_icons(html: str, shapes: dict[str, tuple[int, int, str]]) -> str:
     used = dict[str, tuple[int, int, str]]()
 
     def shape(match: re.Match[str]) -> str:
-        tag, classes = match[1], match[2].split()[1:]
-        name = classes[0].removeprefix("fa-")
+        tag, classes = match[1], [name for name in match[2].split() if name not in FAMILIES]
+        name = next(name for name in classes if name.startswith("fa-")).removeprefix("fa-")
         if name not in shapes:
             raise ValueError(f"The theme has no icon '{name}'.")
         used[name] = shapes[name]
         width, height, _ = shapes[name]
         drawn = f'<svg viewBox="0 0 {width} {height}" aria-hidden="true"><use href="#icon-{name}"/></svg>'
-        return f'<{tag} class="fsllm-icon {" ".join(classes)}">{drawn}</{tag}>'
+        return f'<{tag} class="fsllm-icon {" ".join(classes)}"{match[3]}>{drawn}</{tag}>'
 
     html = ICON.sub(shape, html)
     symbols = "".join(f'<path id="icon-{name}" d="{path}"/>' for name, (_, _, path) in sorted(used.items()))
@@ -134,8 +137,11 @@ def rewrite(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    script = out / "_static" / "scripts" / "fontawesome.js"
-    shapes = glyphs(script.read_text(encoding="utf-8"))
+    static = out / "_static"
+    shapes = glyphs((static / "scripts" / "fontawesome.js").read_text(encoding="utf-8"))
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    style.write_text(ICON_RULE.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
+    shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
     for path in out.rglob("*.html"):
         html = path.read_text(encoding="utf-8")
         if "</head>" in html and "pst-header" in html:

@@ -487,6 +487,11 @@ def test_the_page_of_search_keeps_its_index():
     assert "searchindex.js" in light.lighten(PAGE.replace("{body}", ""), SHAPES, search=True)
 
 
+def test_an_icon_keeps_its_other_classes_and_attributes():
+    shown = light.with_icons('<i class="theme-switch fa-solid fa-bars   fa-lg" data-mode="light"></i></body>', SHAPES)
+    assert shown.startswith('<i class="fsllm-icon theme-switch fa-bars fa-lg" data-mode="light"><svg')
+
+
 def test_an_icon_that_the_theme_lacks_is_an_error():
     with pytest.raises(ValueError, match="no icon 'zebra'"):
         light.with_icons('<i class="fas fa-zebra"></i></body>', SHAPES)
