@@ -228,7 +228,8 @@ def _minilm() -> Vocabulary:
 
     loses = "case, accents, the exact spaces, and every character that its alphabet lacks, which becomes [UNK]"
     decode = partial(model.decode, skip_special_tokens=False)
-    return Vocabulary("minilm", "WordPiece", "all-MiniLM-L6-v2 (2021)", model.get_vocab_size(), loses, encode, decode, piece)
+    size, used_by = model.get_vocab_size(), "all-MiniLM-L6-v2 (2021)"
+    return Vocabulary("minilm", "WordPiece", used_by, size, loses, encode, decode, piece)
 
 
 # The files of tiktoken are named by the sha1 of the address that tiktoken would fetch them from.
