@@ -45,7 +45,7 @@ class Stopping:
         for pid in tuple(self._kernels):
             with contextlib.suppress(psutil.Error):  # it ended meanwhile
                 kernel = psutil.Process(pid)
-                # The kernel first: it must not take the end of a child for the end of a cell's work.
+                kernel.suspend()  # it must start no further process, nor take a child's end for the end of a cell
                 for process in [kernel, *kernel.children(recursive=True)]:
                     with contextlib.suppress(psutil.Error):
                         process.kill()
