@@ -83,7 +83,7 @@ HUB := .venv-hub
 HUB_PASSWORD ?= tinytown
 
 $(HUB)/.ready: $(VENV)/.ready requirements-hub.lock deploy/jupyterhub/package-lock.json
-	@command -v npm >/dev/null || { echo "Missing: npm, for JupyterHub's proxy. Remedy: sudo apt-get install npm" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "Missing: npm and Node 20 or later, for JupyterHub's proxy. Remedy: https://nodejs.org, or sudo apt-get install npm" >&2; exit 1; }
 	@$(PYTHON) -m venv $(HUB)
 	@$(HUB)/bin/python -m pip install -q --no-deps -r requirements-hub.lock
 	@cp deploy/jupyterhub/package.json deploy/jupyterhub/package-lock.json $(HUB)/
