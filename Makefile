@@ -106,13 +106,14 @@ FORGET = rm -rf _build/.doctrees _build/html/index.html
 DIGEST = @$(PY) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)
 
 _build/stamps/inputs: $(VENV)/.ready force
+	@$(PY) tools/preflight.py site
 	$(DIGEST)
 
 _build/html/index.html: $(VENV)/.ready _build/stamps/inputs
 	$(STAGE) "lessons: generate" $(PY) -m fullstack_llm.lessons
 	$(DIGEST)
 	$(STAGE) "notebooks: execute" $(PY) -m fullstack_llm.lessons.execute
-	$(STAGE) "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { $(FORGET); exit 1; }
+	$(STAGE) "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { $(FORGET); $(PY) tools/preflight.py site; exit 1; }
 	@touch $@
 
 site: _build/html/index.html

@@ -1,4 +1,4 @@
-"""What leads to a JupyterHub: the button and the form of a site that belongs to no class, and links for a hub's page."""
+"""What leads to a JupyterHub: button and form of a site that belongs to no class, and links on the page for hubs."""
 
 import re
 from typing import Any

@@ -1,6 +1,8 @@
 """A JupyterHub for the course on one machine. The page *For hub administrators* of the course's site goes through it.
 
-As root, in the course's folder, after `make hub-env`: .venv-hub/bin/jupyterhub --config deploy/jupyterhub/jupyterhub_config.py
+As root, in the course's folder, after `make hub-env`:
+
+    .venv-hub/bin/jupyterhub --config deploy/jupyterhub/jupyterhub_config.py
 """
 
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 HUB = Path(sys.prefix)  # .venv-hub: the hub and JupyterLab; its one kernel, python3, is the course's own .venv
 IDLE = 3600  # seconds after which what nobody uses is stopped, so that its memory is free again
 
-c = get_config()  # noqa: F821 (JupyterHub defines it)
+c = get_config()
 
 # Only this machine can reach it: a web server with a certificate (nginx, Caddy) stands in front.
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"

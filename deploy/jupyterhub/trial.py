@@ -8,8 +8,8 @@ from pathlib import Path
 
 HERE = Path.cwd()
 
-c = get_config()  # noqa: F821 (JupyterHub defines it)
-load_subconfig(str(Path(__file__).with_name("jupyterhub_config.py")))  # noqa: F821
+c = get_config()
+load_subconfig(str(Path(__file__).with_name("jupyterhub_config.py")))
 
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ.get('HUB_PORT', '8000')}"
 c.JupyterHub.hub_port = int(os.environ.get("HUB_API_PORT", "8081"))

@@ -39,4 +39,6 @@ def linking(folder: str) -> str:
     """Return the command with which torch.compile would link to libraries in a folder."""
     from torch._inductor.cpp_builder import BuildOptionsBase, CppBuilder
 
-    return CppBuilder("code", ["code.cpp"], BuildOptionsBase(compiler="c++", libraries_dirs=[folder])).get_command_line()
+    return CppBuilder(
+        "code", ["code.cpp"], BuildOptionsBase(compiler="c++", libraries_dirs=[folder])
+    ).get_command_line()

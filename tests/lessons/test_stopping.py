@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from myst import HEADER
 
-from fullstack_llm.lessons import execute
+from fullstack_llm.lessons import execute, trouble
 from fullstack_llm.lessons.stopping import Stopped, Stopping
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,3 +110,38 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_mends_the_cache(root: Path, 
     assert finished(root) == ["00_quick"]
     (whole,) = (root / execute.CACHE).rglob("base.ipynb")
     assert json.loads(whole.read_text())["cells"][-1]["outputs"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mount", [["--size", "3000000", "--tmpfs"], ["--ro-bind"]], ids=["full", "read-only"])
+def test_a_disk_that_is_full_or_read_only_in_truth(root: Path, mount: list[str]) -> None:
+    """The same where the system says so, and not a stand-in: in a mount of its own."""
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap was not found: sudo apt-get install bubblewrap")
+    write(root, "00_large", "import random\nfor _ in range(40): print(random.randbytes(100_000).hex())")
+    (root / "_build").mkdir()
+    places = [str(root / "_build")] * (1 + (mount[0] == "--ro-bind"))
+    command = ["bwrap", "--dev-bind", "/", "/", *mount, *places, *RUN]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    assert "The disk is full" in done.stderr or "This folder is read-only" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("(sqlite3.OperationalError) database or disk is full\n[SQL: x]", "The disk is full"),
+        ("(sqlite3.OperationalError) attempt to write a readonly database", "This folder is read-only"),
+        ("cell\nTraceback\nOSError: [Errno 28] No space left on device: 'x'", "The disk is full"),
+    ],
+)
+def test_what_others_say_in_words_is_understood(text: str, meaning: str) -> None:
+    assert str(trouble.sentence(RuntimeError(text), Path("x"))).startswith(meaning)
+
+
+@pytest.mark.parametrize("error", [ValueError("disk"), FileNotFoundError(2, "no", "x"), RuntimeError("OSError: none")])
+def test_control_other_errors_keep_their_traceback(error: Exception) -> None:
+    assert trouble.sentence(error, Path("x")) is None
+    with pytest.raises(type(error)):
+        trouble.told(lambda _: (_ for _ in ()).throw(error))()

@@ -170,6 +170,7 @@ def device() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
+@trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Execute what changed; return the exit status: 0 all ran, 1 one failed, 2 nothing to run, 130 stopped."""
     parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.execute", description=__doc__)
@@ -184,16 +185,10 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := [str(path) for path in sources if not path.is_file()]:
         print(f"No such notebook: {', '.join(missing)}. Sources are the .md files in notebooks/.", file=sys.stderr)
         return 2
-    try:
-        with Stopping().on_interrupt() as stopping:
-            (root / CACHE).parent.mkdir(exist_ok=True)
-            done, failed = show(root, sources, options.workers, stopping)
-            write_record(root, done, whole=not (options.notebooks or stopping.asked))
-    except Exception as error:
-        if (told := trouble.sentence(error, root / "_build")) is None:
-            raise
-        print(told, file=sys.stderr)
-        return 1
+    with Stopping().on_interrupt() as stopping:
+        (root / CACHE).parent.mkdir(exist_ok=True)
+        done, failed = show(root, sources, options.workers, stopping)
+        write_record(root, done, whole=not (options.notebooks or stopping.asked))
     if stopping.asked:
         print(f"Stopped: {len(done)} of {len(sources)} notebooks are done. {trouble.KEPT}", file=sys.stderr)
         return 130

@@ -15,7 +15,7 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def needs(root: Path, cells: list[str], lab: str = "") -> list[str]:
-    """Return the requirements of a notebook's code, as pyproject.toml states them; of a lab, those of its checks too."""
+    """Return the requirements of a notebook's code, as pyproject.toml has them; of a lab, those of its checks too."""
     package = root / "src" / "fullstack_llm"
     checks = sorted((package / "labs" / f"m{lab}").glob("*.py")) if lab else []
     code = [plain(cell) for cell in cells] + [path.read_text(encoding="utf-8") for path in checks]

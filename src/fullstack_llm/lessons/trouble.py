@@ -1,6 +1,9 @@
 """Say in a sentence what is wrong with the machine and not with the course: a full disk, a read-only folder."""
 
 import errno
+import functools
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 SENTENCES = {
@@ -36,3 +39,19 @@ def sentence(error: BaseException, place: Path) -> str | None:
         return None
     named = error.filename if isinstance(error, OSError) and error.filename else place
     return f"{SENTENCES[number].format(place=named)}. {KEPT}"
+
+
+def told(main: Callable[..., int]) -> Callable[..., int]:
+    """Let a command end with such a sentence and status 1 in place of a traceback."""
+
+    @functools.wraps(main)
+    def wrapped(arguments: list[str] | None = None) -> int:
+        try:
+            return main(arguments)
+        except Exception as error:
+            if (text := sentence(error, Path.cwd())) is None:
+                raise
+            print(text, file=sys.stderr)
+            return 1
+
+    return wrapped
