@@ -33,7 +33,7 @@ STAGE = @$(PY) tools/seconds.py stage
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env nbgrader-env site check preflight begin end drift lint types labs tests module gpu bench work new format lock clean force
+.PHONY: help env nbgrader-env hub-env hub site check preflight begin end drift lint types labs tests module gpu bench work new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
 	@echo "make work                    copy labs and notebooks into work/, to write in (SLUG=03: module 03 alone)"
@@ -45,6 +45,7 @@ help:
 	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
 	@echo "make format                  put the code into the course's format"
 	@echo "make nbgrader-env            set nbgrader up in $(NBGRADER), which the tests of its gradebook need"
+	@echo "make hub                     a JupyterHub to try out, on this machine alone; make hub-env sets it up in $(HUB)"
 	@echo "make lock                    write requirements.lock from .venv"
 	@echo "make clean                   remove what was built (rm -r .venv removes the environment)"
 	@echo
@@ -77,6 +78,26 @@ $(NBGRADER)/.ready: requirements-nbgrader.lock
 
 nbgrader-env: $(NBGRADER)/.ready
 
+# A JupyterHub for one machine. Its kernel has the name that the notebooks ask for, and is the course's environment.
+HUB := .venv-hub
+HUB_PASSWORD ?= tinytown
+
+$(HUB)/.ready: $(VENV)/.ready requirements-hub.lock deploy/jupyterhub/package-lock.json
+	@command -v npm >/dev/null || { echo "Missing: npm and Node 20 or later, for JupyterHub's proxy. Remedy: https://nodejs.org, or sudo apt-get install npm" >&2; exit 1; }
+	@$(PYTHON) -m venv $(HUB)
+	@$(HUB)/bin/python -m pip install -q --no-deps -r requirements-hub.lock
+	@cp deploy/jupyterhub/package.json deploy/jupyterhub/package-lock.json $(HUB)/
+	@npm ci --prefix $(HUB) --silent --ignore-scripts --no-audit --no-fund
+	@$(PY) -m ipykernel install --prefix $(HUB) --name python3 --display-name "Python 3" >/dev/null
+	@touch $@
+
+hub-env: $(HUB)/.ready
+
+hub: hub-env
+	@mkdir -p _build/hub
+	@echo "http://127.0.0.1:8000, any name, password $(HUB_PASSWORD); Ctrl-C ends it"
+	@cd _build/hub && HUB_PASSWORD="$(HUB_PASSWORD)" ../../$(HUB)/bin/jupyterhub --config ../../deploy/jupyterhub/trial.py --log-level WARN
+
 # ---- the site
 
 INPUTS := _config.yml _toc.yml book notebooks solutions labs src tools/seconds.py requirements.lock
@@ -85,13 +106,14 @@ FORGET = rm -rf _build/.doctrees _build/html/index.html
 DIGEST = @$(PY) tools/inputs.py _build/stamps/inputs --value "SOLUTIONS=$(SOLUTIONS)" $(INPUTS)
 
 _build/stamps/inputs: $(VENV)/.ready force
+	@$(PY) tools/preflight.py site
 	$(DIGEST)
 
 _build/html/index.html: $(VENV)/.ready _build/stamps/inputs
 	$(STAGE) "lessons: generate" $(PY) -m fullstack_llm.lessons
 	$(DIGEST)
 	$(STAGE) "notebooks: execute" $(PY) -m fullstack_llm.lessons.execute
-	$(STAGE) "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { $(FORGET); exit 1; }
+	$(STAGE) "site: build" env SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { $(FORGET); $(PY) tools/preflight.py site; exit 1; }
 	@touch $@
 
 site: _build/html/index.html
@@ -131,7 +153,7 @@ PLAIN = $(if $(filter 1,$(FULL)),$(shell ls notebooks/*.ipynb | awk -F/ '!seen[s
 labs: $(VENV)/.ready
 	$(STAGE) "labs: as they are handed out" $(PY) -m pytest -q --nbval-lax -p no:cacheprovider labs $(PLAIN)
 
-tests: $(VENV)/.ready $(if $(CI),nbgrader-env)
+tests: $(VENV)/.ready $(if $(CI),nbgrader-env $(if $(filter 1,$(FULL)),hub-env))
 	$(STAGE) "pytest" $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
 
 # ---- the rest

@@ -11,13 +11,14 @@ import importlib.util
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (3, 11)
-DISK_GB = 5.0
+DISK_GB, TEMPORARY_GB = 5.0, 1.0  # with the environment still to come: its packages pass through temporary files
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
@@ -67,6 +68,33 @@ def check_disk(free_bytes: int, have_venv: bool) -> list[Problem]:
     ]
 
 
+def check_temporary(folder: Path | None, free_bytes: int, have_venv: bool) -> list[Problem]:
+    """Kernels, compilers and pip write there, each in its own way when it is full."""
+    needed, free = 0.1 if have_venv else TEMPORARY_GB, free_bytes / 1e9
+    if folder and free >= needed:
+        return []
+    where = folder or "TMPDIR, /tmp and /var/tmp"
+    what = f"{free:.1f} GB are free for temporary files in {where}, and {needed} GB are needed"
+    return [Problem(what, "free some space there, or name another folder: `make site TMPDIR=/path`")]
+
+
+def check_writable(folder: Path, writable: bool) -> list[Problem]:
+    """The environment, the copies of `make work` and the site are written into the course's folder."""
+    if writable:
+        return []
+    remedy = "copy or clone the course into a folder of your own"
+    return [Problem(f"a folder to write in: {folder} is read-only for this account", remedy)]
+
+
+def temporary() -> tuple[Path | None, int]:
+    """Return the folder for temporary files, and the bytes that are free there; none where no file can be written."""
+    try:
+        folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+        return folder, shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
+    except OSError:
+        return None, 0
+
+
 def check_programs(which: Callable[[str], str | None], platform: str) -> list[Problem]:
     """Browser tests need a browser, grading tests a sandbox; reading and building need neither."""
     problems = []
@@ -103,7 +131,9 @@ def find_problems(goal: str) -> list[Problem]:
         return check_gpu()
     version = sys.version_info[:2]
     found = check_python(version) + check_venv(importlib.util.find_spec, version)
-    found += check_disk(shutil.disk_usage(ROOT).free, (ROOT / ".venv").exists())
+    have_venv = (ROOT / ".venv" / ".ready").exists()
+    found += check_writable(ROOT, os.access(ROOT, os.W_OK))
+    found += check_disk(shutil.disk_usage(ROOT).free, have_venv) + check_temporary(*temporary(), have_venv)
     if goal == "check":
         found += check_programs(shutil.which, sys.platform)
     return found

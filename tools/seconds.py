@@ -16,6 +16,7 @@ import datetime
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +43,9 @@ def load(path: Path) -> dict[str, Any]:
 def save(path: Path, account: dict[str, Any]) -> None:
     """Write an account."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
+    new = path.with_name(f"{path.name}.new")  # a full disk leaves the old account, never half of the new one
+    new.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
 
 
 def adopt() -> None:
@@ -74,6 +77,8 @@ def stage(name: str, command: list[str]) -> int:
     print(f"\n== {name}", flush=True)
     begin, before = time.monotonic(), used()
     adopt()
+    # Ctrl-C reaches the command as well, which ends by itself; an own handler, unlike SIG_IGN, is not inherited.
+    signal.signal(signal.SIGINT, lambda *_: None)
     process = subprocess.Popen(command, env=os.environ | {STAGE: str(os.getpid())})
     process.returncode = status = wait(process.pid)
     seconds, cpu = time.monotonic() - begin, used() - before
@@ -82,7 +87,7 @@ def stage(name: str, command: list[str]) -> int:
         account["stages"].append({"name": name, "cpu": round(cpu, 1), "seconds": round(seconds, 1)})
         save(OPEN, account)
     print(f"   {seconds:.0f} s, of CPU {cpu:.0f} s", flush=True)
-    return status
+    return status if status >= 0 else 128 - status  # as a shell says that a signal ended it
 
 
 def is_stage() -> bool:

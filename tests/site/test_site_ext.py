@@ -321,10 +321,27 @@ def test_with_a_hub_the_theme_writes_the_button_itself():
 
 
 def test_the_address_of_the_repository_is_filled_in():
-    options = {"repository_url": "https://github.com/someone/course/"}
-    source = ["git clone %repository%; cd %folder%"]
-    launch.fill_address(SimpleNamespace(config=SimpleNamespace(html_theme_options=options)), "book/how_to", source)
-    assert source == ["git clone https://github.com/someone/course; cd course"]
+    source = ["git clone --branch %branch% %repository%; cd %folder%"]
+    launch.fill_in(options_of(""), "book/how_to", source)
+    assert source == ["git clone --branch spring https://github.com/someone/course; cd course"]
+
+
+def options_of(hub, outdir=ROOT / "nowhere"):
+    """A site of someone's course, with a hub or without."""
+    options = {"repository_url": "https://github.com/someone/course/", "repository_branch": "spring"}
+    options["launch_buttons"] = {"jupyterhub_url": hub}
+    return SimpleNamespace(config=SimpleNamespace(html_theme_options=options), outdir=str(outdir))
+
+
+@pytest.mark.parametrize(("hub", "wanted"), [("", "https://hub.example.edu"), ("https://h.edu/", "https://h.edu")])
+def test_the_page_for_hubs_has_links_and_the_peak_of_the_last_run(tmp_path, hub, wanted):
+    (tmp_path / "record.json").write_text(json.dumps(RECORD), encoding="utf-8")
+    source = ["%link:labs/03_t.ipynb% %peak%"]
+    launch.fill_in(options_of(hub, tmp_path / "html"), "book/hubs", source)
+    link = launch.pull_link(wanted, "https://github.com/someone/course", "spring", "labs/03_t.ipynb")
+    assert source == [f"{link} 1.46 GiB"]
+    launch.fill_in(options_of(hub), "book/hubs", source := ["%peak%"])
+    assert source == ["not recorded for this site"]
 
 
 def test_counts_see_cells_proofs_and_bands():

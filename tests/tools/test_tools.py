@@ -36,6 +36,42 @@ def test_preflight_wants_space_for_what_is_still_to_come() -> None:
     assert problem.fatal and problem.what.startswith("2.0 GB are free")
 
 
+def test_preflight_wants_a_folder_to_write_in_and_space_for_temporary_files(tmp_path: Path) -> None:
+    assert preflight.check_writable(tmp_path, True) == [] == preflight.check_temporary(tmp_path, 10**9, have_venv=False)
+    (problem,) = preflight.check_writable(tmp_path, False)
+    assert problem.fatal and f"{tmp_path} is read-only" in problem.what
+    (problem,) = preflight.check_temporary(tmp_path, 0, have_venv=True)
+    assert problem.fatal and "TMPDIR=/path" in problem.remedy and str(tmp_path) in problem.what
+    assert preflight.check_temporary(None, 0, have_venv=True)
+
+
+def test_a_read_only_course_and_a_full_tmpdir_are_sentences(root: Path, tmp_path: Path) -> None:
+    """In a mount of its own each, as they are met: root may write where a mode forbids it, not on a read-only disk."""
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap was not found: sudo apt-get install bubblewrap")
+    (tmp_path / "course" / "tools").mkdir(parents=True)
+    full = tmp_path / "full"
+    full.mkdir()
+    script = shutil.copy(root / "tools" / "preflight.py", tmp_path / "course" / "tools")
+    (tmp_path / "course" / ".venv").mkdir()
+    (tmp_path / "course" / ".venv" / ".ready").touch()
+
+    def run(*mounts: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bwrap", "--dev-bind", "/", "/", *mounts, sys.executable, script, "site"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run().returncode == 0
+    done = run("--ro-bind", str(tmp_path / "course"), str(tmp_path / "course"))
+    assert done.returncode == 1 and "is read-only for this account" in done.stderr and "Traceback" not in done.stderr
+    done = run("--size", "100000", "--tmpfs", str(full), TMPDIR=str(full))
+    assert done.returncode == 1 and f"temporary files in {full}" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_preflight_names_browser_and_sandbox() -> None:
     assert preflight.check_programs(lambda name: "there", "linux") == []
     problems = preflight.check_programs(lambda name: None, "linux")

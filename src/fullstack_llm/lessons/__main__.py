@@ -7,12 +7,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from fullstack_llm.lessons import safety
+from fullstack_llm.lessons import safety, trouble
 from fullstack_llm.lessons.generate import LessonError, generated
 
 SOURCES = {"notebooks": "notebooks", "labs": "solutions"}  # where the sources of each generated folder are
 
 
+@trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Write or check the generated files; return the exit status: 0 done, 1 drift found, 2 a source is wrong."""
     parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons", description=__doc__)

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.expect import BENCHMARK
+from fullstack_llm.lessons import safety, trouble
 from fullstack_llm.lessons.closure import closure
+from fullstack_llm.lessons.outputs import is_whole, keep
+from fullstack_llm.lessons.stopping import Stopping
 from fullstack_llm.lessons.usage import Usage
 from fullstack_llm.presets import preset
 
@@ -39,14 +42,15 @@ def fingerprint(root: Path, cells: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def run(source: Path, root: Path) -> dict[str, Any]:
+def run(source: Path, root: Path, stopping: Stopping) -> dict[str, Any]:
     """Execute one notebook in a kernel with one thread; return its outputs, times, pace and peak memory (MiB).
 
-    Raises nbclient's CellExecutionError, with the traceback, if a cell fails.
+    Raises nbclient's CellExecutionError, with the traceback, if a cell fails, and Stopped if the run is to stop.
     """
     from myst_nb.core.read import read_myst_markdown_notebook
     from nbclient import NotebookClient
 
+    stopping.check()
     nb = read_myst_markdown_notebook(source.read_text(encoding="utf-8"), path=str(source))
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -54,9 +58,15 @@ def run(source: Path, root: Path) -> dict[str, Any]:
         # No timing in the cells' metadata: the cache would take the executed notebook for another one.
         client: Any = NotebookClient(nb, timeout=TIMEOUT, resources=resources, record_timing=False)
         client.extra_arguments = ["--log-level=ERROR"]
-        with client.setup_kernel(env=kernel_environment(root)), Usage(client.km.provisioner.pid) as usage:
+        with (
+            client.setup_kernel(env=kernel_environment(root)),
+            stopping.watch(client.km.provisioner.pid),
+            Usage(client.km.provisioner.pid) as usage,
+        ):
             for index, cell in enumerate(nb.cells):
+                stopping.check()
                 client.execute_cell(cell, index)
+            stopping.check()
     seconds = time.perf_counter() - start
     pace = statistics.median(usage.paces)
     measured = {"seconds": seconds, "cpu_seconds": usage.cpu_seconds, "pace": pace, "peak_mib": usage.peak / 2**20}
@@ -78,20 +88,15 @@ def kernel_environment(root: Path) -> dict[str, str]:
     }
 
 
-def expectations(nb: Any) -> list[dict[str, Any]]:
-    """The records that `expect` and `note` left in a notebook's outputs, in order."""
-    outputs = (output for cell in nb.cells for output in cell.get("outputs", []))
-    found = (output.get("metadata", {}).get("fullstack_llm") for output in outputs)
-    return [dict(record) for record in found if record]
-
-
-def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
+def execute(
+    root: Path, sources: list[Path], workers: int, stopping: Stopping
+) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
     """Run the notebooks that the cache lacks, `workers` at a time; yield each with its data or with its error.
 
-    Those that took longest in the last run come first, so that no long one is left over at the end.
+    Those that took longest in the last run come first, so that no long one is left over at the end. When the run is
+    stopped, what has finished is still yielded, and the others are not.
     """
     from jupyter_cache import get_cache
-    from jupyter_cache.base import CacheBundleIn
     from myst_nb.core.read import read_myst_markdown_notebook
 
     cache, keys, waiting = get_cache(str(root / CACHE)), {}, []
@@ -102,34 +107,28 @@ def execute(root: Path, sources: list[Path], workers: int) -> Iterator[tuple[Pat
             record = cache.match_cache_notebook(nb)
         except KeyError:
             record = None
-        if record is not None and record.data.get("fingerprint") == keys[source]:
+        if record is not None and record.data.get("fingerprint") == keys[source] and is_whole(cache, record):
             yield source, record.data
         else:
             waiting.append(source)
     before = read_record(root).get("notebooks", {})
     cost = {source: before.get(source.relative_to(root).as_posix(), {}).get("cpu_seconds", 1e9) for source in waiting}
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(run, source, root): source for source in sorted(waiting, key=lambda one: -cost[one])}
-        for future in concurrent.futures.as_completed(futures):
-            source = futures[future]
-            try:
-                result = future.result()
-            except Exception as error:  # one broken notebook must not hide the others
-                yield source, error
-                continue
-            data = {
-                "fingerprint": keys[source],
-                "execution_seconds": result["seconds"],
-                "seconds": round(result["seconds"], 1),
-                "cpu_seconds": round(result["cpu_seconds"], 1),
-                "pace": round(result["pace"], 2),
-                "peak_mib": round(result["peak_mib"]),
-                "ran": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "expectations": expectations(result["nb"]),
-            }
-            bundle = CacheBundleIn(result["nb"], str(source), data=data)
-            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-            yield source, data
+        order = sorted(waiting, key=lambda one: -cost[one])
+        futures = {pool.submit(run, source, root, stopping): source for source in order}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                source = futures[future]
+                try:
+                    result = future.result()
+                except Exception as error:  # one broken notebook must not hide the others
+                    if not stopping.asked:
+                        yield source, error
+                else:
+                    yield source, keep(cache, source, keys[source], result)
+        except Exception:  # the cache cannot be written: nothing is gained by what still runs
+            stopping.stop()
+            raise
 
 
 def read_record(root: Path) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def write_record(root: Path, notebooks: dict[str, dict[str, Any]], whole: bool) 
     text = json.dumps(record, indent=1, default=float)
     # An unchanged record keeps its date, and so the book its pages.
     if {**old, "built": ""} != {**json.loads(text), "built": ""}:
-        (root / RECORD).write_text(text + "\n", encoding="utf-8")
+        safety.write(root / RECORD, text + "\n")
 
 
 def device() -> str:
@@ -171,10 +170,9 @@ def device() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
+@trouble.told
 def main(arguments: list[str] | None = None) -> int:
-    """Execute what changed; return the exit status: 0 all ran, 1 one failed, 2 there is nothing to run."""
-    from tqdm import tqdm
-
+    """Execute what changed; return the exit status: 0 all ran, 1 one failed, 2 nothing to run, 130 stopped."""
     parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.execute", description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="sources to run (default: all of notebooks/)")
     parser.add_argument("--workers", type=int, default=2, help="notebooks at a time (default 2)")
@@ -187,22 +185,34 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := [str(path) for path in sources if not path.is_file()]:
         print(f"No such notebook: {', '.join(missing)}. Sources are the .md files in notebooks/.", file=sys.stderr)
         return 2
-    (root / CACHE).parent.mkdir(exist_ok=True)
+    with Stopping().on_interrupt() as stopping:
+        (root / CACHE).parent.mkdir(exist_ok=True)
+        done, failed = show(root, sources, options.workers, stopping)
+        write_record(root, done, whole=not (options.notebooks or stopping.asked))
+    if stopping.asked:
+        print(f"Stopped: {len(done)} of {len(sources)} notebooks are done. {trouble.KEPT}", file=sys.stderr)
+        return 130
+    return 1 if failed else 0
+
+
+def show(root: Path, sources: list[Path], workers: int, stopping: Stopping) -> tuple[dict[str, dict[str, Any]], int]:
+    """Execute notebooks and print a line about each; return the data of those that ran, and how many failed."""
+    from tqdm import tqdm
+
     done: dict[str, dict[str, Any]] = {}
     failed = 0
     with tqdm(total=len(sources), unit="notebook", desc="notebooks") as bar:
-        for source, data in execute(root, sources, options.workers):
+        for source, data in execute(root, sources, workers, stopping):
             name = source.relative_to(root).as_posix()
             if isinstance(data, Exception):
                 failed += 1
-                bar.write(f"{name} failed:\n{data}")
+                bar.write(f"{name} failed:\n{trouble.sentence(data, Path(tempfile.gettempdir())) or data}")
             else:
                 done[name] = data
                 measured = f"{data['seconds']:.0f} s, {data['peak_mib']:,} MiB"
                 bar.write(f"{name}: {measured}, {len(data['expectations'])} records")
             bar.update()
-    write_record(root, done, whole=not options.notebooks)
-    return 1 if failed else 0
+    return done, failed
 
 
 if __name__ == "__main__":

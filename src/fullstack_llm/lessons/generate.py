@@ -11,6 +11,7 @@ import yaml
 from fullstack_llm.checks.outline import Row, outlines
 from fullstack_llm.lessons import nbgrader, safety
 from fullstack_llm.lessons.markers import MarkerError, blocks, to_stub
+from fullstack_llm.lessons.needs import needs
 from fullstack_llm.lessons.points import COMMANDS, HAND_IN, annotated
 
 TAGS = {"setup", "given", "answer", "check"}
@@ -19,6 +20,18 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
+INSTALL = """\
+# A fresh kernel (Colab, say) installs the course once; elsewhere this cell does nothing.
+import importlib.util
+
+if importlib.util.find_spec("fullstack_llm") is None:
+    %pip install -qqq --no-deps "fullstack_llm @ git+{url}@{branch}"
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("fullstack_llm") is None:
+        raise SystemExit(
+            "The course is not installed, since {url} cannot be reached from here: "
+            "check the connection and the address, then run this cell again."
+        )"""
 Cell = dict[str, Any]
 
 
@@ -45,7 +58,7 @@ def repository(root: Path) -> tuple[str, str]:
 def notebook(source: Path, url: str, branch: str) -> str:
     """Return the `.ipynb` text of a runnable notebook."""
     cells = [_numbered(cell, index) for index, cell in enumerate(read(source))]
-    return _dump(_with_install(cells, url, branch), {"notebook": source.stem})
+    return _dump(_with_install(cells, source, url, branch), {"notebook": source.stem})
 
 
 def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> str:
@@ -85,7 +98,7 @@ def lab(source: Path, url: str, branch: str, rows: list[Row] | None = None) -> s
     if waiting:
         raise LessonError(f"{source.name}: the answer of {waiting!r} has no check cell.")
     _tell_commands(cells, source.stem)
-    return _dump(_with_install(cells, url, branch), {"lab": source.stem})
+    return _dump(_with_install(cells, source, url, branch, lab=source.stem), {"lab": source.stem})
 
 
 def _tell_commands(cells: list[Cell], slug: str) -> None:
@@ -130,21 +143,21 @@ def _numbered(cell: Cell, index: int) -> Cell:
     return {**cell, "id": re.sub(r"[^a-zA-Z0-9_-]", "-", name)}
 
 
-def _with_install(cells: list[Cell], url: str, branch: str) -> list[Cell]:
-    """Return the cells with a cell that installs the course, where it is missing, before the first code cell."""
-    vocabularies = any("vocabularies" in cell["source"] for cell in cells if cell["cell_type"] == "code")
-    source = "\n".join(
-        [
-            "# A fresh kernel (Colab, say) installs the course once; elsewhere this cell does nothing.",
-            "import importlib.util",
-            "",
-            'if importlib.util.find_spec("fullstack_llm") is None:',
-            f'    %pip install -q "fullstack_llm[lessons] @ git+{url}@{branch}"',
-            # Only its bundled vocabulary files are used, so none of its dependencies are wanted.
-            *(["    %pip install -q --no-deps litellm"] if vocabularies else []),
-        ]
-    )
-    install = {"cell_type": "code", "metadata": {"tags": ["install"]}, "source": source, "id": "install"}
+def _with_install(cells: list[Cell], source: Path, url: str, branch: str, lab: str = "") -> list[Cell]:
+    """Return the cells with a cell that installs the course, where it is missing, before the first code cell.
+
+    It asks for what this notebook uses and for nothing else, in ranges that Colab's own packages meet: a package that
+    is replaced while a kernel runs may be loaded already, or belong with another.
+    """
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    wanted = " ".join(f'"{line}"' for line in needs(source.parents[1], code, lab))
+    text = INSTALL.format(url=url, branch=branch)
+    if wanted:
+        text = text.replace("    %pip", f"    %pip install -qqq {wanted}\n    %pip", 1)
+    if any("vocabularies" in cell for cell in code):
+        # Only its bundled vocabulary files are used, so none of its dependencies are wanted.
+        text = text.replace("--no-deps", "--no-deps litellm", 1)
+    install = {"cell_type": "code", "metadata": {"tags": ["install"]}, "source": text, "id": "install"}
     first = next((i for i, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
     return [*cells[:first], install, *cells[first:]]
 

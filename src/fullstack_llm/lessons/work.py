@@ -7,11 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from fullstack_llm.lessons import safety
+from fullstack_llm.lessons import safety, trouble
 
 FOLDER = "work"
 
 
+@trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Copy labs and notebooks; return the exit status: 0 done, 2 there is nothing to copy."""
     parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.work", description=__doc__)
