@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     except LookupError as error:
         print(f"{error.args[0][:1].upper()}{error.args[0][1:]}.", file=sys.stderr)
         return 2
+    if any(one.recorded for one in lab.declarations):
+        print("This copy of the course was released without answers, and has no catalogue of mistakes.", file=sys.stderr)
+        return 2
     print(catalogue(lab), end="")
     return 0
 

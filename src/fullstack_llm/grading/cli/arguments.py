@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import declared
+from fullstack_llm.checks import declared, recorded
 from fullstack_llm.checks.declared import LabChecks
-from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.checks.draws import PUBLIC_KEY, seeds
 from fullstack_llm.grading.judge import lab_cells
 
 MAX_KEY = 4096
@@ -64,6 +64,22 @@ def add_key(parser: argparse.ArgumentParser) -> None:
         help="the class key itself, which everyone on this machine can see while the command runs (in ps): "
         "rather use --key-file (default: the inputs that notebooks show)",
     )
+
+
+def class_seeds(args: argparse.Namespace, lab: LabChecks) -> dict[str, str]:
+    """Return the seed of each check, by its label, from the class key in the options."""
+    return known(lab, seeds(lab, class_key(args)))
+
+
+def known(lab: LabChecks, drawn: dict[str, str]) -> dict[str, str]:
+    """Return the seeds; raise `CommandError` if this copy of the course has no answers for the inputs that they draw."""
+    for check in lab.checks:
+        if check.declared.recorded and check.label in drawn:
+            try:
+                recorded.read(check.declared.recorded, check.label, drawn[check.label])
+            except recorded.NotRecordedError as error:
+                raise CommandError(str(error)) from None
+    return drawn
 
 
 def class_key(args: argparse.Namespace) -> bytes:

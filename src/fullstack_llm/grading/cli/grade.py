@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.checks.declared import LabChecks
-from fullstack_llm.checks.draws import seeds
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.judge import batch, cluster, settings
 from fullstack_llm.grading.judge.batch import Batch
@@ -18,7 +17,7 @@ from fullstack_llm.grading.reports.people import leave_out_contested, record_peo
 from fullstack_llm.grading.reports.report import ClassRun
 
 from . import people
-from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_key, find_lab
+from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_seeds, find_lab
 
 ZIP = ".zip"
 RULES = """\
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise CommandError(f"--out {args.out} is a file, and the reports need a folder")
     lab = find_lab(args.lab, args.checks)
-    check_seeds = seeds(lab, class_key(args))
+    check_seeds = class_seeds(args, lab)
     names, class_list = people.names_of_files(args, lab.slug), people.class_list(args)
     with submissions.opened(args.folder, args.out, names.owner) as intake:
         leave_out_contested(intake, names)

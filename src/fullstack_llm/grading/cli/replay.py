@@ -16,7 +16,7 @@ from fullstack_llm.grading.probing.levels import level
 from fullstack_llm.grading.reports import runs
 from fullstack_llm.grading.reports.report import exercise_data
 
-from .arguments import CommandError, add_command, find_lab
+from .arguments import CommandError, add_command, find_lab, known
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
     lab = find_lab(then["lab"], args.checks)
     if args.exercise and args.exercise not in lab.exercises:
         raise CommandError(f"lab {lab.slug} has no exercise {args.exercise!r}; it has {', '.join(lab.exercises)}")
-    seeds = then["draws"]
+    seeds = known(lab, then["draws"])
     without_seed = [check.label for check in lab.checks if check.label not in seeds]
-    known = replace(lab, checks=tuple(check for check in lab.checks if check.label in seeds))
+    drawn = replace(lab, checks=tuple(check for check in lab.checks if check.label in seeds))
     sandbox = level(then["isolation"])
     now = settings.run_settings(lab, args.checks, args.labs, sandbox.level, seeds)
     for what in runs.differences(then, now):
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     for label in without_seed:
         print(f"Note: the check {label} is new since, and has no draw to be replayed with.")
     with open_grader(Batch(lab.slug, seeds, args.checks, args.labs, sandbox)) as grader:
-        grader.lab = replace(known, checks=known.of(args.exercise)) if args.exercise else known
+        grader.lab = replace(drawn, checks=drawn.of(args.exercise)) if args.exercise else drawn
         result = raise_fault(grader.grade(args.submission))
     for verdict in result.verdicts:
         print(verdict)
