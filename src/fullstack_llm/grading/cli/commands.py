@@ -9,7 +9,7 @@ from types import ModuleType
 from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.grading.reports.runs import RunError
 
-from . import check, classroom, classroom_run, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
+from . import check, classroom, classroom_run, feedback, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
 from .arguments import EXIT_CODES, CommandError
 
 # `add` returns the command's parser, and `run` returns the exit code.
@@ -18,6 +18,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     check,
     replay,
     scores,
+    feedback,
     nbgrader,
     gradescope_zip,
     gradescope_run,

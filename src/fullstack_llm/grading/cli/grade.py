@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     names, class_list = people.names_of_files(args, lab.slug), people.class_list(args)
     with submissions.opened(args.folder, args.out, names.owner) as intake:
         leave_out_contested(intake, names)
+        people.suggest(args, lab.slug, intake)
         if not intake.submissions:
             _print_left_out(intake)
             raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")

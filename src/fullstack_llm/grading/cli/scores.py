@@ -87,7 +87,7 @@ def _table(read: Scores) -> tuple[Sheet, FillResult]:
         person = score.person
         # A file that could not be graded has an empty cell: a zero would be a score.
         earned = "" if score.error else str(score.earned)
-        rows.append([person.id, person.name, person.email, earned, str(score.points), score.error])
+        rows.append([person.id, person.name, person.email, earned, str(score.points), score.remark])
     points = str(read.scores[0].points)
     rows += [[person.id, person.name, person.email, "", points, "no submission"] for person in read.missing]
     failed = [f"{score.person}: the file could not be graded ({score.error})" for score in read.scores if score.error]
