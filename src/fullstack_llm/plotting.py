@@ -38,6 +38,8 @@ def to_svg(fig: "Figure", *, alt: str) -> str:
     # Inline, a rule for `*` would reach the whole page, and the ids of groups would repeat from figure to figure.
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.S)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    # A hundredth of a point is less than anybody sees; matplotlib writes six digits.
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
     width, height = (float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height"))  # type: ignore[index]
     # The viewBox stays, so the page can scale the drawing down, but no label under 8 px (exponents aside): on a phone
     # a wide figure scrolls instead. It is never blown up.

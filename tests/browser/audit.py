@@ -23,7 +23,7 @@ NOT_FETCHED = ["alternate", "author", "canonical", "help", "index", "license", "
 
 CLASS = re.compile(r'\sclass="([^"]+)"')
 READY = """async () => {
-  if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
+  if (window.mathsReady) { await mathsReady; typesetAll(); }
   await document.fonts.ready;
 }"""
 FETCHED = """skipped => [...document.querySelectorAll("link[href], script[src], img[src], iframe[src], source[src]")]

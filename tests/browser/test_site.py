@@ -133,3 +133,47 @@ def test_no_line_of_code_is_cut_off(size, look, base):
     with audit.visit(look(size, "light"), base, "notebooks/04a_attention.html") as seen:
         lines = seen.page.eval_on_selector_all("pre:has(.fsllm-line)", WIDER)
         assert lines and max(lines) <= 0
+
+
+def test_a_printed_page_has_its_answers_open(look, base):
+    with audit.visit(look("desktop", "light"), base, "book/03a_bpe.html") as seen:
+        closed = "document.querySelectorAll('article details:not([open])').length"
+        before = seen.page.evaluate(closed)
+        seen.page.evaluate(f"addEventListener('beforeprint', () => {{ window.closed = {closed}; }})")
+        seen.page.pdf()
+        assert before > 2
+        assert seen.page.evaluate(f"[window.closed, {closed}]") == [0, before]
+
+
+SHIFTED = """() => new Promise(resolve => {
+  let sum = 0;
+  new PerformanceObserver(list => { for (const shift of list.getEntries()) sum += shift.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 500);
+})"""
+
+
+@pytest.mark.parametrize("path", ["book/04a_attention.html", "book/how_to.html"])
+def test_nothing_moves_while_a_page_loads_on_a_phone(path, browser, base):
+    """Google's bound for a good page is 0.1 (web.dev/articles/cls)."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(base + path)
+    page.evaluate("() => window.mathsReady")
+    shifted = page.evaluate(SHIFTED)
+    context.close()
+    assert shifted < 0.1
+
+
+def test_the_keyboard_is_seen_on_the_buttons_of_the_header(look, base):
+    with audit.visit(look("desktop", "light"), base, "book/03a_bpe.html") as seen:
+        drawn = set()
+        for _ in range(60):
+            seen.page.keyboard.press("Tab")
+            drawn.add(
+                seen.page.evaluate(
+                    "() => { const e = document.activeElement; return e.closest('.article-header-buttons')"
+                    " ? getComputedStyle(e).outlineStyle + ' ' + getComputedStyle(e).outlineWidth : ''; }"
+                )
+            )
+        assert drawn == {"", "solid 3px"}

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 LIMIT_MB = 25.0
+LIMIT_PAGE_KB = 800
 LINK = re.compile(r"""<a\b[^>]*?\bhref=(["'])(.*?)\1""", flags=re.S)
 TARGET = re.compile(r"""\b(?:id|name)=(["'])(.*?)\1""")
 LOADED = re.compile(
@@ -122,3 +123,19 @@ def test_control_site(tmp_path: Path) -> None:
 def test_control_loaded(text: str) -> None:
     assert find_loaded_from_elsewhere(text)
     assert not find_loaded_from_elsewhere('<script src="a.js"></script><link rel="canonical" href="https://x.org/">')
+
+
+def test_pages_are_light(site: Path) -> None:
+    """Before the text is shown a page fetches styles and fonts; MathJax and the index of search only where needed."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        if "pst-header" not in text:
+            continue
+        head = text.split("</head>")[0]
+        name = page.relative_to(site).as_posix()
+        assert not re.search(r"<script[^>]*src=", head), f"{name}: a script before the text"
+        assert "fontawesome" not in text, f"{name}: the theme's icon fonts"
+        assert ("maths.js" in text) == ('class="math ' in text), f"{name}: MathJax and formulas"
+        assert ("searchindex.js" in text) == (page.name == "search.html"), f"{name}: the index of search"
+        assert re.search(r'<meta name="description" content="[^"]{20,}"', head), f"{name}: no description"
+        assert len(text) < LIMIT_PAGE_KB * 1000, f"{name}: {len(text) / 1000:.0f} kB"

@@ -24,6 +24,7 @@ import cost  # noqa: E402
 import counts  # noqa: E402
 import interactive  # noqa: E402
 import launch  # noqa: E402
+import light  # noqa: E402
 import offline  # noqa: E402
 import record  # noqa: E402
 import shown_code  # noqa: E402
@@ -449,3 +450,67 @@ def test_a_tag_names_one_cell(tmp_path: Path):
     path.write_text(head + cell + cell)
     with pytest.raises(ValueError, match="has 2 cells"):
         shown_code.tagged(path, "pairs")
+
+
+# ---- light pages
+
+SHAPES = {"bars": (448, 512, "M0 1z"), "github": (496, 512, "M2 3z")}
+PAGE = (
+    '<html data-content_root="../"><head><script data-cfasync="false">first()</script>'
+    '<link rel="preload" as="font" href="../_static/vendor/fontawesome/webfonts/fa-solid-900.woff2"/>'
+    '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
+    '<script src="../_static/doctools.js"></script><script>let after = 1;</script>'
+    '<script>window.MathJax = {}</script><script defer src="../_static/mathjax/tex-svg.js"></script>'
+    '<script src="../searchindex.js"></script></head>'
+    '<body><i class="fa-solid fa-bars"></i><span class="fab fa-github"></span>{body}</body></html>'
+)
+FORMULA = '<span class="math notranslate nohighlight">\\(x^2\\)</span>'
+
+
+def test_a_light_page_has_its_icons_as_shapes_and_its_scripts_last():
+    page = light.lighten(PAGE.replace("{body}", "<p>Text</p>"), SHAPES)
+    head, body = page.split("</head>")
+    assert "fontawesome" not in page and "MathJax" not in page and "searchindex" not in page
+    assert "first()" in head and "doctools" not in head
+    assert body.index("<p>Text") < body.index("doctools.js") < body.index("let after")
+    assert body.count("<svg viewBox") == 2 and body.count("<path id=") == 2
+    assert light.lighten(page, SHAPES) == page, "a page that is light stays as it is"
+
+
+def test_a_page_with_a_formula_keeps_its_place_and_gets_mathjax_last():
+    page = light.lighten(PAGE.replace("{body}", f"<p>{FORMULA}</p>"), SHAPES)
+    assert 'data-mathjax="../_static/mathjax/tex-svg.js"' in page
+    assert re.search(r'<span class="math notranslate nohighlight" style="--width:[01]\.\d+em">', page)
+
+
+def test_the_page_of_search_keeps_its_index():
+    assert "searchindex.js" in light.lighten(PAGE.replace("{body}", ""), SHAPES, search=True)
+
+
+def test_an_icon_keeps_its_other_classes_and_attributes():
+    shown = light.with_icons('<i class="theme-switch fa-solid fa-bars   fa-lg" data-mode="light"></i></body>', SHAPES)
+    assert shown.startswith('<i class="fsllm-icon theme-switch fa-bars fa-lg" data-mode="light"><svg')
+
+
+def test_an_icon_that_the_theme_lacks_is_an_error():
+    with pytest.raises(ValueError, match="no icon 'zebra'"):
+        light.with_icons('<i class="fas fa-zebra"></i></body>', SHAPES)
+
+
+@pytest.mark.parametrize(
+    "tex", ["x", r"\sum_{i=1}^{n} x_i", r"\operatorname{softmax}(QK^\top/\sqrt{d_k})", r"\nonsense{x}"]
+)
+def test_a_formula_has_a_size_before_it_is_typeset(tex: str):
+    width, height = light.extent(tex, False)
+    assert 0.3 < width < 15 and 0.8 < height < 4
+    assert light.extent(tex + " + " + tex, False)[0] > width
+
+
+def test_a_description_is_the_first_paragraph_and_ends_with_a_word():
+    page = new_document("a")
+    page += nodes.section(
+        "", nodes.title(text="T"), nodes.bullet_list("", nodes.list_item("", nodes.paragraph(text="no")))
+    )
+    page[0] += nodes.paragraph(text="A model needs numbers. " * 20)
+    text = light.description(page)
+    assert text.startswith("A model needs") and text.endswith(" …") and len(text) <= light.DESCRIBED + 2

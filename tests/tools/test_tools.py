@@ -11,8 +11,10 @@ from pathlib import Path
 
 import inputs
 import new_module
+import other_seeds
 import preflight
 import pytest
+import weak_claims
 
 
 def test_preflight_names_the_python_that_is_needed() -> None:
@@ -206,3 +208,38 @@ def test_a_new_module_overwrites_nothing(copy: Path) -> None:
     with pytest.raises(SystemExit, match="is there already"):
         new_module.create(copy, "77_other")
     assert (copy / "_toc.yml").read_text(encoding="utf-8") == before
+
+
+PLANTED = """```{code-cell} python
+expect("a", x, 5, 20_000)
+expect("b", x, 0.9, 1.1, unit="x")
+expect("c", x, -1, 1)
+expect("fine", x, 2, 3)
+run = recorded.load("r")
+best = min(run["loss"])
+assert best < 3
+assert best < measured
+```
+"""
+
+
+def test_weak_claims_are_listed_with_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "05_x.md"
+    path.write_text(PLANTED)
+    weak_claims.main([str(path)])
+    lines = [line.removeprefix(f"{path}:") for line in capsys.readouterr().out.splitlines()]
+    assert [line.split(":")[0] for line in lines] == ["2", "3", "4", "8"]
+
+
+@pytest.mark.full
+def test_a_notebook_without_a_seed_is_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ["import torch\nfrom fullstack_llm.expect import note", 'note("drawn", torch.rand(()).item())', "print(1)"]
+    head = "---\njupytext:\n  text_representation: {extension: .md, format_name: myst}\n"
+    head += "kernelspec: {display_name: Python 3, language: python, name: python3}\n---\n\n"
+    path = tmp_path / "05_x.md"
+    path.write_text(head + "\n".join(f"```{{code-cell}} python\n{cell}\n```\n" for cell in cells))
+    assert other_seeds.main([str(path)]) == 0
+    assert "drawn is unseeded" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("note(", "torch.manual_seed(3); note("))
+    other_seeds.main([str(path)])
+    assert "unseeded" not in capsys.readouterr().out
