@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from fullstack_llm.commands import Parser, brief
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template"
@@ -61,8 +63,12 @@ def fill(text: str, slug: str) -> str:
 
 def create(root: Path, slug: str) -> list[Path]:
     """Write the module's files and its entry in the table of contents; touch nothing if any of it is there already."""
+    if not (root / "_toc.yml").is_file():
+        raise SystemExit(f"{brief(str(root), 200)} has no _toc.yml, so it is not the course's repository: use --root")
     if not SLUG.fullmatch(slug):
-        raise SystemExit(f"{slug!r} is no module's name: two digits, then words, as in make new SLUG=05_pretraining")
+        raise SystemExit(
+            f"{brief(repr(slug), 80)} is no module's name: two digits, then words, as in make new SLUG=05_pretraining"
+        )
     files = targets(root, slug)
     taken = [path for path in files.values() if path.exists()]
     taken += [path for path in (root / "book").glob(f"{slug[:2]}_*.md") if path not in taken]
@@ -82,7 +88,7 @@ def create(root: Path, slug: str) -> list[Path]:
 
 def main(argv: list[str]) -> None:
     """Make the files, generate what is generated, print what is left to do."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("slug", help="two digits and a name, such as 05_pretraining")
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(argv)

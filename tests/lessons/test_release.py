@@ -281,7 +281,7 @@ def in_release(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 def test_a_released_lab_opens_and_checks(handed_out: Path, answer: str, said: str) -> None:
     done = in_release(handed_out, "-c", RUN, "labs/03_tokenization.ipynb", answer)
     assert done.returncode == 0, done.stderr
-    where, shown = json.loads(done.stdout)
+    where, shown = json.loads(done.stdout.splitlines()[-1])
     assert Path(where).is_relative_to(handed_out)
     assert said in shown
     if answer == WRONG:
@@ -318,7 +318,9 @@ def test_a_release_gives_the_verdicts_and_hints_of_the_course(handed_out: Path, 
     hints = 0
     for one in ours.declarations:
         for function in [one.oracle, *one.others, *(function for function, _ in one.mistaken)]:
-            ours_says, theirs_says = (judge_exercise(lab, one.name, _InProcess(function), seeds) for lab in (ours, theirs))
+            ours_says, theirs_says = (
+                judge_exercise(lab, one.name, _InProcess(function), seeds) for lab in (ours, theirs)
+            )
             assert str(ours_says) == str(theirs_says)
             assert ours_says == theirs_says
             hints += ours_says.earned < one.points

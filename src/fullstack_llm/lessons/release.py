@@ -17,7 +17,8 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from fullstack_llm.checks import declared, recorded
+from fullstack_llm.checks import declared
+from fullstack_llm.commands import Parser, in_sentences, refused
 from fullstack_llm.lessons import branches, safety
 from fullstack_llm.lessons.generate import LessonError, generated, repository
 
@@ -50,9 +51,10 @@ class ReleaseError(ValueError):
     """Raised where nothing is released; the message is a sentence."""
 
 
+@in_sentences
 def main(arguments: list[str] | None = None) -> int:
     """Release the course; return the exit status: 0 done, 2 nothing was written, and a sentence says why."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m fullstack_llm.lessons.release",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,14 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
         files = collected(options.root)
         said = {"folder": to_folder, "zip": to_zip, "branch": branches.commit}[options.kind](options.root, out, files)
     except (ReleaseError, LessonError, branches.BranchError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"The release cannot be written: {error.strerror or error}: {error.filename or out}.", file=sys.stderr)
-        return 2
+        return refused(error)
     url, branch = repository(options.root)
     print(f"{said}: {len(files)} files, and no solution among them.")
-    print(f"On Colab its notebooks install {url} at {branch}, which _config.yml names: if that holds solutions, so do they.")
+    print(
+        f"On Colab its notebooks install {url} at {branch}, which _config.yml names: if that holds solutions, so do they."
+    )
     return 0
 
 

@@ -122,8 +122,7 @@ def _record(check: Check, seed: str) -> dict[str, Any]:
             if _shows(check, case, reply):
                 named.setdefault(codec.encode(reply[:2]), hint)
         mistakes = [
-            (frames.setdefault(frame, len(frames)), hints.setdefault(hint, len(hints)))
-            for frame, hint in named.items()
+            (frames.setdefault(frame, len(frames)), hints.setdefault(hint, len(hints))) for frame, hint in named.items()
         ]
         cases.append((case.request, case.reply, mistakes))
     return {"seed": seed, "frames": list(frames), "hints": list(hints), "cases": cases}

@@ -87,7 +87,7 @@ def class_key(args: argparse.Namespace) -> bytes:
     if args.key is not None:
         if not args.key.strip():
             raise CommandError("--key is empty: give a key, or leave it out for the inputs that notebooks show")
-        return str(args.key).strip().encode()
+        return str(args.key).strip().encode("utf-8", "surrogateescape")
     if args.key_file is None:
         return PUBLIC_KEY
     path: Path = args.key_file

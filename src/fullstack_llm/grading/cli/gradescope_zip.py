@@ -38,6 +38,8 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Collect the files and write the zip."""
+    if not args.out.name or args.out.is_dir():
+        raise CommandError(f"--out {args.out} is a folder, and a zip is to be written: give its name")
     lab = find_lab(args.lab, args.checks)
     key = class_key(args) if args.key is not None or args.key_file else None
     class_seeds(args, lab)

@@ -28,6 +28,8 @@ OWN = lab_cells.FOLDER.parent / ".venv-nbgrader" / "bin" / "python"
 # Files that nbgrader's exchange adds to a submission; `nbgrader release_feedback` looks for them beside the page.
 EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
 MAX_EXCHANGE_BYTES = 1_000
+# Of a file's name, on the usual file systems.
+MAX_NAME = 255
 EPILOG = """how it is used, with COURSE the folder of an nbgrader course:
   1. put `c.ClearSolutions.enabled = False` into COURSE/nbgrader_config.py (our labs hold no solutions, and nbgrader
      would replace whole answers by its own stub), copy labs/03_tokenization.ipynb to COURSE/source/03_tokenization/,
@@ -59,7 +61,9 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("course", type=Path, help="folder of the nbgrader course, where gradebook.db is or will be")
     parser.add_argument("--assignment", help="the assignment's name there (default: the lab's slug)")
     parser.add_argument("--course-id", default="default_course", help="the course's id, if nbgrader_config.py sets one")
-    parser.add_argument("--python", type=Path, help="a Python that has nbgrader (default: this one, or that of `make nbgrader-env`)")
+    parser.add_argument(
+        "--python", type=Path, help="a Python that has nbgrader (default: this one, or that of `make nbgrader-env`)"
+    )
     return parser
 
 
@@ -75,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     assignment = args.assignment or read.lab
     for name in (assignment, *(score.person.id for score in read.scores)):
         # Each becomes the name of a folder.
-        if PurePath(name).parts != (name,) or name == "..":
+        if PurePath(name).parts != (name,) or name == ".." or len(os.fsencode(name)) > MAX_NAME:
             raise CommandError(f"{name!r} cannot be the name of a student or an assignment in nbgrader")
     graded = [score for score in read.scores if not score.error]
     reply = _enter(python, request(args.course, args.course_id, assignment, read, graded))

@@ -26,8 +26,12 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command and its arguments."""
     parser = add_command(subparsers, "replay", "judge one submission again with the draws of its report, and compare")
     parser.add_argument("out", type=Path, help="folder of reports, as grade wrote it")
-    parser.add_argument("submission", type=Path, help="the .ipynb or .py file that was graded, or the folder or zip of all")
-    parser.add_argument("--student", default="", help="with a folder or zip: a part of the student's name, id or address")
+    parser.add_argument(
+        "submission", type=Path, help="the .ipynb or .py file that was graded, or the folder or zip of all"
+    )
+    parser.add_argument(
+        "--student", default="", help="with a folder or zip: a part of the student's name, id or address"
+    )
     parser.add_argument("--exercise", default="", help="this exercise alone")
     parser.epilog = "exit codes: 0 the verdicts are those of the report, 1 they differ, 2 nothing was judged"
     return parser
@@ -122,6 +126,8 @@ def _report(matching: list[dict[str, Any]], args: argparse.Namespace, given: Pat
     if given.is_file() and given.suffix.lower() in SUFFIXES:
         raise CommandError(f"no report in {args.out} is of {given}: the file has changed since, or another was graded")
     if not args.student:
-        raise CommandError(f"{given} holds many files: name the student with --student, by a part of the name or the id")
+        raise CommandError(
+            f"{given} holds many files: name the student with --student, by a part of the name or the id"
+        )
     found = spreadsheet.listing(report["student"] for report in matching)
     raise CommandError(f"--student {args.student!r} fits {found or 'nobody'} in {args.out}: name one student")

@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     exported = args.canvas or args.moodle
     if bool(args.canvas) != bool(args.assignment):
         raise CommandError('--canvas and --assignment go together, as in --canvas exported.csv --assignment "Lab 03"')
+    if not args.out.name or args.out.is_dir():
+        raise CommandError(f"--out {args.out} is a folder, and a CSV file is to be written: give its name")
     if exported and args.out.resolve() == exported.resolve():
         raise CommandError(f"--out {args.out} is the exported file itself: give another name, so that it stays")
     try:
