@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-from fullstack_llm.commands import Parser, brief
+from fullstack_llm.commands import Parser, brief, in_sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template"
@@ -86,19 +86,21 @@ def create(root: Path, slug: str) -> list[Path]:
     return list(files.values())
 
 
-def main(argv: list[str]) -> None:
-    """Make the files, generate what is generated, print what is left to do."""
+@in_sentences
+def main(argv: list[str]) -> int:
+    """Make the files, generate what is generated, print what is left to do; return 0."""
     parser = Parser(description=__doc__)
     parser.add_argument("slug", help="two digits and a name, such as 05_pretraining")
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(argv)
-    root = options.root.resolve()
+    root = options.root.absolute()
     for path in create(root, options.slug):
         print(f"wrote {path.relative_to(root)}")
     subprocess.run([sys.executable, "-m", "fullstack_llm.lessons"], cwd=root, check=True)
     names = {kind: path.relative_to(root).as_posix() for kind, path in targets(root, options.slug).items()}
     print(f"\nEach file holds a small working example. Replace it, then tick off:\n{CHECKLIST.format(**names)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

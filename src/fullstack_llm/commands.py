@@ -24,7 +24,7 @@ def brief(text: str, limit: int = LIMIT) -> str:
 def refused(error: BaseException, prefix: str = "") -> int:
     """Print an error as one sentence on standard error; return the exit status of a command that did nothing, 2."""
     if isinstance(error, OSError) and error.strerror:
-        text = f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+        text = f"{error.strerror}: {error.filename or 'a file that cannot be read or written'}"
     else:
         text = str(error.args[0] if isinstance(error, LookupError) and error.args else error) or type(error).__name__
     # A name may hold bytes that are no text, and a terminal would refuse them.
@@ -33,12 +33,14 @@ def refused(error: BaseException, prefix: str = "") -> int:
 
 
 def in_sentences(main: Callable[..., int]) -> Callable[..., int]:
-    """Wrap a command so that what the file system refuses is a sentence: a disk that is full, a folder that is closed."""
+    """Wrap a command so that what the file system refuses is a sentence: a full disk, say, or a closed folder."""
 
     @functools.wraps(main)
     def wrapped(*arguments: Any) -> int:
         try:
             return main(*arguments)
+        except UnicodeDecodeError as error:
+            return refused(ValueError(f"A file is no text in UTF-8 ({error})."))
         except OSError as error:
             return refused(error)
 

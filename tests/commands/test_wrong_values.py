@@ -8,6 +8,8 @@ import importlib
 import io
 import os
 import random
+import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +78,8 @@ RIGHT: dict[str, dict[str, str]] = {
     "fullstack_llm.lessons.release": {"root": "course"},
     "fullstack_llm.checks.__main__ mistakes": {"lab": "00_toy", "checks": str(TOY)},
     "new_module": {"slug": "05_new", "root": "course"},
+    "weak_claims": {"notebooks": "notebooks/a.md"},
+    "other_seeds": {"notebooks": "notebooks/a.md"},
 }
 # An option that may be given a file or folder that is not there yet, or that has nothing in it.
 MAKES = {"out", "folder of build", "labs", "course"}
@@ -136,9 +140,15 @@ def wrong(action: argparse.Action) -> list[str]:
     return list(values[kind(action)])
 
 
+def hangs(*_: object) -> None:
+    raise TimeoutError("the command hangs")
+
+
 def run(main: Callable[[list[str]], Any], arguments: list[str]) -> tuple[int, str]:
     """The exit status, and what was said on standard error; what a command would have done counts as 0."""
     said = io.StringIO()
+    signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(120)
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
             status = main(arguments)
@@ -149,12 +159,15 @@ def run(main: Callable[[list[str]], Any], arguments: list[str]) -> tuple[int, st
             if isinstance(status, str):
                 said.write(f"{status}\n")
                 status = 2
+        finally:
+            signal.alarm(0)
     return int(status or 0), said.getvalue()
 
 
 def faults(name: str, main: Callable[[list[str]], Any], arguments: list[str], must: bool) -> list[str]:
     """What is wrong with how a command takes its arguments; with `must` it has to refuse them."""
     shown = f"{name} {[one[:60] for one in arguments]}"
+    lay(Path.cwd())
     try:
         status, said = run(main, arguments)
     except Exception as error:
@@ -164,8 +177,44 @@ def faults(name: str, main: Callable[[list[str]], Any], arguments: list[str], mu
     found += [f"{shown}: exit status {status}"] * (status not in (0, 1, 2))
     found += [f"{shown}: is taken"] * (must and status != 2)
     # A sentence: some words, on one line, of bearable length.
-    found += [f"{shown}: says {said!r}"] * (status == 2 and not (len(last.split()) >= 3 and len(last) < 700))
+    found += [f"{shown}: says {said!r}"] * (status == 2 and (len(last.split()) < 3 or len(last) > 700))
     return found
+
+
+WRONG_FILES = {
+    "empty.csv": b"",
+    "binary.csv": bytes(range(256)) * 3,
+    "no.zip": bytes(range(256)) * 3,
+    "no.ipynb": bytes(range(256)) * 3,
+    "text.csv": b'not;a,table\n"',
+}
+LINKS = {"loop": "loop", "broken": "nowhere"}
+
+
+def lay(folder: Path) -> None:
+    """Put the files of wrong kinds back as they were: where an output may be, a command has written."""
+    for name, content in WRONG_FILES.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            remove(path)
+            path.write_bytes(content)
+    for name, target in LINKS.items():
+        if not (folder / name).is_symlink():
+            remove(folder / name)
+            (folder / name).symlink_to(target)
+    if not (folder / "pipe").is_fifo():
+        remove(folder / "pipe")
+        os.mkfifo(folder / "pipe")
+    for name in (PATHS["missing"], "folder"):
+        remove(folder / name)
+    (folder / "folder").mkdir()
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +224,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from submissions import save
 
     from fullstack_llm.grading.cli import check, classroom_run, grade, gradescope_run, replay
+    from fullstack_llm.grading.gradebooks import gradescope_zip
     from fullstack_llm.grading.isolation.sandbox import Sandbox
     from fullstack_llm.grading.judge import batch, cluster
     from fullstack_llm.lessons import execute, generate, release
@@ -183,16 +233,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("place")
     for name in ("folder", "labs", "models", "root", "course/labs", "course/notebooks", "class", "notebooks"):
         (folder / name).mkdir(parents=True)
+    lay(folder)
     (folder / "course" / "_config.yml").write_text("repository: {url: 'https://example.org/x', branch: main}")
     (folder / "course" / "_toc.yml").write_text("")
     (folder / "notebooks" / "a.md").write_text("# A")
-    (folder / "empty.csv").touch()
-    for name in ("binary.csv", "no.zip", "no.ipynb"):
-        (folder / name).write_bytes(bytes(range(256)) * 3)
-    (folder / "text.csv").write_text('not;a,table\n"')
-    (folder / "loop").symlink_to("loop")
-    (folder / "broken").symlink_to("nowhere")
-    os.mkfifo(folder / "pipe")
     save(folder / "class" / "ada.ipynb", ANSWERS)
     text = generate.lab(TOY / "00_toy.md", "https://example.org/course", "main")
     (folder / "labs" / "00_toy.ipynb").write_text(text, "utf-8")
@@ -209,11 +253,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.setattr(name, "open_grader", accepted)
         patch.setattr(batch, "results", accepted)
         patch.setattr(cluster, "results", accepted)
+        patch.setattr(gradescope_zip, "build", accepted)
         patch.setattr(building, "build", accepted)
         patch.setattr(building, "examine", accepted)
         patch.setattr(execute, "execute", accepted)
         patch.setattr(release, "to_folder", accepted)
-        patch.setattr("new_module.create", accepted)
+        patch.setattr("new_module.targets", accepted)
+        patch.setattr("other_seeds.run", accepted)
         yield folder
 
 
@@ -258,3 +304,49 @@ def test_wrong_values_together(place: Path) -> None:
         }
         found += faults(name, main, argv(name, actions, values), must=False)
     assert found == [], "\n".join(found)
+
+
+# The tools that read their arguments by themselves, and arguments that are wrong for them.
+WORDS: dict[str, list[list[str]]] = {
+    "inputs": [[], ["out"], ["out", "--value"], ["out", "--value", "x"], ["folder", "class"], ["x" * 300, "class"]],
+    "lock": [["nonsense"], ["--help"], [""]],
+    "modules": [[], [""], ["nonsense"], ["x" * 5000], ["\udcff"], ["../.."]],
+    "preflight": [[], [""], ["nonsense"], ["site", "check"], ["x" * 5000]],
+    "seconds": [
+        [],
+        ["nonsense"],
+        ["begin", "x"],
+        ["stage"],
+        ["stage", "x"],
+        ["stage", "x", "nowhere"],
+        ["stage", "x", ""],
+    ],
+}
+
+
+def test_tools_refuse_what_is_wrong_in_a_sentence(place: Path) -> None:
+    rows = [(name, words) for name, wrong_words in WORDS.items() for words in wrong_words]
+    found = [fault for name, words in rows for fault in faults(name, module(name), words, must=True)]
+    assert found == [], "\n".join(found)
+
+
+def test_every_tool_and_every_command_of_the_package_is_tried() -> None:
+    tools = {path.stem for path in (ROOT / "tools").glob("*.py")}
+    tried = {row.partition(" ")[0] for row in RIGHT} | set(WORDS)
+    assert tools - tried == set()
+    package = ROOT / "src" / "fullstack_llm"
+    with_arguments = {path for path in package.rglob("*.py") if "Parser(" in path.read_text("utf-8")}
+    started = {path.relative_to(ROOT / "src").with_suffix("").as_posix().replace("/", ".") for path in with_arguments}
+    assert started - tried == {"fullstack_llm.commands"}
+
+
+def test_control_a_traceback_a_long_word_and_a_silent_end_are_found(place: Path) -> None:
+    def broken(arguments: list[str]) -> int:
+        if arguments == ["raise"]:
+            raise KeyError("x")
+        if arguments == ["long"]:
+            print("x" * 5000, file=sys.stderr)
+        return {"odd": 3, "taken": 0}.get(arguments[0], 2)
+
+    for word in ("raise", "long", "silent", "odd", "taken"):
+        assert faults("broken", broken, [word], must=True), word

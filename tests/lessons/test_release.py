@@ -318,12 +318,10 @@ def test_a_release_gives_the_verdicts_and_hints_of_the_course(handed_out: Path, 
     hints = 0
     for one in ours.declarations:
         for function in [one.oracle, *one.others, *(function for function, _ in one.mistaken)]:
-            ours_says, theirs_says = (
-                judge_exercise(lab, one.name, _InProcess(function), seeds) for lab in (ours, theirs)
-            )
-            assert str(ours_says) == str(theirs_says)
-            assert ours_says == theirs_says
-            hints += ours_says.earned < one.points
+            said, here = (judge_exercise(lab, one.name, _InProcess(function), seeds) for lab in (ours, theirs))
+            assert str(said) == str(here)
+            assert said == here
+            hints += said.earned < one.points
     assert hints > 40
 
 

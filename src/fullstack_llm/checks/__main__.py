@@ -28,14 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     except LookupError as error:
         return refused(LookupError(f"{error.args[0][:1].upper()}{error.args[0][1:]}."))
     except Exception as error:
-        return refused(
-            ValueError(f"The checks in {options.checks} cannot be loaded ({type(error).__name__}: {error}).")
-        )
+        why = f"{type(error).__name__}: {error}"
+        return refused(ValueError(f"The checks in {options.checks} cannot be loaded ({why})."))
     if any(one.recorded for one in lab.declarations):
-        print(
-            "This copy of the course was released without answers, and has no catalogue of mistakes.", file=sys.stderr
-        )
-        return 2
+        return refused(ValueError("This copy of the course was released without answers: it has no catalogue."))
     print(catalogue(lab), end="")
     return 0
 

@@ -80,7 +80,7 @@ class Exercise:
 
     `seconds` is the CPU time that a student's function may take in all calls of one part together: at least ten times
     what the oracle takes. `review` names what an answer is not meant to use: for a person, without effect
-    on points. `recorded` holds the cases in a copy of the course that has no answers: there the oracle computes nothing.
+    on points. `recorded` holds the cases in a copy of the course without answers, where the oracle computes nothing.
     """
 
     oracle: Answer

@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not sources:
         print(f"{root} has no notebooks/*.md: go to the course's repository.", file=sys.stderr)
         return 2
-    if missing := [str(path) for path in sources if not path.is_file()]:
+    if missing := [str(path) for path in sources if not os.path.isfile(path)]:  # noqa: PTH113
         print(f"No such notebook: {', '.join(missing)}. Sources are the .md files in notebooks/.", file=sys.stderr)
         return 2
     (root / CACHE).parent.mkdir(exist_ok=True)

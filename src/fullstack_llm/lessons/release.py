@@ -37,7 +37,7 @@ LABS = PurePosixPath("src/fullstack_llm/labs")
 NOTE = "RELEASED.md"
 TEXT = """# This copy was released for a class
 
-It has no solutions. What a check wants on the inputs that notebooks show is recorded as values; nothing here computes it.
+It has no solutions. What a check wants on the inputs that notebooks show is recorded as values: nothing computes it.
 A class is graded elsewhere, on other inputs.
 """
 OUT = {"folder": "_build/release", "zip": "_build/release.zip", "branch": "release"}
@@ -73,9 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         return refused(error)
     url, branch = repository(options.root)
     print(f"{said}: {len(files)} files, and no solution among them.")
-    print(
-        f"On Colab its notebooks install {url} at {branch}, which _config.yml names: if that holds solutions, so do they."
-    )
+    print(f"On Colab its notebooks install {url} at {branch}, as _config.yml says: has that no solutions either?")
     return 0
 
 

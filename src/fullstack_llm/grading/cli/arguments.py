@@ -66,13 +66,19 @@ def add_key(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_name(out: Path, what: str) -> None:
+    """Raise `CommandError` if `--out` cannot be the name of a file."""
+    if not out.name or out.is_dir():
+        raise CommandError(f"--out {out} is a folder, and {what} is to be written: give its name")
+
+
 def class_seeds(args: argparse.Namespace, lab: LabChecks) -> dict[str, str]:
     """Return the seed of each check, by its label, from the class key in the options."""
     return known(lab, seeds(lab, class_key(args)))
 
 
 def known(lab: LabChecks, drawn: dict[str, str]) -> dict[str, str]:
-    """Return the seeds; raise `CommandError` if this copy of the course has no answers for the inputs that they draw."""
+    """Return the seeds; raise `CommandError` if this copy of the course has no answers for what they draw."""
     for check in lab.checks:
         if check.declared.recorded and check.label in drawn:
             try:

@@ -36,7 +36,7 @@ def names_of_files(args: argparse.Namespace, lab: str) -> Names:
 
 
 def suggest(args: argparse.Namespace, lab: str, intake: submissions.Intake) -> None:
-    """Print which system the files are named like, if `--names` is not given; a student would be a file's whole name."""
+    """Print which system the files are named like, where `--names` is not given."""
     paths = [PurePath(file.name) for submission in intake.submissions for file in submission.files]
     if not args.names and (system := names.guessed(paths, lab)):
         print(f"Note: these files are named as {system.title()} does it: --names {system} would tell whose they are.")

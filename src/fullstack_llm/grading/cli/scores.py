@@ -12,7 +12,7 @@ from fullstack_llm.grading.intake import spreadsheet
 from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
 from fullstack_llm.grading.reports.report import safe_cell
 
-from .arguments import CommandError, HelpFormatter
+from .arguments import CommandError, HelpFormatter, require_name
 
 EPILOG = """how it is used:
   grade SUBMISSIONS --names canvas --lab 03_tokenization --out grades
@@ -57,9 +57,8 @@ def run(args: argparse.Namespace) -> int:
     exported = args.canvas or args.moodle
     if bool(args.canvas) != bool(args.assignment):
         raise CommandError('--canvas and --assignment go together, as in --canvas exported.csv --assignment "Lab 03"')
-    if not args.out.name or args.out.is_dir():
-        raise CommandError(f"--out {args.out} is a folder, and a CSV file is to be written: give its name")
-    if exported and args.out.resolve() == exported.resolve():
+    require_name(args.out, "a CSV file")
+    if exported and args.out.absolute() == exported.absolute():
         raise CommandError(f"--out {args.out} is the exported file itself: give another name, so that it stays")
     try:
         read = scores.read(args.grades)

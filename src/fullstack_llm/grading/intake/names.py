@@ -79,8 +79,8 @@ def canvas() -> Names:
 def is_late_in_canvas(path: PurePath) -> bool:
     """Return whether Canvas says in a file's name that it was handed in late.
 
-    >>> is_late_in_canvas(PurePath("lovelaceada_LATE_101_9001_lab.ipynb")), is_late_in_canvas(PurePath("LATE_lab.ipynb"))
-    (True, False)
+    >>> [is_late_in_canvas(PurePath(name)) for name in ("lovelaceada_LATE_101_9001_lab.ipynb", "LATE_lab.ipynb")]
+    [True, False]
     """
     match = next(filter(None, map(CANVAS.fullmatch, path.parts)), None)
     return bool(match and (match["late"] or match["late_anon"]))

@@ -28,7 +28,7 @@ MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 @dataclass(frozen=True)
 class File:
-    """Hold a file that may be graded; `name` is its path under the root, made printable; `late` is the system's word."""
+    """Hold a file that may be graded: `name` is its printable path under the root, `late` the system's word."""
 
     name: str
     path: Path

@@ -74,7 +74,7 @@ def is_finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> b
 
 
 def is_late(report: Mapping[str, Any]) -> bool:
-    """Return whether the graded file was handed in late, as the system's name of it says; an older report cannot tell."""
+    """Return whether the graded file was handed in late, as the system says in its name."""
     return bool(report.get("late"))
 
 
