@@ -10,6 +10,7 @@ by one that judges the inputs of notebooks from recorded values (`lessons.stubs`
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -128,7 +129,7 @@ def to_folder(root: Path, out: str, files: Files) -> str:
     folder = root / out
     if folder.exists() and not (folder / NOTE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReleaseError(f"{folder} is there already, and is no release: give another folder with OUT=.")
-    if folder.resolve() == root.resolve() or root.resolve().is_relative_to(folder.resolve()):
+    if Path(os.path.realpath(root)).is_relative_to(os.path.realpath(folder)):
         raise ReleaseError(f"{folder} holds the course itself: give another folder with OUT=.")
     if folder.exists():
         shutil.rmtree(folder)
