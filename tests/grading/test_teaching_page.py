@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "teaching.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```$", PAGE, flags=re.M | re.S)
 SLUG = "03_tokenization"
-# Two stand-ins, since a test installs nothing: what they would set up is there, or is made a link to what is there.
+# A stand-in, since a test installs nothing: the environment's Python is that of the course which is tested.
 MAKE = """#!/bin/sh
-test -e .venv || ln -s {root}/.venv .venv
-if [ "$1" = nbgrader-env ]; then test -x {root}/.venv-nbgrader/bin/python && ln -s {root}/.venv-nbgrader; exit 0; fi
-if [ "$1" = env ]; then exit 0; fi
+mkdir -p .venv/bin && touch .venv/.ready
+printf '#!/bin/sh\\nexec {python} "$@"\\n' > .venv/bin/python && chmod +x .venv/bin/python
+case "$1" in env | nbgrader-env) exit 0 ;; esac
 exec {make} -o .venv/.ready "$@"
 """
 pytestmark = pytest.mark.xdist_group("teaching page")
@@ -79,7 +80,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, l
         f'[url "{origin}"]\ninsteadOf = {url}\n[url "{students}"]\ninsteadOf = https://github.com/YOUR-CLASS/labs\n'
     )
     programs.mkdir()
-    (programs / "make").write_text(MAKE.format(root=ROOT, make=shutil.which("make")))
+    (programs / "make").write_text(MAKE.format(python=sys.executable, make=shutil.which("make")))
     (programs / "sudo").write_text("#!/bin/sh\n")
     for program in programs.iterdir():
         program.chmod(0o755)

@@ -89,10 +89,10 @@ def collected(root: Path) -> Files:
                 f"{name} differs from its source: run `python -m fullstack_llm.lessons`, and move what you wrote in it."
             )
     files: Files = {NOTE: (TEXT.encode(), False)}
-    for name in _known(root):
-        path = root / name
-        if name.parts[0] in TAKEN and path.is_file() and not path.is_symlink() and not _is_check(name):
-            files[name.as_posix()] = (path.read_bytes(), bool(path.stat().st_mode & EXECUTABLE))
+    for known in _known(root):
+        path = root / known
+        if known.parts[0] in TAKEN and path.is_file() and not path.is_symlink() and not _is_check(known):
+            files[known.as_posix()] = (path.read_bytes(), bool(path.stat().st_mode & EXECUTABLE))
     for slug, package in declared.labs(root / LABS).items():
         for inside, content in _released(root, slug).items():
             files[(LABS / package.name / inside).as_posix()] = (content, False)
