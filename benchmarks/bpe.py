@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from tests.oracles import library_merges, library_tokenizer, naive_merges
+from tests.tokenization.oracles import library_merges, library_tokenizer, naive_merges
 
 from fullstack_llm import corpus, recorded
 from fullstack_llm.tokenization import bpe

@@ -7,7 +7,11 @@ from typing import Any
 from sphinx.application import Sphinx
 
 # What a cell printed is no code: its columns have to stay under each other.
-BLOCK = re.compile(r'(<div class="highlight-(?!myst-ansi)[^"]*"><div class="highlight"><pre>)(.*?)(</pre>)', re.DOTALL)
+BLOCK = re.compile(
+    r'(<div class="(?:fsllm-shown-code )?highlight-(?!myst-ansi)[^"]*"><div class="highlight"><pre>)(.*?)(</pre>)',
+    re.DOTALL,
+)
+DEEPEST = 16  # columns: a line that begins further in goes on there, or a phone has no room left for it
 
 
 def wrapped(code: str) -> str:
@@ -15,10 +19,12 @@ def wrapped(code: str) -> str:
 
     >>> wrapped('<span class="k">if</span> x:\\n    y\\n').splitlines()[1]
     '</span><span class="fsllm-line" style="--indent:4ch">    y'
+    >>> wrapped("f(x,\\n" + " " * 34 + "y)").count("--indent:16ch")
+    1
     """
     lines = code.removesuffix("\n").split("\n")
     text = [unescape(re.sub(r"<[^>]*>", "", line)) for line in lines]
-    indents = [len(line) - len(line.lstrip(" ")) for line in text]
+    indents = [min(len(line) - len(line.lstrip(" ")), DEEPEST) for line in text]
     return "".join(
         f'<span class="fsllm-line" style="--indent:{indent}ch">{line}\n</span>'
         for line, indent in zip(lines, indents, strict=True)

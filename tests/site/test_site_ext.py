@@ -165,7 +165,8 @@ def test_a_formula_keeps_its_full_stop():
 
 def test_lines_of_code_are_wrapped_and_output_is_not():
     code = '<div class="highlight-python notranslate"><div class="highlight"><pre><span></span>a\n\n  b\n</pre></div>'
-    for block, lines in ((code, 3), (code.replace("python", "myst-ansi"), 0)):
+    shown, printed = (code.replace("highlight-", f"fsllm-shown-{kind} highlight-", 1) for kind in ("code", "output"))
+    for block, lines in ((code, 3), (code.replace("python", "myst-ansi"), 0), (shown, 3), (printed, 0)):
         context = {"body": block}
         code_lines.wrap(None, "book/x", "", context, None)
         assert context["body"].count("fsllm-line") == lines

@@ -1,6 +1,9 @@
+import re
 import time
 from itertools import islice
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -204,3 +207,21 @@ def test_the_alphabet_is_the_librarys_in_the_order_of_its_code_points():
     assert set(bpe.ALPHABET.values()) == set(pre_tokenizers.ByteLevel.alphabet())
     assert list(bpe.ALPHABET.values()) == sorted(bpe.ALPHABET.values())
     assert set(bpe.ALPHABET) == set(range(256))
+
+
+def test_the_picture_of_ids_and_rows_shows_what_the_notebook_prints() -> None:
+    """The rows' numbers are drawn from the seed that notebook 03a names, and the ids are those of the four merges."""
+    root = Path(__file__).resolve().parents[2]
+    notebook = (root / "notebooks" / "03a_bpe.md").read_text(encoding="utf-8")
+    assert "E = np.random.default_rng(0).normal(size=(260, 4)).round(1)" in notebook
+    table = np.random.default_rng(0).normal(size=(260, 4)).round(1)
+    picture = (root / "book" / "_static" / "figures" / "03a_rows.svg").read_text(encoding="utf-8")
+    words = re.findall(r">([^<>\s]+)</text>", picture)
+    merges = bpe.train(PENCIL_AND_PAPER, 4)
+    ids = bpe.encode("ada adds", merges)
+    first = words.index("ad")
+    assert words[first : first + 6 : 2] == [bpe.printable(bpe.decode([i], merges)) for i in ids]
+    assert words[first + 1 : first + 6 : 2] == [str(i) for i in ids]
+    for row in (0, 97, 256, 257, 258, 259):
+        at = len(words) - 1 - words[::-1].index(str(row))
+        assert words[at + 1 : at + 5] == [f"{x:.1f}".replace("-", "\N{MINUS SIGN}") for x in table[row]]

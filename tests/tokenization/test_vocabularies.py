@@ -65,6 +65,28 @@ def test_sizes():
     }
 
 
+def test_which_model_reads_with_which_is_what_the_libraries_say():
+    import tiktoken
+    from mistral_common.tokens.tokenizers import mistral
+
+    for model, name in (("code-davinci-002", "p50k"), ("gpt-4", "cl100k"), ("gpt-4o", "o200k")):
+        assert tiktoken.encoding_for_model(model).n_vocab == load(name).size
+        assert tiktoken.encoding_name_for_model(model).removesuffix("_base") == name
+    assert tiktoken.encoding_name_for_model("davinci") == "r50k_base"  # the control: GPT-3 reads with none of the three
+    for model, name in (("open-mistral-7b", "mistral-spm"), ("open-mistral-nemo-2407", "tekken")):
+        theirs = mistral.MODEL_NAME_TO_TOKENIZER_CLS[model]().instruct_tokenizer.tokenizer
+        assert theirs.n_words == load(name).size
+        assert theirs.encode("Ada adds 12.", bos=False, eos=False) == load(name).encode("Ada adds 12.")
+    said = {
+        "p50k": "Codex (",
+        "cl100k": "GPT-4 (",
+        "o200k": "GPT-4o (",
+        "tekken": "Mistral NeMo (",
+        "mistral-spm": "Mistral 7B (",
+    }
+    assert all(load(name).used_by.startswith(model) for name, model in said.items())
+
+
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_round_trip(name):
     vocabulary = load(name)

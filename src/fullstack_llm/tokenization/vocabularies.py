@@ -1,6 +1,9 @@
 """Load published tokenizers without a network, behind one interface.
 
 Their files are parts of packages from PyPI; the packages are located, but not imported where that can be avoided.
+Which model reads with which is written in the packages that carry them: `tiktoken/model.py` for OpenAI's,
+`mistral_common/tokens/tokenizers/mistral.py` for Mistral's. DeepSeek's file has the 128,000 ordinary entries that the
+report on DeepSeek-V3 (arXiv 2412.19437) counts, with special tokens of later models.
 """
 
 import base64
@@ -24,7 +27,7 @@ class Vocabulary:
     """A tokenizer: `encode` never adds special tokens, and text that looks like one is read as ordinary text.
 
     kind: 'byte-level BPE', 'SentencePiece BPE' or 'WordPiece'.
-    used_by: a model that uses it, with the year in which that model was released.
+    used_by: a model that reads with it, and the year of that model.
     size: the number of ids, special tokens included (ids are below it; a few may be unassigned).
     loses: what `decode(encode(text))` changes, empty where nothing is lost on valid Unicode text.
 
@@ -225,15 +228,13 @@ def _minilm() -> Vocabulary:
 
     loses = "case, accents, the exact spaces, and every character that its alphabet lacks, which becomes [UNK]"
     decode = partial(model.decode, skip_special_tokens=False)
-    used_by = "BERT (2018) and all-MiniLM-L6-v2 (2021)"
-    return Vocabulary("minilm", "WordPiece", used_by, model.get_vocab_size(), loses, encode, decode, piece)
+    size, used_by = model.get_vocab_size(), "all-MiniLM-L6-v2 (2021)"
+    return Vocabulary("minilm", "WordPiece", used_by, size, loses, encode, decode, piece)
 
 
 # The files of tiktoken are named by the sha1 of the address that tiktoken would fetch them from.
 _LOADERS: dict[str, Callable[[], Vocabulary]] = {
-    "p50k": partial(
-        _tiktoken, "p50k", "p50k_base", "ec7223a39ce59f226a68acc30dc1af2788490e15", "Codex (2021), GPT-3.5 (2022)"
-    ),
+    "p50k": partial(_tiktoken, "p50k", "p50k_base", "ec7223a39ce59f226a68acc30dc1af2788490e15", "Codex (2021)"),
     "cl100k": partial(_tiktoken, "cl100k", "cl100k_base", "9b5ad71b2ce5302211f9c61530b329a4922fc6a4", "GPT-4 (2023)"),
     "o200k": partial(_tiktoken, "o200k", "o200k_base", "fb374d419588a4632f3f557e76b4b70aebbca790", "GPT-4o (2024)"),
     "tekken": _tekken,
