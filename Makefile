@@ -13,8 +13,8 @@ PYTHON := $(or $(PYTHON),python3)
 endif
 # PyTorch's CPU wheels, much smaller on Linux: make site TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-# 0 leaves the answers off the site.
-SOLUTIONS ?= 1
+# 0 leaves the answers off the site. A copy that was released for a class has none.
+SOLUTIONS ?= $(if $(wildcard solutions),1,0)
 # Processes for the tests. Each uses one thread: two busy processes on two cores otherwise slow each other many times over.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(( n < 8 ? n : 8 )))
 PYTEST_ARGS ?=
@@ -33,10 +33,11 @@ STAGE = @$(PY) tools/seconds.py stage
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env nbgrader-env hub-env hub site check preflight begin end drift lint types labs tests module gpu bench work new format lock clean force
+.PHONY: help env nbgrader-env hub-env hub site check preflight begin end drift lint types labs tests module gpu bench work release new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
 	@echo "make work                    copy labs and notebooks into work/, to write in (SLUG=03: module 03 alone)"
+	@echo "make release                 a copy without solutions to hand out (KIND=folder, zip or branch; OUT=its name)"
 	@echo "make check                   everything that CI runs, and a table of where the seconds went"
 	@echo "make check FULL=1            with every cell of the matrices, as in the nightly run"
 	@echo "make module SLUG=04_transformer  one module: its notebooks, lab, package tests and pages"
@@ -122,6 +123,9 @@ site: _build/html/index.html
 
 work: $(VENV)/.ready
 	@$(PY) -m fullstack_llm.lessons.work $(SLUG)
+
+release: $(VENV)/.ready
+	@$(PY) -m fullstack_llm.lessons.release --kind "$(or $(KIND),folder)" $(if $(OUT),--out "$(OUT)")
 
 # ---- the checks: each in turn, pytest last
 

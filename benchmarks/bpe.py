@@ -15,10 +15,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from tests.tokenization.oracles import library_merges, library_tokenizer, naive_merges
-
 from fullstack_llm import corpus, recorded
 from fullstack_llm.tokenization import bpe
+from tests.tokenization.oracles import library_merges, library_tokenizer, naive_merges
 
 RECORD = "bpe-1mb"
 COUNTS = [10, 20, 50, 100, 200, 500, 1000]

@@ -30,12 +30,25 @@ def digest(paths: list[Path], value: str = "") -> str:
     return total.hexdigest()
 
 
-def main(argv: list[str]) -> None:
-    """Update the digest file named first."""
-    target, *rest = argv
+def main(argv: list[str]) -> int:
+    """Update the digest file named first; return the exit status: 0 done, 2 an argument is missing or no file."""
+    target, *rest = argv or [""]
     value = ""
     if rest[:1] == ["--value"]:
-        value, rest = rest[1], rest[2:]
+        value, rest = "".join(rest[1:2]), rest[2:]
+    if not target or not rest:
+        print("usage: python tools/inputs.py OUT [--value TEXT] PATH...", file=sys.stderr)
+        return 2
+    try:
+        update(target, value, rest)
+    except OSError as error:
+        print(f"{error.strerror}: {str(error.filename)[:200]}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def update(target: str, value: str, rest: list[str]) -> None:
+    """Write the digest of files and folders, unless the file holds it already."""
     out, text = Path(target), digest([Path(name) for name in rest], value) + "\n"
     if not out.exists() or out.read_text(encoding="utf-8") != text:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -43,4 +56,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

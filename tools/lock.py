@@ -71,13 +71,17 @@ def render(found: dict[str, str]) -> str:
     return HEADER + "".join(f"{found[name]}\n" for name in [*FIRST, *rest])
 
 
-def main() -> None:
-    """Write the lock file."""
+def main(arguments: list[str]) -> int:
+    """Write the lock file; return the exit status: 0 done, 2 for any argument, since there is nothing to choose."""
+    if arguments:
+        print("usage: python tools/lock.py, without arguments: it writes requirements.lock", file=sys.stderr)
+        return 2
     leave_out = set(pins(ROOT / "requirements-nodeps.lock"))
     found = closure([*declared(ROOT), Requirement("setuptools")], leave_out)
     (ROOT / "requirements.lock").write_text(render(found), encoding="utf-8")
     print(f"requirements.lock: {len(found)} packages")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

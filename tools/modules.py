@@ -98,7 +98,7 @@ def steps(root: Path, slug: str) -> list[list[str]]:
     """Return the commands that check one module by itself. Raises ValueError for a slug that is no module's."""
     known = slugs(root)
     if slug not in known.values():
-        raise ValueError(f"There is no module {slug!r}; there are {', '.join(known.values())}.")
+        raise ValueError(f"There is no module {slug[:80]!r}; there are {', '.join(known.values())}.")
     number = slug[:2]
     sources = [path.relative_to(root).as_posix() for path in notebooks(root, number)]
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from fullstack_llm.commands import Parser, brief, in_sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template"
@@ -61,8 +63,12 @@ def fill(text: str, slug: str) -> str:
 
 def create(root: Path, slug: str) -> list[Path]:
     """Write the module's files and its entry in the table of contents; touch nothing if any of it is there already."""
+    if not (root / "_toc.yml").is_file():
+        raise SystemExit(f"{brief(str(root), 200)} has no _toc.yml, so it is not the course's repository: use --root")
     if not SLUG.fullmatch(slug):
-        raise SystemExit(f"{slug!r} is no module's name: two digits, then words, as in make new SLUG=05_pretraining")
+        raise SystemExit(
+            f"{brief(repr(slug), 80)} is no module's name: two digits, then words, as in make new SLUG=05_pretraining"
+        )
     files = targets(root, slug)
     taken = [path for path in files.values() if path.exists()]
     taken += [path for path in (root / "book").glob(f"{slug[:2]}_*.md") if path not in taken]
@@ -80,19 +86,21 @@ def create(root: Path, slug: str) -> list[Path]:
     return list(files.values())
 
 
-def main(argv: list[str]) -> None:
-    """Make the files, generate what is generated, print what is left to do."""
-    parser = argparse.ArgumentParser(description=__doc__)
+@in_sentences
+def main(argv: list[str]) -> int:
+    """Make the files, generate what is generated, print what is left to do; return 0."""
+    parser = Parser(description=__doc__)
     parser.add_argument("slug", help="two digits and a name, such as 05_pretraining")
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(argv)
-    root = options.root.resolve()
+    root = options.root.absolute()
     for path in create(root, options.slug):
         print(f"wrote {path.relative_to(root)}")
     subprocess.run([sys.executable, "-m", "fullstack_llm.lessons"], cwd=root, check=True)
     names = {kind: path.relative_to(root).as_posix() for kind, path in targets(root, options.slug).items()}
     print(f"\nEach file holds a small working example. Replace it, then tick off:\n{CHECKLIST.format(**names)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -79,7 +79,11 @@ def stage(name: str, command: list[str]) -> int:
     adopt()
     # Ctrl-C reaches the command as well, which ends by itself; an own handler, unlike SIG_IGN, is not inherited.
     signal.signal(signal.SIGINT, lambda *_: None)
-    process = subprocess.Popen(command, env=os.environ | {STAGE: str(os.getpid())})
+    try:
+        process = subprocess.Popen(command, env=os.environ | {STAGE: str(os.getpid())})
+    except (OSError, ValueError) as error:
+        print(f"{command[0][:200]!r} cannot be started ({getattr(error, 'strerror', None) or error})", file=sys.stderr)
+        return 2
     process.returncode = status = wait(process.pid)
     seconds, cpu = time.monotonic() - begin, used() - before
     if OPEN.exists():
@@ -185,8 +189,11 @@ def text(title: str, head: list[str], rows: list[list[str]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the first argument says."""
-    what, *rest = arguments
+    """Do what the first argument says; return a stage's status, and 2 where there is nothing to do."""
+    what, *rest = arguments or [""]
+    if (what, len(rest)) not in {("begin", 0), ("end", 0)} and (what != "stage" or len(rest) < 2):
+        print("usage: python tools/seconds.py begin, end, or stage NAME COMMAND...", file=sys.stderr)
+        return 2
     if what == "begin":
         save(OPEN, {"stages": [], "areas": []})
     elif what == "stage":

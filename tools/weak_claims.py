@@ -9,12 +9,14 @@ run or are constants, so that it only repeats what the record's hash already say
 
 from __future__ import annotations
 
-import argparse
 import ast
 import builtins
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from fullstack_llm.commands import Parser, in_sentences
 
 FACTOR = 10
 RECORDED = ("recorded.load",)
@@ -73,15 +75,18 @@ def repeated(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 known -= targets
 
 
+@in_sentences
 def main(arguments: list[str] | None = None) -> int:
     """Print the candidates; return 0."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from modules import CODE
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="sources to look at (default: all of notebooks/)")
     paths = parser.parse_args(arguments).notebooks or sorted(Path("notebooks").glob("*.md"))
     for path in paths:
+        if not os.path.isfile(path):  # noqa: PTH113 (a name that is too long is no file, and no error)
+            parser.error(f"There is no file {path}; sources are the .md files in notebooks/.")
         text = path.read_text(encoding="utf-8")
         code, starts = "", list[int]()
         for match in CODE.finditer(text):

@@ -53,7 +53,7 @@ def test_a_name_chooses_by_its_beginning(course):
 
 def test_an_unknown_name_is_answered_with_those_there_are(course, capsys):
     assert work.main(["--root", str(course), "07"]) == 2
-    assert "begins with 07: 00_lab, 00_demo." in capsys.readouterr().err
+    assert "begins with '07': there are 00_lab, 00_demo." in capsys.readouterr().err
     assert not (course / "work").exists()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fullstack_llm.worker import codec
 
-from . import draws
+from . import draws, recorded
 from .declared import Check
 
 # All cases of a lab of today take about one megabyte.
@@ -21,10 +21,14 @@ MAX_KEPT = 128 << 20
 
 @dataclass(frozen=True)
 class Case:
-    """One call: the encoded arguments, and the frame in which the right answer replies."""
+    """One call: the encoded arguments, and the frame in which the right answer replies.
+
+    `mistakes` are the frames in which declared mistakes reply, each with its hint, where they are recorded.
+    """
 
     request: bytes
     reply: bytes
+    mistakes: tuple[tuple[bytes, str], ...] = ()
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -38,7 +42,12 @@ class Case:
 
 
 def draw(check: Check, seed: str) -> tuple[Case, ...]:
-    """Draw the cases of a check; whatever an oracle does to its arguments, the case keeps them as they were."""
+    """Draw the cases of a check; whatever an oracle does to its arguments, the case keeps them as they were.
+
+    Where there is no oracle, the cases are read, and another draw than the recorded one is a `NotRecordedError`.
+    """
+    if check.declared.recorded:
+        return tuple(Case(*case) for case in recorded.read(check.declared.recorded, check.label, seed))
     cases = []
     for values in check.rules.cases(draws.draw_from(seed)):
         request = codec.encode(values)

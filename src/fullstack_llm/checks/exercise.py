@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -79,13 +80,14 @@ class Exercise:
 
     `seconds` is the CPU time that a student's function may take in all calls of one part together: at least ten times
     what the oracle takes. `review` names what an answer is not meant to use: for a person, without effect
-    on points.
+    on points. `recorded` holds the cases in a copy of the course without answers, where the oracle computes nothing.
     """
 
     oracle: Answer
     minutes: int
     difficulty: int
     seconds: float = 10.0
+    recorded: Path | None = None
     review: tuple[str, ...] = ()
     uses: tuple[Answer, ...] = ()
     parts: list[Part] = field(default_factory=list)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from fullstack_llm.worker import calling, codec
@@ -29,19 +30,26 @@ def hint(check: Check, case: Case, reply: tuple[Any, ...]) -> str:
     """
     if not check.rules.named:
         return ""
+    for frame, text in case.mistakes or replies(check, case):
+        if _same(check, case, reply, codec.decode(frame)):
+            return text
+    return ""
+
+
+def replies(check: Check, case: Case) -> Iterator[tuple[bytes, str]]:
+    """Yield the frame in which each mistake replies to a case, and its hint, until the seconds are used up."""
     end = time.thread_time() + ALL
     for function, text in check.declared.mistaken:
         left = min(ONE, end - time.thread_time())
         if left <= 0:
-            return ""
-        theirs: Any = None
+            return
+        frame = b""
         with limit(left, left * WALL) as late, warnings.catch_warnings():
             # What a mistake divides by zero is no line in a student's notebook.
             warnings.simplefilter("ignore")
-            theirs = codec.decode(calling.call(function, case.request))
-        if not late and theirs and _same(check, case, reply, theirs):
-            return text
-    return ""
+            frame = calling.call(function, case.request)
+        if frame and not late:
+            yield frame, text
 
 
 def _same(check: Check, case: Case, reply: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:

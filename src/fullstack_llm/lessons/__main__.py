@@ -3,20 +3,21 @@
 A file that somebody has changed, or that was never generated, is neither written nor deleted.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from fullstack_llm.commands import Parser, in_sentences, refused
 from fullstack_llm.lessons import safety, trouble
 from fullstack_llm.lessons.generate import LessonError, generated
 
 SOURCES = {"notebooks": "notebooks", "labs": "solutions"}  # where the sources of each generated folder are
 
 
+@in_sentences
 @trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Write or check the generated files; return the exit status: 0 done, 1 drift found, 2 a source is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons", description=__doc__)
+    parser = Parser(prog="python -m fullstack_llm.lessons", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file would change")
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository (default: here)")
     options = parser.parse_args(arguments)
@@ -30,8 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         wanted = dict(generated(root))
     except LessonError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return refused(error)
     present = {path for folder in SOURCES for path in (root / folder).glob("*.ipynb")}
     stale = {path: text for path, text in wanted.items() if safety.read(path) != text}
     orphans = sorted(present - wanted.keys())

@@ -1,6 +1,5 @@
 """Run every notebook once: the outputs go to the cache that the book reads, the measurements to the build's record."""
 
-import argparse
 import concurrent.futures
 import contextlib
 import datetime
@@ -17,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fullstack_llm.commands import Parser, in_sentences, whole
 from fullstack_llm.expect import BENCHMARK
 from fullstack_llm.lessons import safety, trouble
 from fullstack_llm.lessons.closure import closure
@@ -170,19 +170,20 @@ def device() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
+@in_sentences
 @trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Execute what changed; return the exit status: 0 all ran, 1 one failed, 2 nothing to run, 130 stopped."""
-    parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.execute", description=__doc__)
+    parser = Parser(prog="python -m fullstack_llm.lessons.execute", description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="sources to run (default: all of notebooks/)")
-    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time (default 2)")
+    parser.add_argument("--workers", type=whole(1, 1000), default=2, help="notebooks at a time (default 2)")
     options = parser.parse_args(arguments)
     root = Path.cwd()
     sources = sorted(root / path for path in options.notebooks) or sorted((root / "notebooks").glob("*.md"))
     if not sources:
         print(f"{root} has no notebooks/*.md: go to the course's repository.", file=sys.stderr)
         return 2
-    if missing := [str(path) for path in sources if not path.is_file()]:
+    if missing := [str(path) for path in sources if not os.path.isfile(path)]:  # noqa: PTH113
         print(f"No such notebook: {', '.join(missing)}. Sources are the .md files in notebooks/.", file=sys.stderr)
         return 2
     with Stopping().on_interrupt() as stopping:

@@ -3,19 +3,20 @@
 Git ignores `work/`, and no command of the course replaces a file there that has been changed.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from fullstack_llm.commands import Parser, brief, in_sentences
 from fullstack_llm.lessons import safety, trouble
 
 FOLDER = "work"
 
 
+@in_sentences
 @trouble.told
 def main(arguments: list[str] | None = None) -> int:
     """Copy labs and notebooks; return the exit status: 0 done, 2 there is nothing to copy."""
-    parser = argparse.ArgumentParser(prog="python -m fullstack_llm.lessons.work", description=__doc__)
+    parser = Parser(prog="python -m fullstack_llm.lessons.work", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="how the files' names begin: 03, or 03_tokenization")
     parser.add_argument("--root", type=Path, help="the repository (default: this folder, or the one above it)")
     options = parser.parse_args(arguments)
@@ -30,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     sources = chosen(root, options.names)
     if not sources:
         known = ", ".join(path.stem for path in chosen(root, []))
-        print(f"Nothing in labs/ or notebooks/ begins with {' or '.join(options.names)}: {known}.", file=sys.stderr)
+        wanted = brief(" or ".join(map(repr, options.names)), 100)
+        print(f"Nothing in labs/ or notebooks/ begins with {wanted}: there are {known or 'none'}.", file=sys.stderr)
         return 2
     for source, target in sources.items():
         print(copy(source, target))

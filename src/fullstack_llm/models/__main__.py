@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
+from fullstack_llm.commands import Parser, refused, whole
 from fullstack_llm.models import building, card, names, store
 from fullstack_llm.models.recipes import recipe, recipes
 
 
 def parser() -> argparse.ArgumentParser:
-    """The argument parser, with help for both commands."""
-    top = argparse.ArgumentParser(prog="python -m fullstack_llm.models", description=__doc__)
+    """Return the argument parser, with help for both commands."""
+    top = Parser(prog="python -m fullstack_llm.models", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     one = commands.add_parser("build", help="train a checkpoint, or go on where the last attempt was interrupted")
     one.add_argument("name", choices=[*recipes(), "all"])
@@ -26,10 +27,12 @@ def parser() -> argparse.ArgumentParser:
     two = commands.add_parser("evaluate", help="examine a checkpoint on held-out items, greedily")
     two.add_argument("name", help="one of those in the folder, or all")
     two.add_argument("--folder", type=Path, default=store.FOLDER, help="where it lies (what is shipped)")
-    two.add_argument("--count", type=int, help="items of each kind (as many as the card counts)")
+    two.add_argument("--count", type=whole(1), help="items of each kind (as many as the card counts)")
     two.add_argument("--write", action="store_true", help="write the scores on the card")
     for command in (one, two):
-        command.add_argument("--threads", type=int, default=1, help="of torch; a build depends on it (%(default)s)")
+        command.add_argument(
+            "--threads", type=whole(1, 1024), default=1, help="of torch; a build depends on it (%(default)s)"
+        )
     return top
 
 
@@ -50,14 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
             if given.write:
                 store.write_card(replace(described, scores=found), given.folder)
         return 0
-    except KeyError as error:
-        print(f"error: {error.args[0]}", file=sys.stderr)
-    except (ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (KeyError, ValueError, RuntimeError, OSError) as error:
+        return refused(error, "error: ")
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
-    return 2
 
 
 if __name__ == "__main__":

@@ -64,12 +64,19 @@ def names(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def card(name: str, folder: Path = FOLDER) -> Card:
-    """Read a checkpoint's card. Raises KeyError, with all names, for any other name."""
+    """Read a checkpoint's card; raise KeyError with all names for any other name, RuntimeError for a damaged card."""
     if name not in names(folder):
         raise KeyError(f"There is no checkpoint {name!r}; there are {', '.join(names(folder)) or 'none'}.")
-    content = json.loads((folder / name / "card.json").read_text(encoding="utf-8"))
-    scores = {test: Score(**found) for test, found in content.pop("scores").items()}
-    return Card(**content, scores=scores)
+    path = folder / name / "card.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        scores = {test: Score(**found) for test, found in content.pop("scores").items()}
+        return Card(**content, scores=scores)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise RuntimeError(
+            f"{path} is damaged, or of another version of the course: get it back with `git checkout`, or remove the "
+            "folder and build the checkpoint again."
+        ) from None
 
 
 def load(

@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks import declared
+from fullstack_llm.checks import declared, recorded
 from fullstack_llm.checks.declared import LabChecks
-from fullstack_llm.checks.draws import PUBLIC_KEY
+from fullstack_llm.checks.draws import PUBLIC_KEY, seeds
 from fullstack_llm.grading.judge import lab_cells
 
 MAX_KEY = 4096
@@ -66,12 +66,34 @@ def add_key(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_name(out: Path, what: str) -> None:
+    """Raise `CommandError` if `--out` cannot be the name of a file."""
+    if not out.name or out.is_dir():
+        raise CommandError(f"--out {out} is a folder, and {what} is to be written: give its name")
+
+
+def class_seeds(args: argparse.Namespace, lab: LabChecks) -> dict[str, str]:
+    """Return the seed of each check, by its label, from the class key in the options."""
+    return known(lab, seeds(lab, class_key(args)))
+
+
+def known(lab: LabChecks, drawn: dict[str, str]) -> dict[str, str]:
+    """Return the seeds; raise `CommandError` if this copy of the course has no answers for what they draw."""
+    for check in lab.checks:
+        if check.declared.recorded and check.label in drawn:
+            try:
+                recorded.read(check.declared.recorded, check.label, drawn[check.label])
+            except recorded.NotRecordedError as error:
+                raise CommandError(str(error)) from None
+    return drawn
+
+
 def class_key(args: argparse.Namespace) -> bytes:
     """Return the class key from the options, or the public key if there is none."""
     if args.key is not None:
         if not args.key.strip():
             raise CommandError("--key is empty: give a key, or leave it out for the inputs that notebooks show")
-        return str(args.key).strip().encode()
+        return str(args.key).strip().encode("utf-8", "surrogateescape")
     if args.key_file is None:
         return PUBLIC_KEY
     path: Path = args.key_file

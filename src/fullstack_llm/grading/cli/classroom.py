@@ -10,8 +10,9 @@ from typing import Any
 
 from fullstack_llm.grading.gradebooks import classroom
 from fullstack_llm.grading.judge import lab_cells
+from fullstack_llm.grading.reports.runs import write
 
-from .arguments import CommandError, add_command, find_lab
+from .arguments import CommandError, add_command, find_lab, require_name
 
 EPILOG = """put the file as .github/workflows/classroom.yml into the repository from which the students' are made,
 with the lab's notebook. On every push the points appear in the run's summary. They are for students to see: the inputs
@@ -54,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         print(text, end="")
         return 0
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text, "utf-8")
+    require_name(args.out, "a workflow")
+    write(args.out, text)
     print(f"{args.out} grades {notebook} as {lab.slug}, with the course at {args.tag}: that tag must be there.")
     return 0
 

@@ -6,10 +6,11 @@ import argparse
 import sys
 from types import ModuleType
 
+from fullstack_llm.commands import Parser, refused
 from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.grading.reports.runs import RunError
 
-from . import check, classroom, classroom_run, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
+from . import check, classroom, classroom_run, feedback, grade, gradescope_run, gradescope_zip, nbgrader, replay, scores
 from .arguments import EXIT_CODES, CommandError
 
 # `add` returns the command's parser, and `run` returns the exit code.
@@ -18,6 +19,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     check,
     replay,
     scores,
+    feedback,
     nbgrader,
     gradescope_zip,
     gradescope_run,
@@ -28,7 +30,7 @@ COMMANDS: tuple[ModuleType, ...] = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser with all commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m fullstack_llm.grading",
         description="Grade labs by the values that their functions return.",
         epilog=EXIT_CODES,
@@ -45,14 +47,10 @@ def main(arguments: list[str]) -> int:
     args = parser().parse_args(arguments)
     try:
         return int(args.run(args))
-    except (CommandError, RunError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (CommandError, RunError, OSError) as error:
+        return refused(error, "error: ")
     except GraderError as error:
         print(f"error of the grader, no submission's fault: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

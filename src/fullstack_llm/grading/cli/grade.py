@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.checks.declared import LabChecks
-from fullstack_llm.checks.draws import seeds
+from fullstack_llm.commands import whole
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.judge import batch, cluster, settings
 from fullstack_llm.grading.judge.batch import Batch
@@ -18,7 +18,7 @@ from fullstack_llm.grading.reports.people import leave_out_contested, record_peo
 from fullstack_llm.grading.reports.report import ClassRun
 
 from . import people
-from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_key, find_lab
+from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_seeds, find_lab
 
 ZIP = ".zip"
 RULES = """\
@@ -38,7 +38,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--lab", required=True, help="the lab's slug, such as 03_tokenization")
     parser.add_argument("--out", type=Path, default=Path("grades"), help="folder for the reports (default: grades/)")
     parser.add_argument("--again", action="store_true", help="grade everything again, and say what has changed")
-    parser.add_argument("--jobs", type=int, default=1, help="submissions graded at a time (default: 1)")
+    parser.add_argument("--jobs", type=whole(1, 1000), default=1, help="submissions graded at a time (default: 1)")
     parser.add_argument("--ray-address", help="grade on this Ray cluster, as in 192.0.2.7:6379, with --jobs graders")
     parser.add_argument("--level", choices=("A", "B", "C"), help="isolation: A or B as can be had, C only if asked for")
     people.add(parser)
@@ -50,15 +50,14 @@ def run(args: argparse.Namespace) -> int:
     """Grade what is new or changed, or with `--again` everything, and write the reports."""
     if not args.folder.is_dir() and not (args.folder.is_file() and args.folder.suffix.lower() == ZIP):
         raise CommandError(f"there is no folder {args.folder}, and no zip of that name")
-    if args.jobs < 1:
-        raise CommandError("--jobs is 1 or more")
     if args.out.exists() and not args.out.is_dir():
         raise CommandError(f"--out {args.out} is a file, and the reports need a folder")
     lab = find_lab(args.lab, args.checks)
-    check_seeds = seeds(lab, class_key(args))
+    check_seeds = class_seeds(args, lab)
     names, class_list = people.names_of_files(args, lab.slug), people.class_list(args)
     with submissions.opened(args.folder, args.out, names.owner) as intake:
         leave_out_contested(intake, names)
+        people.suggest(args, lab.slug, intake)
         if not intake.submissions:
             _print_left_out(intake)
             raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")

@@ -10,7 +10,7 @@ from fullstack_llm.checks import declared
 from fullstack_llm.grading.gradebooks import gradescope_zip
 from fullstack_llm.grading.gradebooks.gradescope_zip import ZipError
 
-from .arguments import CommandError, add_command, add_key, class_key, find_lab
+from .arguments import CommandError, add_command, add_key, class_key, class_seeds, find_lab, require_name
 
 EPILOG = """on Gradescope: create a Programming Assignment with as many points as the lab has, upload the zip under
 Configure Autograder (base image Ubuntu 22.04 or later), and under Settings give a container 4 GB of memory and a
@@ -38,8 +38,10 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Collect the files and write the zip."""
+    require_name(args.out, "a zip")
     lab = find_lab(args.lab, args.checks)
-    key = class_key(args) if args.key or args.key_file else None
+    key = class_key(args) if args.key is not None or args.key_file else None
+    class_seeds(args, lab)
     own_checks = None if args.checks.resolve() == declared.FOLDER else args.checks
     try:
         files = gradescope_zip.members(lab.slug, args.labs / f"{lab.slug}.ipynb", own_checks, key)

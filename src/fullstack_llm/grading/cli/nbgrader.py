@@ -16,21 +16,26 @@ from fullstack_llm.grading.gradebooks import nbgrader as gradebook
 from fullstack_llm.grading.gradebooks import scores
 from fullstack_llm.grading.gradebooks.scores import Score, Scores
 from fullstack_llm.grading.intake.spreadsheet import SheetError
+from fullstack_llm.grading.judge import lab_cells
 from fullstack_llm.grading.reports.runs import STUDENTS, write
 
 from .arguments import CommandError, HelpFormatter
 
 # Run by the Python that has nbgrader.
 WRITER = Path(gradebook.__file__)
+# Where `make nbgrader-env` sets nbgrader up.
+OWN = lab_cells.FOLDER.parent / ".venv-nbgrader" / "bin" / "python"
 # Files that nbgrader's exchange adds to a submission; `nbgrader release_feedback` looks for them beside the page.
 EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
 MAX_EXCHANGE_BYTES = 1_000
+# Of a file's name, on the usual file systems.
+MAX_NAME = 255
 EPILOG = """how it is used, with COURSE the folder of an nbgrader course:
   1. put `c.ClearSolutions.enabled = False` into COURSE/nbgrader_config.py (our labs hold no solutions, and nbgrader
      would replace whole answers by its own stub), copy labs/03_tokenization.ipynb to COURSE/source/03_tokenization/,
      and run `nbgrader generate_assignment 03_tokenization`; hand it out and collect it as always
   2. grade COURSE/submitted --names nbgrader --lab 03_tokenization --out grades
-  3. nbgrader grades COURSE
+  3. nbgrader grades COURSE, with nbgrader in this Python, or set up beside it by `make nbgrader-env`
 the scores stand in COURSE/gradebook.db as manual grades of the answers, and each student's page in COURSE/feedback/,
 from where `nbgrader release_feedback` takes it. `nbgrader autograde` and `generate_feedback` are not needed, and would
 grade nothing. A file that could not be graded gets no score.
@@ -56,7 +61,9 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("course", type=Path, help="folder of the nbgrader course, where gradebook.db is or will be")
     parser.add_argument("--assignment", help="the assignment's name there (default: the lab's slug)")
     parser.add_argument("--course-id", default="default_course", help="the course's id, if nbgrader_config.py sets one")
-    parser.add_argument("--python", type=Path, help="a Python that has nbgrader (default: this one)")
+    parser.add_argument(
+        "--python", type=Path, help="a Python that has nbgrader (default: this one, or that of `make nbgrader-env`)"
+    )
     return parser
 
 
@@ -72,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     assignment = args.assignment or read.lab
     for name in (assignment, *(score.person.id for score in read.scores)):
         # Each becomes the name of a folder.
-        if PurePath(name).parts != (name,) or name == "..":
+        if PurePath(name).parts != (name,) or name == ".." or len(os.fsencode(name)) > MAX_NAME:
             raise CommandError(f"{name!r} cannot be the name of a student or an assignment in nbgrader")
     graded = [score for score in read.scores if not score.error]
     reply = _enter(python, request(args.course, args.course_id, assignment, read, graded))
@@ -141,9 +148,14 @@ def _python(args: argparse.Namespace) -> str:
     if args.python:
         # Not resolved: the link's target is a Python outside the virtual environment.
         return str(args.python.absolute())
-    if importlib.util.find_spec("nbgrader") is None:
-        raise CommandError("this Python has no nbgrader: name one that has, as in --python .venv-nbgrader/bin/python")
-    return sys.executable
+    if importlib.util.find_spec("nbgrader") is not None:
+        return sys.executable
+    if OWN.is_file():
+        return str(OWN)
+    raise CommandError(
+        "this Python has no nbgrader: run `make nbgrader-env` in the course's folder, or name a Python that has it, as "
+        "in --python /path/to/venv/bin/python"
+    )
 
 
 def _enter(python: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fullstack_llm.grading.intake import names, roster, submissions
 from fullstack_llm.grading.intake.names import Names, UnnamedError
@@ -33,6 +33,13 @@ def names_of_files(args: argparse.Namespace, lab: str) -> Names:
         return names.named_by(args.names, args.folder, lab)
     except UnnamedError as error:
         raise CommandError(str(error)) from None
+
+
+def suggest(args: argparse.Namespace, lab: str, intake: submissions.Intake) -> None:
+    """Print which system the files are named like, where `--names` is not given."""
+    paths = [PurePath(file.name) for submission in intake.submissions for file in submission.files]
+    if not args.names and (system := names.guessed(paths, lab)):
+        print(f"Note: these files are named as {system.title()} does it: --names {system} would tell whose they are.")
 
 
 def class_list(args: argparse.Namespace) -> list[Person] | None:

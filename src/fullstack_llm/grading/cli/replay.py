@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fullstack_llm.grading.intake import spreadsheet, submissions
 from fullstack_llm.grading.intake.archive import SUFFIXES
 from fullstack_llm.grading.intake.submissions import digest
 from fullstack_llm.grading.judge import settings
@@ -16,14 +19,19 @@ from fullstack_llm.grading.probing.levels import level
 from fullstack_llm.grading.reports import runs
 from fullstack_llm.grading.reports.report import exercise_data
 
-from .arguments import CommandError, add_command, find_lab
+from .arguments import CommandError, add_command, find_lab, known
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command and its arguments."""
     parser = add_command(subparsers, "replay", "judge one submission again with the draws of its report, and compare")
     parser.add_argument("out", type=Path, help="folder of reports, as grade wrote it")
-    parser.add_argument("submission", type=Path, help="the .ipynb or .py file that was graded")
+    parser.add_argument(
+        "submission", type=Path, help="the .ipynb or .py file that was graded, or the folder or zip of all"
+    )
+    parser.add_argument(
+        "--student", default="", help="with a folder or zip: a part of the student's name, id or address"
+    )
     parser.add_argument("--exercise", default="", help="this exercise alone")
     parser.epilog = "exit codes: 0 the verdicts are those of the report, 1 they differ, 2 nothing was judged"
     return parser
@@ -36,15 +44,18 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             f"{args.out} holds no run (there is no run.json that can be read): give grade's --out folder"
         )
-    if not args.submission.is_file() or args.submission.suffix.lower() not in SUFFIXES:
-        raise CommandError(f"there is no .ipynb or .py file {args.submission}")
-    report = _report(args.out, args.submission)
+    with _opened(args) as (file, report):
+        return _replay(args, then, file, report)
+
+
+def _replay(args: argparse.Namespace, then: dict[str, Any], file: Path, report: dict[str, Any]) -> int:
+    """Grade the file with the seeds of the run, and return 1 if a verdict differs from the report, else 0."""
     lab = find_lab(then["lab"], args.checks)
     if args.exercise and args.exercise not in lab.exercises:
         raise CommandError(f"lab {lab.slug} has no exercise {args.exercise!r}; it has {', '.join(lab.exercises)}")
-    seeds = then["draws"]
+    seeds = known(lab, then["draws"])
     without_seed = [check.label for check in lab.checks if check.label not in seeds]
-    known = replace(lab, checks=tuple(check for check in lab.checks if check.label in seeds))
+    drawn = replace(lab, checks=tuple(check for check in lab.checks if check.label in seeds))
     sandbox = level(then["isolation"])
     now = settings.run_settings(lab, args.checks, args.labs, sandbox.level, seeds)
     for what in runs.differences(then, now):
@@ -52,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     for label in without_seed:
         print(f"Note: the check {label} is new since, and has no draw to be replayed with.")
     with open_grader(Batch(lab.slug, seeds, args.checks, args.labs, sandbox)) as grader:
-        grader.lab = replace(known, checks=known.of(args.exercise)) if args.exercise else known
-        result = raise_fault(grader.grade(args.submission))
+        grader.lab = replace(drawn, checks=drawn.of(args.exercise)) if args.exercise else drawn
+        result = raise_fault(grader.grade(file))
     for verdict in result.verdicts:
         print(verdict)
     if result.error != report["error"]:
@@ -83,11 +94,40 @@ def _outcomes(data: list[dict[str, Any]], exercises: tuple[str, ...]) -> dict[st
     }
 
 
-def _report(out: Path, path: Path) -> dict[str, Any]:
-    wanted = digest(path)
-    matching = [report for report in runs.reports(out / runs.STUDENTS).values() if report["digest"] == wanted]
-    if not matching:
-        raise CommandError(f"no report in {out} is of {path}: the file has changed since, or another file was graded")
-    if len(matching) > 1:
-        print(f"Note: {len(matching)} students handed in this file; compared with {matching[0]['student']}.")
-    return matching[0]
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the file to judge and its report; a file in a zip lies in a temporary folder until the block ends."""
+    given, reports = args.submission, list(runs.reports(args.out / runs.STUDENTS).values())
+    if given.is_file() and given.suffix.lower() in SUFFIXES:
+        yield given, _report([report for report in reports if report["digest"] == digest(given)], args, given)
+    elif given.is_dir() or (given.is_file() and given.suffix.lower() == ".zip"):
+        wanted = args.student.casefold()
+        report = _report([one for one in reports if wanted and wanted in _names(one)], args, given)
+        with submissions.opened(given, args.out) as intake:
+            files = (file.path for submission in intake.submissions for file in submission.files)
+            file = next((path for path in files if digest(path) == report["digest"]), None)
+            if file is None:
+                raise CommandError(f"the file of {report['student']} is not in {given}, or has changed since")
+            yield file, report
+    else:
+        raise CommandError(f"there is no .ipynb or .py file {given}, and no folder or zip of that name")
+
+
+def _names(report: dict[str, Any]) -> str:
+    return f"{report['student']}\n{report['owner']}\n{report['submission']}".casefold()
+
+
+def _report(matching: list[dict[str, Any]], args: argparse.Namespace, given: Path) -> dict[str, Any]:
+    """Return the one report that fits; a file may be that of several students."""
+    if matching and len({report["digest"] for report in matching}) == 1:
+        if len(matching) > 1:
+            print(f"Note: {len(matching)} students handed in this file; compared with {matching[0]['student']}.")
+        return matching[0]
+    if given.is_file() and given.suffix.lower() in SUFFIXES:
+        raise CommandError(f"no report in {args.out} is of {given}: the file has changed since, or another was graded")
+    if not args.student:
+        raise CommandError(
+            f"{given} holds many files: name the student with --student, by a part of the name or the id"
+        )
+    found = spreadsheet.listing(report["student"] for report in matching)
+    raise CommandError(f"--student {args.student!r} fits {found or 'nobody'} in {args.out}: name one student")

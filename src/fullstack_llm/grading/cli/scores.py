@@ -12,7 +12,7 @@ from fullstack_llm.grading.intake import spreadsheet
 from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
 from fullstack_llm.grading.reports.report import safe_cell
 
-from .arguments import CommandError, HelpFormatter
+from .arguments import CommandError, HelpFormatter, require_name
 
 EPILOG = """how it is used:
   grade SUBMISSIONS --names canvas --lab 03_tokenization --out grades
@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     exported = args.canvas or args.moodle
     if bool(args.canvas) != bool(args.assignment):
         raise CommandError('--canvas and --assignment go together, as in --canvas exported.csv --assignment "Lab 03"')
-    if exported and args.out.resolve() == exported.resolve():
+    require_name(args.out, "a CSV file")
+    if exported and args.out.absolute() == exported.absolute():
         raise CommandError(f"--out {args.out} is the exported file itself: give another name, so that it stays")
     try:
         read = scores.read(args.grades)
@@ -87,7 +88,7 @@ def _table(read: Scores) -> tuple[Sheet, FillResult]:
         person = score.person
         # A file that could not be graded has an empty cell: a zero would be a score.
         earned = "" if score.error else str(score.earned)
-        rows.append([person.id, person.name, person.email, earned, str(score.points), score.error])
+        rows.append([person.id, person.name, person.email, earned, str(score.points), score.remark])
     points = str(read.scores[0].points)
     rows += [[person.id, person.name, person.email, "", points, "no submission"] for person in read.missing]
     failed = [f"{score.person}: the file could not be graded ({score.error})" for score in read.scores if score.error]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fullstack_llm.grading.intake.roster import Person
 from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError, listing
-from fullstack_llm.grading.reports import people, runs
+from fullstack_llm.grading.reports import people, runs, summary
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Score:
     earned: int
     points: int
     report: dict[str, Any]
+
+    @property
+    def remark(self) -> str:
+        """Return what a table says beside the points: why there are none, or that the file was handed in late."""
+        return self.error or (summary.LATE if runs.is_late(self.report) else "")
 
     @property
     def error(self) -> str:

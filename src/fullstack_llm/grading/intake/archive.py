@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from fullstack_llm.checks.show import plain
 from fullstack_llm.worker.reader import MAX_FILE
 
+from .names import ADDED
+
 SUFFIXES = {".ipynb", ".py"}
 MAX_MEMBERS = 20_000
 MAX_DIRECTORY = 8 << 20
@@ -114,7 +116,7 @@ def _wanted(
     for member in members:
         name = _path(member)
         # Not `is_dir`, which fails for an empty name.
-        if member.filename.endswith("/") or _hidden(name):
+        if member.filename.endswith("/") or _hidden(name) or name.name in ADDED:
             continue
         if why := _fault(member, name) or ("" if last[name] is member else "the zip holds a later file of this name"):
             out.left_out.append(f"{_inside(shown, member.filename)}: {why}")

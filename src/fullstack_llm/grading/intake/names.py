@@ -12,19 +12,23 @@ The patterns follow the published sources of these systems, as of November 2026:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from .roster import Person
 
 # Non-greedy: the student chose what follows the numbers, and that may look like another student's name and numbers.
-CANVAS = re.compile(r"(?:(?:LATE_)?(?=anon_)|(?P<name>\w*?)_(?:LATE_)?(?=\d))(?P<id>anon_[A-Za-z0-9]+|\d+)_\d+_.+")
+CANVAS = re.compile(
+    r"(?:(?P<late_anon>LATE_)?(?=anon_)|(?P<name>\w*?)_(?P<late>LATE_)?(?=\d))(?P<id>anon_[A-Za-z0-9]+|\d+)_\d+_.+"
+)
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
 # Greedy: a folder's name ends after the id, so numbers within a full name stay part of the name.
 MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
 GRADESCOPE = re.compile(r"(?P<name>)(?P<id>submission_\d+)")
 METADATA = "submission_metadata.yml"
+# Files that a system or a computer puts beside submissions: nobody handed them in, so nobody is told of them.
+ADDED = frozenset({METADATA, "timestamp.txt", "submission_secret.txt", "Thumbs.db", "desktop.ini"})
 
 
 class UnnamedError(ValueError):
@@ -37,11 +41,13 @@ class Names:
 
     `people` maps an id to one person or a group, as far as file names tell; `owner` fills it as it is called.
     `contested` are ids that came with two different names: one of the names may end in what looks like an id.
+    `is_late` says whether the system calls a file late in its name.
     """
 
     owner: Callable[[PurePath], str]
     people: dict[str, list[Person]] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
+    is_late: Callable[[PurePath], bool] = lambda _: False
 
 
 def _by_pattern(pattern: re.Pattern[str], wanted: str, folders: re.Pattern[str] | None = None) -> Names:
@@ -65,7 +71,19 @@ def canvas() -> Names:
     >>> canvas().owner(PurePath("lovelaceada_LATE_101_9001_03_tokenization-1.ipynb"))
     '101'
     """
-    return _by_pattern(CANVAS, "lovelaceada_101_9001_lab.ipynb, as Canvas's Download Submissions names files")
+    names = _by_pattern(CANVAS, "lovelaceada_101_9001_lab.ipynb, as Canvas's Download Submissions names files")
+    names.is_late = is_late_in_canvas
+    return names
+
+
+def is_late_in_canvas(path: PurePath) -> bool:
+    """Return whether Canvas says in a file's name that it was handed in late.
+
+    >>> [is_late_in_canvas(PurePath(name)) for name in ("lovelaceada_LATE_101_9001_lab.ipynb", "LATE_lab.ipynb")]
+    [True, False]
+    """
+    match = next(filter(None, map(CANVAS.fullmatch, path.parts)), None)
+    return bool(match and (match["late"] or match["late_anon"]))
 
 
 def moodle() -> Names:
@@ -134,6 +152,22 @@ def nbgrader(lab: str) -> Names:
 
 
 SYSTEMS = ("canvas", "moodle", "gradescope", "nbgrader")
+
+
+def guessed(paths: Iterable[PurePath], lab: str) -> str:
+    """Return the system that most of the files are named like, or "" where there is none.
+
+    >>> guessed([PurePath("lovelaceada_101_9001_lab.ipynb"), PurePath("notes.py")], "03_tokenization")
+    'canvas'
+    """
+    known = list(paths)
+    patterns = {"moodle": MOODLE, "canvas": CANVAS, "gradescope": GRADESCOPE}
+    for system, pattern in patterns.items():
+        if known and 2 * sum(any(map(pattern.fullmatch, path.parts)) for path in known) >= len(known):
+            return system
+    inner = [path.parts[1:] if path.parts[0] == "submitted" else path.parts for path in known]
+    # STUDENT/ASSIGNMENT/notebook
+    return "nbgrader" if known and all(len(parts) == 3 and parts[1] == lab for parts in inner) else ""
 
 
 def named_by(system: str, folder: Path, lab: str) -> Names:

@@ -1,7 +1,8 @@
 """Read a class list, and compare it with the submissions: who handed in nothing, and who is not in the list.
 
-A class list is a CSV file with the columns `id`, `name`, `email` (the first is needed), or the gradebook that Canvas
-exports, or the grading worksheet of Moodle. The id identifies a person; two people may have the same name.
+A class list is a CSV file with the columns `id`, `name`, `email` (the first is needed, or else the last), or the
+gradebook that Canvas exports, or the grading worksheet of Moodle. The id identifies a person; two people may have the
+same name.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from fullstack_llm.checks.show import plain
 from . import spreadsheet
 from .spreadsheet import SheetError, listing
 
-ID = ("id", "ID", "Identifier")
+# As Canvas, Moodle and people write them; neither case nor spaces and hyphens count.
+ID = ("id", "Identifier")
 NAME = ("name", "Student", "Full name")
-EMAIL = ("email", "Email address", "SIS Login ID")
+EMAIL = ("email", "e-mail", "Email address", "SIS Login ID")
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,14 @@ def participant(identifier: str) -> str:
 def read(path: Path) -> list[Person]:
     """Read the people of a class list; raise `SheetError` for a missing column, or an id that is there twice."""
     sheet = spreadsheet.read(path)
-    of_id, of_name, of_email = sheet.column(*ID), sheet.column(*NAME), sheet.column(*EMAIL)
+    of_name, of_email = sheet.column_like(*NAME), sheet.column_like(*EMAIL)
+    # A list without ids identifies people by their addresses.
+    of_id = found if (found := sheet.column_like(*ID)) is not None else of_email
     if of_id is None:
         raise SheetError(
-            f"{path} has no column `id` (its columns: {listing(sheet.header)}): name the column of the students' ids "
-            "`id`, or give the gradebook that Canvas exports, or Moodle's grading worksheet"
+            f"{path} has no column `id` (its columns: {listing(sheet.header)}): name the column of the students' ids, "
+            "or of what else their files are named by, `id`; or give the gradebook that Canvas exports, or Moodle's "
+            "grading worksheet"
         )
 
     def at(row: list[str], column: int | None) -> str:
@@ -67,7 +72,7 @@ def read(path: Path) -> list[Person]:
         # Canvas adds rows without an id, and a test student.
         if not at(row, of_id) or at(row, of_name) == "Student, Test":
             continue
-        person = Person(participant(at(row, of_id)) if sheet.header[of_id] == "Identifier" else at(row, of_id))
+        person = Person(participant(at(row, of_id)) if of_id == sheet.column_like("Identifier") else at(row, of_id))
         # A login that is not an address is not used: it may equal another student's id.
         email = at(row, of_email) if "@" in at(row, of_email) else ""
         person = Person(person.id, at(row, of_name), email)

@@ -35,6 +35,19 @@ class Sheet:
         """Return the index of the first of these names that is in the header."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
+    def column_like(self, *names: str) -> int | None:
+        """Return the index of the first of these names that is in the header, whatever its case, spaces and hyphens.
+
+        >>> Sheet([["E-Mail", " ID "]]).column_like("id", "email")
+        1
+        """
+        header = [_letters(name) for name in self.header]
+        return next((header.index(letters) for name in names if (letters := _letters(name)) in header), None)
+
+
+def _letters(name: str) -> str:
+    return name.casefold().translate({ord(mark): None for mark in " -_\t\xa0"})
+
 
 def read(path: Path) -> Sheet:
     """Read a table as Canvas, Moodle or a spreadsheet program saves it: UTF-8, with commas, semicolons or tabs."""

@@ -18,6 +18,7 @@ from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.worker.reader import MAX_FILE
 
 from .archive import SUFFIXES, unpack
+from .names import ADDED
 
 MAX_DEPTH = 16
 STUDENT_FILES, STUDENT_UNPACKED, STUDENT_LINES = 2_000, 512 << 20, 50
@@ -27,10 +28,11 @@ MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 @dataclass(frozen=True)
 class File:
-    """Hold a file that may be graded; `name` is its path under the root, made printable."""
+    """Hold a file that may be graded: `name` is its printable path under the root, `late` the system's word."""
 
     name: str
     path: Path
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,8 @@ def _files(root: Path, reports: Path | None, quotas: Quotas) -> Iterator[tuple[s
                 quotas.owner_or_reason(name)[0], f"{printable(str(name))}: what lies deeper than {MAX_DEPTH} folders"
             )
             folders.clear()
-        for path in (here / name for name in sorted(files) + links if not name.startswith(".")):
+        seen = [name for name in sorted(files) + links if not name.startswith(".") and name not in ADDED]
+        for path in (here / name for name in seen):
             name = path.relative_to(root)
             student, why = quotas.owner_or_reason(name)
             if why := _fault(path) or why or quotas.refuse(student):

@@ -6,9 +6,13 @@ labs, the grader, what a checkout holds beside the package (solutions, tests), a
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from fullstack_llm.grading.machine.errors import GraderError
 
 PACKAGE = Path(__file__).parents[2]
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts")
@@ -44,6 +48,23 @@ def world(answers: tuple[str, ...] = (), private: tuple[Path, ...] = ()) -> Worl
     distinct = [root for root in dict.fromkeys(roots) if root.exists()]
     outermost = [root for root in distinct if not any(base != root and root.is_relative_to(base) for base in distinct)]
     return World(tuple(outermost), tuple(dict.fromkeys(path for path in hidden if path.exists())))
+
+
+def require_reachable(modules: Iterable[str]) -> None:
+    """Raise `GraderError` for a module that is missing here, or that only the grader finds: through PYTHONPATH, say."""
+    roots = [root.resolve() for root in world().roots]
+    for name in modules:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            raise GraderError(f"{name} is not installed here, and the lab needs it: install it for {sys.executable}")
+        places = [Path(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
+        # What is built into Python lies nowhere.
+        for place in filter(Path.exists, places if spec.has_location or spec.submodule_search_locations else []):
+            if not any(place.resolve().is_relative_to(root) for root in roots):
+                raise GraderError(
+                    f"{name} is found in {place.parent}, through PYTHONPATH or sys.path, and a submission may read "
+                    f"nothing there: install it for {sys.executable}, as in {sys.executable} -m pip install {name}"
+                )
 
 
 def _holds(folder: Path, hidden: tuple[Path, ...]) -> bool:

@@ -19,6 +19,7 @@ from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.intake.choose import choose
 from fullstack_llm.grading.intake.submissions import File, Submission
 from fullstack_llm.grading.isolation.sandbox import Sandbox
+from fullstack_llm.grading.isolation.world import require_reachable
 from fullstack_llm.grading.machine import scratch
 from fullstack_llm.grading.machine.errors import GraderError, RetryableError, require_memory
 from fullstack_llm.grading.pool.pool import Pool
@@ -84,7 +85,10 @@ class Grader:
         self.lab = declared.find(batch.lab, batch.checks)
         self.given = given_cells(batch.lab, batch.labs)
         private = (batch.checks, *batch.private)
-        self.workers = Pool(batch.sandbox, imported_modules(self.given), self.lab.answers, home=home, private=private)
+        modules = imported_modules(self.given)
+        if batch.sandbox.level != "C":
+            require_reachable(modules)
+        self.workers = Pool(batch.sandbox, modules, self.lab.answers, home=home, private=private)
         try:
             prove_private(self.workers)
             self._require_given_cells_run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from fullstack_llm.grading.intake import roster, submissions
@@ -28,7 +28,7 @@ def leave_out_contested(intake: submissions.Intake, names: Names) -> None:
 
 
 def record_people(out: Path, names: Names, intake: submissions.Intake, listed: list[Person] | None) -> list[str]:
-    """Write the people of each submission to `people.json`, and set each submission's `student` to their names.
+    """Write the people of each submission to `people.json`; set each submission's `student`, and which files are late.
 
     `listed` are the people of the class list, if there is one. Return a line for each of them without a submission,
     and for each person with a submission who is not in the list.
@@ -46,7 +46,11 @@ def record_people(out: Path, names: Names, intake: submissions.Intake, listed: l
         "missing": [asdict(person) for person in comparison.missing],
     }
     intake.submissions[:] = [
-        replace(submission, student=submissions.printable("; ".join(map(str, people[submission.owner]))))
+        replace(
+            submission,
+            student=submissions.printable("; ".join(map(str, people[submission.owner]))),
+            files=tuple(replace(file, late=names.is_late(PurePath(file.name))) for file in submission.files),
+        )
         for submission in intake.submissions
     ]
     write(out / FILE, json.dumps(data, indent=1) + "\n")

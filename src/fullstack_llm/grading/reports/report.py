@@ -19,7 +19,8 @@ from fullstack_llm.grading.judge.batch import Graded
 
 from . import runs, summary
 from .changes import COLUMNS
-from .runs import STUDENTS, write
+from .runs import STUDENTS, is_late, write
+from .summary import LATE
 
 
 @dataclass
@@ -58,6 +59,7 @@ def student_data(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict
         "owner": submission.owner,
         "student": submission.student,
         "submission": graded.file.name,
+        "late": graded.file.late,
         "digest": files[submission.files.index(graded.file)][1],
         "files": files,
         "others": [list(other) for other in graded.others],
@@ -138,7 +140,8 @@ def write_class(out: Path, lab: LabChecks, run: ClassRun, reports: list[dict[str
         failed = {item["exercise"] for item in report["exercises"] if runs.has_failed_check(item)}
         points = ["" if report["error"] or failed else report["earned"]]
         points += ["" if report["error"] or name in failed else earned.get(name, 0) for name in lab.exercises]
-        remark = "; ".join([report["error"]] * bool(report["error"]) + report["problems"])[:500]
+        remarks = [report["error"]] * bool(report["error"]) + [LATE] * is_late(report) + report["problems"]
+        remark = "; ".join(remarks)[:500]
         rows.append([report["id"], report["student"], report["submission"], *points, remark])
     _write_csv(out / "class.csv", ["id", "student", "submission", "points", *lab.exercises, "remark"], rows)
     if run.changes is not None:

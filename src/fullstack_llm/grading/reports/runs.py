@@ -73,6 +73,11 @@ def is_finished(report: Mapping[str, Any] | None, current: list[list[str]]) -> b
     return report is not None and report["files"] == current and not has_grader_fault(report)
 
 
+def is_late(report: Mapping[str, Any]) -> bool:
+    """Return whether the graded file was handed in late, as the system says in its name."""
+    return bool(report.get("late"))
+
+
 def has_failed_check(exercise: Mapping[str, Any]) -> bool:
     """Return whether a check of the exercise failed by itself, which says nothing about the answer."""
     return any(check["kind"] == "check failed" for check in exercise["checks"])

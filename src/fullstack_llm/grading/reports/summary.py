@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from .runs import is_late
+
 Report = Mapping[str, Any]
 BINS = 10
 UNWRITTEN = ("not written", "missing")
+LATE = "handed in late"
 
 
 def distribution(reports: Sequence[Report], points: int) -> dict[str, Any]:
@@ -68,6 +71,10 @@ def oddities(
         (
             "Could not be graded",
             [(report["id"], report["submission"], report["error"]) for report in reports if report["error"]],
+        ),
+        (
+            "Handed in late, as the system that named the files says; no points depend on it",
+            [(report["id"], report["submission"], report["student"]) for report in reports if is_late(report)],
         ),
         (
             "Says that it is another lab",
