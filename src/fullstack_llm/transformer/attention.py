@@ -51,8 +51,9 @@ def repeat(x: KV, heads: int) -> Float[Tensor, "B H S d"]:
 def tiled(q: Q, k: KV, v: KV, mask: Mask = None, tile: int = 64) -> Q:
     """Compute attention tile by tile with a running maximum and a running sum, without the full matrix of scores.
 
-    The online softmax is that of Milakov and Gimelshein 2018 (arXiv 1805.02867), the tiling that of Dao et al. 2022
-    (arXiv 2205.14135). Extra memory is O(T · tile); a tile that is masked completely is never computed.
+    The running maximum and sum are those of Milakov and Gimelshein 2018 (arXiv 1805.02867), the running mix of values
+    that of Rabe and Staats 2021 (arXiv 2112.05682), the tiling that of Dao et al. 2022 (arXiv 2205.14135). Without
+    gradients, memory grows with T and not with T²; a tile that is masked completely is never computed.
     """
     k, v = repeat(k, q.shape[1]), repeat(v, q.shape[1])
     out = torch.empty_like(q)

@@ -1,4 +1,4 @@
-"""Position encodings: RoPE in two layouts, sinusoids, and ALiBi. Without any, attention ignores the order of tokens.
+"""Position encodings: RoPE in two layouts, sinusoids, and ALiBi. Without any, unmasked attention ignores order.
 
 RoPE rotates each pair of columns by an angle that grows with the position (Su et al. 2021, arXiv 2104.09864), so that
 the product of a query at position m and a key at position n depends on m - n alone.
