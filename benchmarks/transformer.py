@@ -1,9 +1,9 @@
-"""The comparisons of module 04: norms, key-value heads, mixtures of experts, positions.
+"""The comparisons of module 04: key-value heads, mixtures of experts, positions; `benchmarks.norms` has the norms.
 
 Every run is deterministic on a CPU with one thread, so that a notebook re-runs the beginning of one and compares.
 
-Run from the repository: `python -m benchmarks.transformer norms` (or kv, moe, positions; nothing for all four): the
-beginnings of the runs against the record. --record: all of them in full, which takes about half an hour.
+Run from the repository: `python -m benchmarks.transformer kv` (or moe, positions; nothing for all three): the
+beginnings of the runs against the record. --record: all of them in full.
 """
 
 import argparse
@@ -22,12 +22,6 @@ from fullstack_llm.transformer import count
 from fullstack_llm.transformer.shape import Shape
 
 CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
-    "norms": {
-        "post": lambda seed, **how: trials.norms("post", 0, seed, **how),
-        "post+warmup": lambda seed, **how: trials.norms("post", trials.DEEP_PLAN.warmup, seed, **how),
-        "pre": lambda seed, **how: trials.norms("pre", 0, seed, **how),
-        "pre+warmup": lambda seed, **how: trials.norms("pre", trials.DEEP_PLAN.warmup, seed, **how),
-    },
     "kv": {
         "mha": lambda seed, **how: trials.kv(4, seed, **how),
         "gqa": lambda seed, **how: trials.kv(2, seed, **how),
@@ -43,9 +37,7 @@ CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
         for kind in ("rope", "learned", "sinusoidal", "alibi", "none")
     },
 }
-SEEDS = {"norms": 5, "kv": 3, "moe": 3, "positions": 3}
-SMALL = 0.02  # GPT-2's standard deviation of the matrices at the start
-FAILED = 0.1  # nats below the unigram's loss that a run must reach
+SEEDS = {"kv": 3, "moe": 3, "positions": 3}
 BEGINNING = 41  # steps that are made again without --record
 
 
@@ -104,23 +96,6 @@ def common(runs: dict[str, list[trials.Run]], shape: Shape, plan: trials.Plan, *
         "mean": {case: mean(found) for case, found in held_out.items()},
         "spread": {case: spread(found) for case, found in held_out.items()},
     }
-
-
-def norms(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
-    settings = {"rates": list(trials.RATES), "warmup": trials.DEEP_PLAN.warmup, "failed": FAILED, "small": SMALL}
-    values = common(runs, trials.DEEP, trials.DEEP_PLAN, **settings)
-    line = values["unigram"] - FAILED
-    values["failed"] = {
-        case: sum(x is None or x > line for x in found) / len(found) for case, found in values["held_out"].items()
-    }
-    values["sweep"] = {case: {str(trials.DEEP_PLAN.lr): found[0]} for case, found in values["held_out"].items()}
-    for case, rate in ((case, rate) for case in CASES["norms"] for rate in trials.RATES if rate != trials.DEEP_PLAN.lr):
-        values["sweep"][case][str(rate)] = number(CASES["norms"][case](0, lr=rate).held_out)
-        print(f"norms {case:13} rate {rate}: {values['sweep'][case][str(rate)]}", flush=True)
-    # The same with a small start: is it the place of the norm, or the size of what stands beside the residual stream?
-    values["small_start"] = {case: number(run(0, std=SMALL).held_out) for case, run in CASES["norms"].items()}
-    print(values["small_start"])
-    return values
 
 
 def kv(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
@@ -188,7 +163,7 @@ def positions(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
     return {**common(runs, trials.SHAPE, trials.PLAN, lengths=lengths, width=16), "by_position": values}
 
 
-MEASURES = {"norms": norms, "kv": kv, "moe": mixtures, "positions": positions}
+MEASURES = {"kv": kv, "moe": mixtures, "positions": positions}
 
 
 def codes(labels: list[str]) -> torch.Tensor:

@@ -20,7 +20,6 @@ from fullstack_llm.transformer import Shape, count
 from fullstack_llm.transformer.fit import evaluate
 
 BEGINNINGS: dict[str, tuple[str, Callable[..., trials.Run]]] = {
-    "norms": ("post", lambda seed, until: trials.norms("post", 0, seed, until=until)),
     "kv": ("mqa-wide", lambda seed, until: trials.kv(1, seed, inner=trials.widened(1), until=until)),
     "moe": ("balanced", lambda seed, until: trials.moe("balanced", seed, until=until)),
     "positions": ("alibi", lambda seed, until: trials.positions("alibi", seed, until=until)),
@@ -41,7 +40,6 @@ def test_a_recorded_run_begins_as_recorded(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "plan"),
     [
-        ("norms", trials.DEEP, trials.DEEP_PLAN),
         ("kv", trials.SHAPE, trials.PLAN),
         ("moe", trials.MIXTURE, trials.PLAN),
         ("positions", trials.SHAPE, trials.PLAN),

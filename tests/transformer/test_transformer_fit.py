@@ -68,6 +68,35 @@ def test_the_rate_grows_and_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rates == pytest.approx([1.0, 0.75, 0.5, 0.25])
 
 
+def test_settling_fills_the_averages_and_leaves_the_weights_alone() -> None:
+    still, settled, plain = decoder(), decoder(), decoder()
+    assert fit(still, CHAIN, **HOW, settle=5, until=0) == []
+    assert torch.equal(weights(still), weights(decoder()))
+    losses = [fit(model, CHAIN, **HOW, settle=settle, until=2) for model, settle in ((settled, 5), (plain, 0))]
+    # The first loss is that of the untouched model, and the first step is another one, since its averages are.
+    assert losses[0][0] == losses[1][0]
+    assert losses[0][1] != losses[1][1]
+
+
+def test_whoever_watches_sees_the_gradients_before_they_are_clipped() -> None:
+    model, seen = decoder(), []
+    fit(
+        model,
+        CHAIN,
+        **HOW,
+        settle=2,
+        clip=1e-3,
+        until=3,
+        watch=lambda step: seen.append((step, model.lm_head.weight.grad.norm())),
+    )
+    assert [step for step, _ in seen] == [0, 1, 2]
+    assert all(norm > 1e-3 for _, norm in seen)
+    inputs, targets = windows(CHAIN, 4, 9, seed=0)
+    fresh = decoder()
+    cross_entropy(fresh(inputs).flatten(0, 1), targets.flatten()).backward()
+    torch.testing.assert_close(seen[0][1], fresh.lm_head.weight.grad.norm())
+
+
 def test_an_interrupted_run_leaves_the_model_as_the_steps_made_it() -> None:
     interrupted, right = decoder(num_experts=5), decoder(num_experts=5)
 

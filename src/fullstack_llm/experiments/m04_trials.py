@@ -27,7 +27,7 @@ from fullstack_llm.transformer.count import parameters
 from fullstack_llm.transformer.decoder import Decoder, Record, initialise
 from fullstack_llm.transformer.fit import evaluate, fit, windows
 from fullstack_llm.transformer.moe import load
-from fullstack_llm.transformer.shape import Place, Positions, Shape
+from fullstack_llm.transformer.shape import Positions, Shape
 
 TRAIN, HELD_OUT, OTHER_SEED = 400_000, 100_000, 1_000
 EVERY = 10  # steps between two recorded losses
@@ -49,9 +49,6 @@ class Plan:
 
 SHAPE = Shape(vocab_size=512, hidden_size=64, intermediate_size=176, num_layers=4, num_heads=4, num_kv_heads=4)
 PLAN = Plan(steps=300, batch=16, length=64, lr=1e-2, warmup=30)
-DEEP = replace(SHAPE, num_layers=8)
-DEEP_PLAN = Plan(steps=200, batch=8, length=64, lr=4e-3, warmup=60)
-RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 Mixture = Literal["balanced", "unbalanced", "dense-active", "dense-total"]
 MIXTURE = replace(SHAPE, intermediate_size=88, num_experts=8, num_active=2)
 BALANCE = 0.01
@@ -95,12 +92,10 @@ def tokens(count: int, held_out: int = HELD_OUT) -> tuple[Int[Tensor, " N"], Int
     return read(count)[0], read(held_out, OTHER_SEED)[0]
 
 
-def train(
-    shape: Shape, plan: Plan, *, seed: int = 0, std: float | None = None, balance: float = 0.0, until: int | None = None
-) -> Run:
-    """Train a decoder from scratch; `std` is the standard deviation of its initial matrices, 1/√D by default."""
+def train(shape: Shape, plan: Plan, *, seed: int = 0, balance: float = 0.0, until: int | None = None) -> Run:
+    """Train a decoder from scratch; 1/√D is the standard deviation of its initial matrices."""
     model = Decoder(shape)
-    initialise(model, std=shape.hidden_size**-0.5 if std is None else std, seed=seed)
+    initialise(model, std=shape.hidden_size**-0.5, seed=seed)
     run = Run(model.to(preset().device))
     rows, held_out = tokens(TRAIN)
 
@@ -132,20 +127,6 @@ def unigram() -> float:
     counts = torch.bincount(rows, minlength=SHAPE.vocab_size) + 1.0
     _, targets = windows(held_out, 256, PLAN.length, seed=1)
     return -(counts / counts.sum()).log()[targets].mean().item()
-
-
-def norms(
-    place: Place,
-    warmup: int,
-    seed: int = 0,
-    *,
-    lr: float = DEEP_PLAN.lr,
-    std: float | None = None,
-    until: int | None = None,
-) -> Run:
-    """Train a deep decoder with pre-norm or post-norm, and with or without warm-up."""
-    plan = replace(DEEP_PLAN, lr=lr, warmup=warmup)
-    return train(replace(DEEP, norm_place=place), plan, seed=seed, std=std, until=until)
 
 
 def widened(kv_heads: int) -> int:
