@@ -46,7 +46,7 @@ def unlikely(kind: model_pairs.Kind, seed: int, steps: int | None = None) -> dic
 
 
 def measured() -> dict[str, Any]:
-    """For each kind and seed: the surprise at the pairs, the exam afterwards, and the loss of what `sft` said before."""
+    """For each kind and seed: the surprise at the pairs, the exam afterwards, the loss of what `sft` said."""
     parent, words = models.load("sft")
     rows = model_pairs.said(parent, SAID)
     before = fmean(model_pairs.nats(parent, rows))

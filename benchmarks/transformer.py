@@ -143,7 +143,7 @@ def mixtures(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
         "parameters": {case: sum(count.parameters(shape).values()) for case, shape in shapes.items()},
         "active": {case: sum(count.parameters(shape, active=True).values()) for case, shape in shapes.items()},
         "loads": {case: rounded(found[0].loads) for case, found in sparse.items()},  # over time, of the first seed
-        **{key: {} for key in ("kinds", "classes", "information", "end", "largest", "entropy", "alike")},
+        **{key: {} for key in ("kinds", "classes", "information", "end", "largest", "alike")},
     }
     for case, found in sparse.items():
         experts = [specialists.routed(run.model, ids) for run in found]
@@ -152,9 +152,6 @@ def mixtures(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
         end = [[torch.bincount(layer.flatten(), minlength=8) / layer.numel() for layer in each] for each in experts]
         values["end"][case] = [rounded(torch.stack(each).tolist()) for each in end]
         values["largest"][case] = [[max(layer) for layer in each] for each in values["end"][case]]
-        values["entropy"][case] = [
-            [-sum(p * math.log2(p) for p in layer.tolist() if p) for layer in each] for each in end
-        ]
         values["kinds"][case] = [rounded(specialists.shares(each, kinds[:read])) for each in experts]
         values["classes"][case] = [rounded(specialists.shares(each, sorts)) for each in experts]
         labels = ids[:read], codes(kinds[:read]), codes(sorts)

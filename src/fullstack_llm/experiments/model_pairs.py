@@ -16,7 +16,6 @@ from fullstack_llm.models import exams, pairs
 from fullstack_llm.models.generate import reply
 from fullstack_llm.models.loop import train
 from fullstack_llm.models.recipes import Preferring, RewardModelling, recipe
-from fullstack_llm.presets import preset
 from fullstack_llm.tinytown import evaluation
 from fullstack_llm.tinytown.world import town
 
