@@ -154,7 +154,7 @@ def mixtures(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
         values["largest"][case] = [[max(layer) for layer in each] for each in values["end"][case]]
         values["kinds"][case] = [rounded(specialists.shares(each, kinds[:read])) for each in experts]
         values["classes"][case] = [rounded(specialists.shares(each, sorts)) for each in experts]
-        labels = ids[:read], codes(kinds[:read]), codes(sorts)
+        labels = ids[:read], specialists.codes(kinds[:read]), specialists.codes(sorts)
         values["information"][case] = [rounded(specialists.told(each[..., 0], *labels)) for each in experts]
         values["alike"][case] = rounded([specialists.alike(a, b) for a, b in combinations(experts, 2)])
         print(case, values["information"][case], values["alike"][case])
@@ -174,12 +174,6 @@ def positions(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
 
 
 MEASURES = {"norms": norms, "kv": kv, "moe": mixtures, "positions": positions}
-
-
-def codes(labels: list[str]) -> torch.Tensor:
-    """Numbers for labels."""
-    names = {label: number for number, label in enumerate(sorted(set(labels)))}
-    return torch.tensor([names[label] for label in labels])
 
 
 def rounded(found: Any) -> Any:
