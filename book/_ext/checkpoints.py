@@ -99,10 +99,8 @@ def pairs() -> str:
         "surprise at the worse one (nats)": lambda kind: cell(
             [found["rejected"] for found in values["unlikely"][kind]]
         ),
-        "gold gained, points a question": lambda kind: cell(
-            [found["gold gained"]["value"] for found in values["scores"][kind]], "+"
-        ),
-        "surprise added at what <code>sft</code> used to answer (nats)": lambda kind: cell(values["lost"][kind], "+"),
+        "gold gained, points a question": lambda kind: cell(values["gained"][kind], "+"),
+        "surprise added at what <code>sft</code> used to answer (nats)": lambda kind: cell(values["added"][kind], "+"),
     }
     body = "".join(
         f"<tr><th scope='row'>{title}</th>{written('own')}{written('written')}</tr>" for title, written in rows.items()

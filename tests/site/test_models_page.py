@@ -89,6 +89,6 @@ def test_a_fact_is_told_as_often_and_in_as_many_wordings_as_the_page_says() -> N
 
 def test_the_table_of_pairs_is_the_record() -> None:
     html, values = page.pairs(), recorded.load("model-pairs")["values"]
-    gained = [score["gold gained"]["value"] for score in values["scores"]["own"]]
+    gained = values["gained"]["own"]
     assert f"<td>{sum(gained) / len(gained):+.2f} ({min(gained):+.2f} to {max(gained):+.2f})</td>" in html
     assert html.count("scope='row'") == 4

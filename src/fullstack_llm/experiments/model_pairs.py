@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import torch
@@ -17,6 +17,7 @@ from fullstack_llm.models.generate import reply
 from fullstack_llm.models.loop import train
 from fullstack_llm.models.recipes import Preferring, RewardModelling, recipe
 from fullstack_llm.tinytown import evaluation
+from fullstack_llm.tinytown.gold import gold, total
 from fullstack_llm.tinytown.world import town
 
 Kind = Literal["own", "written"]
@@ -55,9 +56,25 @@ def nats(model: LlamaForCausalLM, rows: list[pairs.Row]) -> list[float]:
     return (-torch.cat([pairs.log_probabilities(model, piece) for piece in pieces])).tolist()
 
 
-def said(model: LlamaForCausalLM, count: int) -> list[pairs.Row]:
-    """Return a model's greedy answers to held-out questions, which are in neither kind of pair."""
+def asked(count: int) -> list[str]:
+    """Return held-out questions: two in three about told people, the others half about untold people, half strangers.
+
+    >>> len(asked(12))
+    12
+    """
+    world = town()
+    unknown = evaluation.unknowns(world)
+    nobody = [[item for item in unknown if item["in_town"] is at_home][: count // 6] for at_home in (True, False)]
+    items = [*evaluation.questions(world, count - 2 * (count // 6), split=None), *nobody[0], *nobody[1]]
+    return [str(item["prompt"]) for item in items]
+
+
+def answers(model: LlamaForCausalLM, prompts: list[str]) -> list[str]:
+    """Return a model's greedy answers, without the token that ends them."""
     _, words = models.load("sft")
-    asked = [str(item["prompt"]) for item in islice(evaluation.questions(town(), count, split=None), count)]
-    answers = [text.removesuffix(exams.END) for text in reply(model, words, asked, 64)]
-    return [pairs.turn(words, prompt, text) for prompt, text in zip(asked, answers, strict=True)]
+    return [text.removesuffix(exams.END) for text in reply(model, words, prompts, 64)]
+
+
+def worth(prompts: list[str], texts: list[str]) -> float:
+    """Return the mean gold reward of answers, in points a question."""
+    return fmean(total(gold(town(), prompt, text)) for prompt, text in zip(prompts, texts, strict=True))
