@@ -23,17 +23,17 @@ from fullstack_llm.tinytown.world import town
 Kind = Literal["own", "written"]
 
 
-def plan(seed: int, steps: int | None = None) -> Preferring:
-    """Return the recipe of `dpo` with another seed, or with fewer steps."""
+def plan(seed: int) -> Preferring:
+    """Return the recipe of `dpo` with another seed."""
     found = recipe("dpo")
     assert isinstance(found, Preferring)
-    return replace(found, seed=seed, steps=steps or found.steps)
+    return replace(found, seed=seed)
 
 
-def couples(kind: Kind, seed: int, steps: int | None = None) -> list[pairs.Couple]:
+def couples(kind: Kind, seed: int) -> list[pairs.Couple]:
     """Return the pairs of a run: `sft`'s own answers, as for `dpo`, or written ones, of the kind that `reward` read."""
     parent, words = models.load("sft")
-    made = plan(seed, steps)
+    made = plan(seed)
     if kind == "own":
         return pairs.own_couples(parent, words, made)
     like = RewardModelling(name="pairs", steps=made.steps, batch=made.batch, lr=made.lr, seed=seed, people=made.people)
