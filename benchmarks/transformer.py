@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -37,7 +38,13 @@ CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
         for kind in ("rope", "learned", "sinusoidal", "alibi", "none")
     },
 }
+<<<<<<< HEAD
 SEEDS = {"kv": 3, "moe": 3, "positions": 3}
+=======
+SEEDS = {"norms": 5, "kv": 3, "moe": 8, "positions": 3}
+SMALL = 0.02  # GPT-2's standard deviation of the matrices at the start
+FAILED = 0.1  # nats below the unigram's loss that a run must reach
+>>>>>>> p6
 BEGINNING = 41  # steps that are made again without --record
 
 
@@ -116,39 +123,23 @@ def mixtures(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
         **common(runs, trials.MIXTURE, trials.PLAN, balance=trials.BALANCE, read=len(ids)),
         "parameters": {case: sum(count.parameters(shape).values()) for case, shape in shapes.items()},
         "active": {case: sum(count.parameters(shape, active=True).values()) for case, shape in shapes.items()},
-        "loads": {case: [run.loads for run in found] for case, found in sparse.items()},
-        **{key: {} for key in ("kinds", "classes", "information", "end", "largest", "entropy")},
+        "loads": {case: rounded(found[0].loads) for case, found in sparse.items()},  # over time, of the first seed
+        **{key: {} for key in ("kinds", "classes", "information", "end", "largest", "alike")},
     }
     for case, found in sparse.items():
         experts = [specialists.routed(run.model, ids) for run in found]
-        end = [
-            [torch.bincount(layer.flatten(), minlength=8).div(layer.numel()).tolist() for layer in each]
-            for each in experts
-        ]
-        values["end"][case] = end
-        values["largest"][case] = [[max(layer) for layer in each] for each in end]
-        values["entropy"][case] = [[-sum(p * math.log2(p) for p in layer if p) for layer in each] for each in end]
         read = experts[0].shape[1]
         sorts = specialists.classes(ids[:read])
-        values["kinds"][case] = specialists.shares(experts[0], kinds[:read])
-        values["classes"][case] = specialists.shares(experts[0], sorts)
-        values["information"][case] = what_tells(experts[0][..., 0], ids[:read], codes(kinds[:read]), codes(sorts))
-        print(case, {key: [round(x, 2) for x in bits] for key, bits in values["information"][case].items()})
+        end = [[torch.bincount(layer.flatten(), minlength=8) / layer.numel() for layer in each] for each in experts]
+        values["end"][case] = [rounded(torch.stack(each).tolist()) for each in end]
+        values["largest"][case] = [[max(layer) for layer in each] for each in values["end"][case]]
+        values["kinds"][case] = [rounded(specialists.shares(each, kinds[:read])) for each in experts]
+        values["classes"][case] = [rounded(specialists.shares(each, sorts)) for each in experts]
+        labels = ids[:read], specialists.codes(kinds[:read]), specialists.codes(sorts)
+        values["information"][case] = [rounded(specialists.told(each[..., 0], *labels)) for each in experts]
+        values["alike"][case] = rounded([specialists.alike(a, b) for a, b in combinations(experts, 2)])
+        print(case, values["information"][case], values["alike"][case])
     return values
-
-
-def what_tells(first: torch.Tensor, ids: torch.Tensor, kinds: torch.Tensor, sorts: torch.Tensor) -> dict[str, Any]:
-    """Bits about a token's first expert, layer by layer; kinds shuffled among equal tokens show what chance gives."""
-    tell = specialists.information
-    chance = specialists.shuffled_within(kinds, ids)
-    return {
-        "expert": [tell(layer, layer) for layer in first],
-        "kinds": [tell(layer, kinds) for layer in first],
-        "classes": [tell(layer, sorts) for layer in first],
-        "token": [tell(layer, ids) for layer in first],
-        "token_and_kind": [tell(layer, ids, kinds) for layer in first],
-        "token_and_chance": [tell(layer, ids, chance) for layer in first],
-    }
 
 
 def positions(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
@@ -166,10 +157,11 @@ def positions(runs: dict[str, list[trials.Run]]) -> dict[str, Any]:
 MEASURES = {"kv": kv, "moe": mixtures, "positions": positions}
 
 
-def codes(labels: list[str]) -> torch.Tensor:
-    """Numbers for labels."""
-    names = {label: number for number, label in enumerate(sorted(set(labels)))}
-    return torch.tensor([names[label] for label in labels])
+def rounded(found: Any) -> Any:
+    """The same lists and dictionaries with four digits after the point."""
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return [rounded(value) for value in found] if isinstance(found, list) else round(found, 4)
 
 
 def number(loss: float) -> float | None:

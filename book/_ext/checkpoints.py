@@ -1,15 +1,18 @@
 """The page of the models: the cards that ship with the checkpoints, as a table, and any number of theirs in a sentence.
 
 ```{checkpoint-cards}``` and {card}`base/facts`: a score in percent, or a plain number of `VALUES`.
+```{recorded-pairs}```: what DPO on two kinds of pairs did, as recorded.
 """
 
 from collections.abc import Callable
 from html import escape
+from statistics import fmean
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from fullstack_llm import recorded
 from fullstack_llm.models import Card, card
 from fullstack_llm.models.recipes import recipes
 from fullstack_llm.models.scores import Score
@@ -81,6 +84,39 @@ def cards() -> str:
     return "".join(found)
 
 
+def pairs() -> str:
+    """The recorded runs of DPO on own and on written answers, as a table: the mean over seeds, and their range."""
+    values = recorded.load("model-pairs")["values"]
+
+    def cell(numbers: list[float], sign: str = "") -> str:
+        low, middle, high = (f"{x:{sign}.2f}" for x in (min(numbers), fmean(numbers), max(numbers)))
+        return f"<td>{middle} ({low} to {high})</td>"
+
+    rows = {
+        "surprise of <code>sft</code> at the better answer (nats)": lambda kind: cell(
+            [found["chosen"] for found in values["unlikely"][kind]]
+        ),
+        "surprise at the worse one (nats)": lambda kind: cell(
+            [found["rejected"] for found in values["unlikely"][kind]]
+        ),
+        "gold gained, points a question": lambda kind: cell(values["gained"][kind], "+"),
+        "surprise added at what <code>sft</code> used to answer (nats)": lambda kind: cell(values["added"][kind], "+"),
+    }
+    body = "".join(
+        f"<tr><th scope='row'>{title}</th>{written('own')}{written('written')}</tr>" for title, written in rows.items()
+    )
+    head = "<tr><th scope='col'>mean of three seeds (lowest to highest)</th><th scope='col'>its own answers</th>"
+    return (
+        f"<div class='town-scroll'><table class='table'><thead>{head}<th scope='col'>written answers</th></tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+class RecordedPairs(SphinxDirective):
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", pairs(), format="html")]
+
+
 class CheckpointCards(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         return [nodes.raw("", cards(), format="html")]
@@ -96,5 +132,6 @@ class CardNumber(SphinxRole):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("checkpoint-cards", CheckpointCards)
+    app.add_directive("recorded-pairs", RecordedPairs)
     app.add_role("card", CardNumber())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

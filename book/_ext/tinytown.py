@@ -17,6 +17,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from tinytown_samples import samples
 
 import fullstack_llm.tinytown as package
+from fullstack_llm.models import card
 from fullstack_llm.tinytown import Person, Town, lore, phrases, told, town, twohop, untold
 from fullstack_llm.tinytown.mixture import GENERATORS
 from fullstack_llm.tinytown.world import PERSON_RELATIONS, PLACE_RELATIONS
@@ -81,6 +82,7 @@ def counts(world: Town) -> dict[str, int]:
         "kinds": len(GENERATORS),
         "bits": bits(world),
         "parameters": round(bits(world) / 2),
+        **{f"fold-{name}": round(2 * card(name).parameters / bits(world)) for name in ("draft", "base", "larger")},
     }
 
 

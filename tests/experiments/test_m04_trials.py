@@ -180,3 +180,25 @@ def test_classes_of_tokens() -> None:
     assert found[-1] == "special"
     assert found[0] == "inside a word"
     assert by_text["Ġhas"] == "word begins"
+
+
+def test_models_that_divide_tokens_alike_tell_all_of_each_other() -> None:
+    one = some_ids(3, 4000, 4).view(3, 4000, 1)
+    renamed = torch.tensor([2, 0, 3, 1])[one]
+    assert specialists.alike(one, renamed) == pytest.approx([2.0] * 3, abs=0.01)
+    assert specialists.alike(one, some_ids(3, 4000, 4, seed=1).view(3, 4000, 1)) == pytest.approx([0.0] * 3, abs=0.01)
+    merged = one // 2  # two experts of one model are one of the other
+    assert specialists.alike(one, merged) == pytest.approx([1.0] * 3, abs=0.01)
+
+
+def test_what_is_told_has_a_control_by_chance() -> None:
+    ids, kinds = some_ids(1, 6000, 20)[0], some_ids(1, 6000, 3, seed=1)[0]
+    classes = ids % 4
+    by_token, by_topic = ids % 5, (ids + kinds) % 5
+    bits = specialists.told(torch.stack([by_token, by_topic]), ids, kinds, classes)
+    beyond = [have - chance for have, chance in zip(bits["token_and_kind"], bits["token_and_chance"], strict=True)]
+    assert bits["token"][0] == pytest.approx(bits["expert"][0])
+    assert beyond[0] == pytest.approx(0.0, abs=1e-6)
+    assert beyond[1] == pytest.approx(math.log2(3), abs=0.05)
+    assert bits["classes"][0] < bits["token"][0]
+    assert torch.equal(specialists.codes(["b", "a", "b"]), torch.tensor([1, 0, 1]))

@@ -132,3 +132,10 @@ def test_the_tables_without_script_have_the_anchors_of_the_map(drawing: str) -> 
     tables = page.plain_tables(WORLD)
     assert set(re.findall(r'href="#((?:place|street)-[^"]+)"', drawing)) <= set(re.findall(r'id="([^"]+)"', tables))
     assert all(f'id="person-{name}"' in tables for name in lore.CHARACTERS)
+
+
+def test_the_models_are_as_many_times_larger_as_the_page_says() -> None:
+    found = page.counts(WORLD)
+    for name in ("draft", "base", "larger"):
+        assert found[f"fold-{name}"] == pytest.approx(page.card(name).parameters / found["parameters"], rel=0.01)
+    assert found["fold-draft"] < 100 < 1000 < found["fold-larger"]

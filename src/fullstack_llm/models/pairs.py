@@ -107,11 +107,17 @@ def log_probabilities(model: LlamaForCausalLM, rows: Sequence[Row]) -> Float[Ten
 def dpo_steps(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Preferring
 ) -> Callable[[int], tuple[Tensor, float]]:
-    """Return the loss of each step (Rafailov et al. 2023, arXiv 2305.18290, equation 7).
+    """Return the loss of each step of DPO on pairs of the model's own answers."""
+    return dpo_on(model, own_couples(model, tokenizer, recipe), recipe)
 
-    The reference is a copy of the model as it comes in, and the pairs are its own answers.
+
+def dpo_on(
+    model: LlamaForCausalLM, data: Sequence[Couple], recipe: Preferring
+) -> Callable[[int], tuple[Tensor, float]]:
+    """Return the loss of each step on given pairs (Rafailov et al. 2023, arXiv 2305.18290, equation 7).
+
+    The reference is a copy of the model as it comes in.
     """
-    data = own_couples(model, tokenizer, recipe)
     reference = deepcopy(model).eval()
 
     def step_of(step: int) -> tuple[Tensor, float]:
