@@ -38,13 +38,7 @@ CASES: dict[str, dict[str, Callable[..., trials.Run]]] = {
         for kind in ("rope", "learned", "sinusoidal", "alibi", "none")
     },
 }
-<<<<<<< HEAD
-SEEDS = {"kv": 3, "moe": 3, "positions": 3}
-=======
-SEEDS = {"norms": 5, "kv": 3, "moe": 8, "positions": 3}
-SMALL = 0.02  # GPT-2's standard deviation of the matrices at the start
-FAILED = 0.1  # nats below the unigram's loss that a run must reach
->>>>>>> p6
+SEEDS = {"kv": 3, "moe": 8, "positions": 3}
 BEGINNING = 41  # steps that are made again without --record
 
 
