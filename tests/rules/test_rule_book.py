@@ -9,6 +9,7 @@ import pytest
 import repository as repo
 
 IMAGE = re.compile(r"!\[\s*\]\([^)]+\)")
+LIMIT_NUMBERS = 2
 DIRECTIVE = re.compile(r"^(`{3,}|:{3,})\{(?:figure|image)\} ?([^\n]*)\n(.*?)^\1\s*$", flags=re.M | re.S)
 TAG = re.compile(r"<(img|svg)\b[^>]*>", flags=re.S)
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
@@ -53,6 +54,27 @@ def find_hard_spaces(name: str, text: str) -> list[str]:
     """Spaces that do not break, written by hand: `book/_ext/typography.py` puts them where they belong."""
     lines = enumerate(text.splitlines(), start=1)
     return [f"{name}, line {n}" for n, line in lines if re.search("[\u00a0\u202f]|&(nbsp|#160);", line)]
+
+
+def find_pasted_code(name: str, text: str) -> list[str]:
+    """Python that was typed into a chapter, instead of shown from its source."""
+    return [
+        f"{name}, line {text[: m.start()].count(chr(10)) + 1}" for m in re.finditer(r"^`{3,}python", text, flags=re.M)
+    ]
+
+
+def find_crowded(name: str, text: str) -> list[str]:
+    """Paragraphs with more than two measured numbers, for which a table or a figure is the place."""
+    text = re.sub(r"^(`{3,}|:{3,})\{.*?^\1\s*$", "", text, flags=re.M | re.S)
+    paragraphs = [part for part in re.split(r"\n\s*\n", text) if not part.lstrip().startswith("|")]
+    return [f"{name}: {part.strip()[:70]}" for part in paragraphs if part.count("{glue:text}") > LIMIT_NUMBERS]
+
+
+@pytest.fixture(scope="module")
+def parts(root: Path) -> dict[str, str]:
+    """The chapters that have a notebook of their own."""
+    slugs = [path.stem for path in repo.notebooks(root, "notebooks")]
+    return {slug: (root / "book" / f"{slug}.md").read_text(encoding="utf-8") for slug in slugs}
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +151,26 @@ def test_spaces_are_plain(root: Path, chapters: dict[str, str]) -> None:
 def test_control_spaces(text: str) -> None:
     assert find_hard_spaces("planted", f"Well.\n{text}") == ["planted, line 2"]
     assert not find_hard_spaces("planted", "60 % and 3 GiB")
+
+
+def test_a_chapter_shows_its_code_from_the_source(parts: dict[str, str]) -> None:
+    assert repo.flat(find_pasted_code(name, text) for name, text in parts.items()) == []
+    assert [
+        name for name, text in parts.items() if not re.search(r"^`{3,}\{from-(notebook|package)\}", text, flags=re.M)
+    ] == []
+
+
+def test_control_pasted_code() -> None:
+    assert find_pasted_code("planted", "Look:\n\n```python\nx = 1\n```\n") == ["planted, line 3"]
+    assert not find_pasted_code("planted", "```{from-notebook} x\n```\n\n```bash\nmake site\n```\n")
+
+
+def test_a_paragraph_has_two_numbers_at_most(parts: dict[str, str]) -> None:
+    assert repo.flat(find_crowded(name, text) for name, text in parts.items()) == []
+
+
+def test_control_crowded() -> None:
+    number = "{glue:text}`a::b`"
+    assert find_crowded("planted", f"One {number},\ntwo {number}, three {number}.")
+    table = f"| {number} | {number} | {number} |"
+    assert not find_crowded("planted", f"One {number}.\n\nTwo {number} {number}.\n\n{table}\n")
