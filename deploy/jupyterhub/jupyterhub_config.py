@@ -5,10 +5,12 @@ As root, in the course's folder, after `make hub-env`:
     .venv-hub/bin/jupyterhub --config deploy/jupyterhub/jupyterhub_config.py
 """
 
+import os
 import sys
 from pathlib import Path
 
 HUB = Path(sys.prefix)  # .venv-hub: the hub and JupyterLab; its one kernel, python3, is the course's own .venv
+COURSE = HUB.parent / ".venv"
 IDLE = 3600  # seconds after which what nobody uses is stopped, so that its memory is free again
 
 c = get_config()
@@ -25,6 +27,13 @@ c.Spawner.default_url = "/lab"
 c.Spawner.args = [
     f"--MappingKernelManager.cull_idle_timeout={IDLE}",
     f"--ServerApp.shutdown_no_activity_timeout={IDLE}",
+    # Terminals keep the path below; a login shell would begin with that of /etc/profile.
+    "--ServerApp.terminado_settings=shell_command=['bash']",
 ]
-# Two busy processes with more threads than cores slow each other many times over.
-c.Spawner.environment = {"OMP_NUM_THREADS": "2", "TOKENIZERS_PARALLELISM": "false"}
+c.Spawner.environment = {
+    # Two busy processes with more threads than cores slow each other many times over.
+    "OMP_NUM_THREADS": "2",
+    "TOKENIZERS_PARALLELISM": "false",
+    # In a terminal, `python` has the course as well: the labs say how to check a file there.
+    "PATH": f"{COURSE / 'bin'}{os.pathsep}{os.environ['PATH']}",
+}

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,15 @@ HUB = ROOT / ".venv-hub"
 LAB, EXERCISE = "03_tokenization", "count_pairs"
 PASSWORD, STUDENT = "tinytown", "ada"
 MINUTES = 10 * 60_000
+# Opens a terminal as JupyterLab does, and types a line into it.
+TERMINAL = """async ([base, line]) => {
+  const token = document.cookie.match(/_xsrf=([^;]*)/)[1];
+  const made = await fetch(base + "api/terminals", {method: "POST", headers: {"X-XSRFToken": token}});
+  const {name} = await made.json();
+  const socket = new WebSocket("ws://" + location.host + base + "terminals/websocket/" + name);
+  await new Promise((resolve) => { socket.onopen = resolve; });
+  socket.send(JSON.stringify(["stdin", line]));
+}"""
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
 
 
@@ -165,12 +174,20 @@ def test_a_student_runs_a_lab_on_a_hub_and_keeps_the_answer(
     check = page.locator(".jp-CodeCell", has_text=f"check({EXERCISE})").first
     check.locator(".jp-OutputArea-output").first.wait_for()
     page.keyboard.press("Control+S")
-    mine = saved(file)
+    wait_until(lambda: is_saved(file), "the lab was not saved")
+    mine = lab_cells(file)
     (said,) = mine[f"check-{EXERCISE}"]["outputs"]
     points = next(row.points for row in outlines(declared.FOLDER)[LAB] if row.exercise == EXERCISE)
     assert f"{points} of 100 points" in json.dumps(said), said
     # The kernel that the notebook asks for has the course: nothing was installed.
     assert mine["install"]["execution_count"] and mine["install"]["outputs"] == []
+
+    # In a terminal, the pre-check as the lab itself says it.
+    told = f"python -m fullstack_llm.grading check {file.name} > ~/told 2>&1"
+    page.evaluate(TERMINAL, [f"/user/{STUDENT}/", f"cd {file.parent} && {told}; touch ~/over\r"])
+    wait_until((home / "over").exists, "the pre-check did not end")
+    told = (home / "told").read_text(encoding="utf-8")
+    assert f"{points} of 100" in told, told
     page.goto("about:blank")
 
     # A new version of the course: a sentence, a file, and a change to the very lines that the student replaced.
@@ -191,12 +208,15 @@ def test_a_student_runs_a_lab_on_a_hub_and_keeps_the_answer(
     assert "NotImplementedError('new', " in "".join(after["answer-merge_pair"]["source"])
 
 
-def saved(file: Path) -> dict[str, dict[str, Any]]:
-    """The cells of the lab once its check's output is in the file, which is being written meanwhile."""
+def wait_until(true: Callable[[], bool], otherwise: str) -> None:
     end = time.monotonic() + 300
-    while time.monotonic() < end:
-        with contextlib.suppress(json.JSONDecodeError):
-            if (cells := lab_cells(file))[f"check-{EXERCISE}"]["outputs"]:
-                return cells
+    while not true():
+        assert time.monotonic() < end, otherwise
         time.sleep(0.3)
-    raise AssertionError("the lab was not saved")
+
+
+def is_saved(file: Path) -> bool:
+    """Whether the check's output is in the lab's file, which is being written meanwhile."""
+    with contextlib.suppress(json.JSONDecodeError):
+        return bool(lab_cells(file)[f"check-{EXERCISE}"]["outputs"])
+    return False
