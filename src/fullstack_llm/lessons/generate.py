@@ -150,7 +150,10 @@ def _with_install(cells: list[Cell], source: Path, url: str, branch: str, lab: s
     is replaced while a kernel runs may be loaded already, or belong with another.
     """
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    wanted = " ".join(f'"{line}"' for line in needs(source.parents[1], code, lab))
+    try:
+        wanted = " ".join(f'"{line}"' for line in needs(source.parents[1], code, lab))
+    except SyntaxError as error:
+        raise LessonError(f"{source.name}: a code cell is no Python ({error.msg}): {error.text}") from None
     text = INSTALL.format(url=url, branch=branch)
     if wanted:
         text = text.replace("    %pip", f"    %pip install -qqq {wanted}\n    %pip", 1)
