@@ -176,3 +176,8 @@ def test_the_pre_check_stands_under_its_heading(root):
     assert "".join(own[-1]["source"]).startswith("## Before you hand in\n\nRun all cells.\n\n**The pre-check.**")
     assert "!python -m fullstack_llm.grading check 00_demo.ipynb" in "".join(own[-1]["source"])
     assert len(own) == len(plain)
+
+
+def test_a_cell_that_is_no_python_is_named(root):
+    with pytest.raises(LessonError, match="00_demo.md: a code cell is no Python .*x = = 1"):
+        make_lab(root, "```{code-cell} python\nx = = 1\n```\n")
