@@ -150,6 +150,7 @@ lint: $(VENV)/.ready
 
 types: $(VENV)/.ready
 	$(STAGE) "mypy" $(PY) -m mypy
+	$(STAGE) "mypy: tools" $(PY) -m mypy tools
 
 # The full run also opens the first notebook of each module as a reader's Jupyter does.
 PLAIN = $(if $(filter 1,$(FULL)),$(shell ls notebooks/*.ipynb | awk -F/ '!seen[substr($$2, 1, 2)]++'))

@@ -28,7 +28,8 @@ def run(source: Path, seed: int) -> tuple[dict[str, Any], str]:
     from nbclient.exceptions import CellExecutionError
     from nbformat.v4 import new_code_cell
 
-    from fullstack_llm.lessons.execute import expectations, kernel_environment
+    from fullstack_llm.lessons.execute import kernel_environment
+    from fullstack_llm.lessons.outputs import expectations
 
     nb = read_myst_markdown_notebook(source.read_text(encoding="utf-8"), path=str(source))
     nb.cells.insert(0, new_code_cell(FIRST.format(seed)))
