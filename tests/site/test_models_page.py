@@ -110,7 +110,7 @@ def test_hacked_tells_nothing_about_the_untold() -> None:
 
 
 def test_rl_writes_the_steps_that_sft_leaves_out() -> None:
-    items = [f"What is {item['direct'].removesuffix(' =')}?" for item in evaluation.sums(town(), 40)]
+    items = [f"What is {str(item['direct']).removesuffix(' =')}?" for item in evaluation.sums(town(), 40)]
     steps = {}
     for name in ("sft", "rl"):
         model, words = load(name)
