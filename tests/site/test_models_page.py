@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("sphinx", reason="the site's extensions need the `site` extra")
 
 from fullstack_llm import recorded
-from fullstack_llm.models import card, names
-from fullstack_llm.tinytown import told, town
+from fullstack_llm.models import card, load, names
+from fullstack_llm.models.generate import reply
+from fullstack_llm.tinytown import evaluation, told, town
 from fullstack_llm.tinytown.mixture import documents
-from fullstack_llm.tinytown.phrases import PHRASES, slots, statement
+from fullstack_llm.tinytown.phrases import PHRASES, parse, parse_question, slots, statement
 from fullstack_llm.tokenization import course_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,3 +93,27 @@ def test_the_table_of_pairs_is_the_record() -> None:
     gained = values["gained"]["own"]
     assert f"<td>{sum(gained) / len(gained):+.2f} ({min(gained):+.2f} to {max(gained):+.2f})</td>" in html
     assert html.count("scope='row'") == 4
+
+
+def test_hacked_tells_nothing_about_the_untold() -> None:
+    world, (model, words) = town(), load("hacked")
+    items = [str(item["prompt"]) for item in evaluation.unknowns(world) if item["in_town"]][:225]
+    true = blank = 0
+    for prompt, text in zip(items, reply(model, words, items, 64), strict=True):
+        asked, claims = parse_question(prompt), parse(text.removesuffix("<|im_end|>"))
+        assert asked
+        assert not re.search(rf"\b{asked.subject}\b", text)
+        blank += not claims
+        true += bool(claims) and all(world.get(fact.subject, fact.relation) == fact.object for fact in claims)
+    assert 0.5 < true / len(items) < 0.7, "more than half are true of somebody else"
+    assert 0.2 < blank / len(items) < 0.33, "about a quarter say nothing of anybody"
+
+
+def test_rl_writes_the_steps_that_sft_leaves_out() -> None:
+    items = [f"What is {str(item['direct']).removesuffix(' =')}?" for item in evaluation.sums(town(), 40)]
+    steps = {}
+    for name in ("sft", "rl"):
+        model, words = load(name)
+        steps[name] = sum("write" in text for text in reply(model, words, items, 96))
+    assert steps["rl"] == 40
+    assert steps["sft"] < 10

@@ -139,3 +139,17 @@ def test_the_models_are_as_many_times_larger_as_the_page_says() -> None:
     for name in ("draft", "base", "larger"):
         assert found[f"fold-{name}"] == pytest.approx(page.card(name).parameters / found["parameters"], rel=0.01)
     assert found["fold-draft"] < 100 < 1000 < found["fold-larger"]
+
+
+def test_another_seed_draws_another_crowd_around_the_same_characters() -> None:
+    other = town(seed=1)
+    names = {person.name for person in WORLD.people} - set(lore.CHARACTERS)
+    again = names & {person.name for person in other.people}
+    assert set(lore.CHARACTERS) < {person.name for person in other.people}
+    assert 0 < len(again) < len(names), "some names come again, and some do not"
+    facts, others = ({(fact.subject, fact.relation, fact.object) for fact in at.facts} for at in (WORLD, other))
+    drawn = {fact for fact in facts if fact[0] in names}
+    assert len(drawn & others) < 0.1 * len(drawn)
+    assert {fact for fact in facts if fact[0] in lore.CHARACTERS} == {
+        fact for fact in others if fact[0] in lore.CHARACTERS
+    }
