@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import posixpath
+import re
 import subprocess
 import sys
 import zipfile
@@ -233,6 +235,19 @@ def test_every_name_at_the_top_is_taken_or_left() -> None:
     known = {path.parts[0] for path in release._known(ROOT)}
     assert known - release.TAKEN - release.LEFT == set()
     assert not release.TAKEN & release.LEFT
+
+
+def test_what_pages_and_hubs_read_is_in_the_release(files: release.Files) -> None:
+    pages = {name: content.decode() for name, (content, _) in files.items() if re.fullmatch(r"book/\w+\.md", name)}
+    read = {
+        posixpath.normpath(f"book/{path}")
+        for text in pages.values()
+        for path in re.findall(r"^```\{(?:literal)?include\} (\S+)", text, flags=re.M)
+    }
+    hub = "".join(files[name][0].decode() for name in ("environment.yml", "postBuild"))
+    read |= set(re.findall(r"requirements[\w-]*\.lock", hub))
+    assert read > {"deploy/jupyterhub/values.yaml", "requirements.lock"}
+    assert read - set(files) == set()
 
 
 RUN = """

@@ -27,11 +27,12 @@ from fullstack_llm.lessons.generate import LessonError, generated, repository
 TAKEN = {
     *(".gitattributes", ".gitignore", "AGENTS.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"),
     *("LICENSE", "LICENSE-TEXT", "Makefile", "README.md"),
-    *("_config.yml", "_toc.yml", "book", "environment.yml", "labs", "notebooks", "postBuild", "pyproject.toml"),
-    *("requirements.lock", "requirements-nodeps.lock", "src", "tools"),
+    *("_config.yml", "_toc.yml", "book", "deploy", "labs", "notebooks", "src", "tools"),
+    *("apt.txt", "environment.yml", "postBuild", "pyproject.toml"),
+    *("requirements.lock", "requirements-hub.lock", "requirements-nodeps.lock"),
 }
 LEFT = {
-    *(".ci", ".github", "benchmarks", "deploy", "solutions", "tests"),
+    *(".ci", ".github", "benchmarks", "solutions", "tests"),
     *("requirements-nbgrader.lock", "requirements-otter.lock"),
 }
 LABS = PurePosixPath("src/fullstack_llm/labs")
