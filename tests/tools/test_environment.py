@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -133,3 +134,9 @@ def test_workflows(root: Path, name: str) -> None:
 def test_ci_runs_the_readmes_command(root: Path) -> None:
     assert "\nmake check" in (root / "README.md").read_text(encoding="utf-8")
     assert (root / ".ci/run").read_text(encoding="utf-8").endswith("\nmake check\n")
+
+
+@pytest.mark.xdist_group("kept-together")
+def test_groups_reach_the_scheduler(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist writes a test's group behind its id, and sends tests of one group to one process."""
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@kept-together")
