@@ -20,7 +20,7 @@ from .arguments import CommandError, HelpFormatter
 DATE = (1980, 1, 1, 0, 0, 0)
 EPILOG = """how it is used:
   feedback grades/lab03 --out feedback/lab03           a zip for each student, of the page and its data, to send
-  feedback grades/lab03 --for canvas --out back.zip    one zip: Gradebook, the assignment's menu, Upload Submissions
+  feedback grades/lab03 --for canvas --out back.zip    one zip: Gradebook, the assignment's menu, Re-Upload Submissions
   feedback grades/lab03 --for moodle --out back.zip    one zip: the assignment, Upload multiple feedback files in a zip
 
 for canvas, `grade` must have had --names canvas: a student's file is told by the numbers in its name, and is shown
