@@ -80,3 +80,14 @@ def test_keep_records_the_figure_that_it_shows(monkeypatch):
     assert metadata["scrapbook"]["name"] == "loss"
     assert "rises &amp; rises" in shown["text/html"]
     assert not plt.get_fignums()
+
+
+def test_circles_are_circles_and_other_markers_stay():
+    fig, ax = plt.subplots()
+    ax.scatter([1, 2, 3], [1, 4, 2], s=[10, 40, 90])
+    ax.scatter([1, 2], [2, 3], s=30, marker="D")
+    svg = plotting.to_svg(fig, alt="points")
+    radii = [float(r) for r in re.findall(r'<circle cx="[-\d.]+" cy="[-\d.]+" r="([\d.]+)"', svg)]
+    assert [round(r / radii[0], 1) for r in radii] == [1, 2, 3]  # areas of 10, 40 and 90
+    assert len(re.findall(r'<path id="\w+" d="M', svg)) >= 1
+    ElementTree.fromstring(svg)

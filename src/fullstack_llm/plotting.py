@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 COLORS = ["#5e90fd", "#e66e20", "#a033ab", "#388b93", "#b93a13", "#7456e0", "#7d9a66", "#756664"]
 
 
+# matplotlib writes a circle as eight curves, which take eight times the space.
+_CIRCLE = re.compile(r'<path d="M [-\d.]+ [-\d.]+ \n((?:C [-\d. ]+\n){8})z\n"')
+
+
+def _circle(match: re.Match[str]) -> str:
+    """Return a circle for a path of eight curves, if that is what they draw."""
+    ends = [tuple(map(float, curve.split()[-2:])) for curve in match[1].splitlines()]
+    (x, r), (y, s) = (((max(side) + min(side)) / 2, (max(side) - min(side)) / 2) for side in zip(*ends, strict=True))
+    if any(abs(math.dist((x, y), end) - r) > 0.03 for end in ends) or abs(r - s) > 0.03:
+        return match[0]
+    return f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{r:.2f}"'
+
+
 def use_style() -> None:
     """Switch matplotlib to the course's style; call it once, at the top of a notebook."""
     import matplotlib.pyplot as plt
@@ -40,6 +53,7 @@ def to_svg(fig: "Figure", *, alt: str) -> str:
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     # A hundredth of a point is less than anybody sees; matplotlib writes six digits.
     svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = _CIRCLE.sub(_circle, svg)
     width, height = (float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height"))  # type: ignore[index]
     # The viewBox stays, so the page can scale the drawing down, but no label under 8 px (exponents aside): on a phone
     # a wide figure scrolls instead. It is never blown up.

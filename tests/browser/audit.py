@@ -77,7 +77,7 @@ THIN = """() => {
   for (const e of document.querySelectorAll("svg[role=img], mjx-container svg"))
     e.replaceChildren(...e.querySelectorAll(":scope > title, :scope > desc"));
   const seen = {};
-  for (const e of document.querySelectorAll("article pre span[class]:not(:has(*))")) {
+  for (const e of document.querySelectorAll("article pre span[class]:not(.fsllm-line, :has(*))")) {
     const kind = e.className + " in " + e.closest("div").parentElement.className;
     seen[kind] = (seen[kind] || 0) + 1;
     if (seen[kind] > 3) e.replaceWith(e.textContent);
