@@ -171,7 +171,7 @@ gpu: $(VENV)/.ready
 	@FULLSTACK_LLM_PRESET=gpu $(PY) -m fullstack_llm.lessons.execute
 
 bench: $(VENV)/.ready
-	@set -e; for file in benchmarks/*.py; do name=$$(basename "$$file" .py); echo "== $$name"; $(PY) -m "benchmarks.$$name"; done
+	@set -e; for file in $(filter-out benchmarks/recording.py,$(wildcard benchmarks/*.py)); do name=$$(basename "$$file" .py); echo "== $$name"; $(PY) -m "benchmarks.$$name"; done
 	@echo "== the bands of timings in the notebooks"
 	@FULLSTACK_LLM_BENCHMARK=1 $(PY) -m fullstack_llm.lessons.execute --workers 1
 

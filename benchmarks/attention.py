@@ -6,15 +6,12 @@ are counted at each operation; the allocator's own log says how much a kernel us
 Run from the repository: `python -m benchmarks.attention` (a part against the record; --record: replace it).
 """
 
-import argparse
 import math
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
+from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m04_trials as trials
 from fullstack_llm.measure import peak_bytes
@@ -27,11 +24,8 @@ FLOOR = 2.0  # naive over fused at 1,024 tokens
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--record", action="store_true", help=f"write the recorded run {NAME}")
-    options = arguments.parse_args()
-    os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
-    torch.set_num_threads(1)
+    options = parser(__doc__, NAME).parse_args()
+    one_thread()
     values = measure(LENGTHS if options.record else LENGTHS[:3])
     ratio = values["seconds_over_fused"]["naive"][2]
     assert ratio >= FLOOR, f"naive takes {ratio:.1f} times as long as fused, expected at least {FLOOR}"

@@ -4,16 +4,15 @@ Run from the repository: `python -m benchmarks.norms`: the beginnings of the run
 runs in full, about 25 minutes of one core. Each run is kept in _build/ as it ends, so that it can be continued.
 """
 
-import argparse
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m04_norms as norms
 from fullstack_llm.experiments import m04_trials as trials
@@ -25,11 +24,8 @@ BEGINNING = 41  # steps that are made again without --record
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--record", action="store_true", help=f"write the recorded run {RECORD}")
-    options = arguments.parse_args()
-    os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
-    torch.set_num_threads(1)
+    options = parser(__doc__, RECORD).parse_args()
+    one_thread()
     if options.record:
         recorded.write(RECORD, "python -m benchmarks.norms --record", values(in_full()), ["torch", "transformers"])
         KEPT.unlink()

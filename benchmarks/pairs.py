@@ -4,14 +4,11 @@ Run from the repository: `python -m benchmarks.pairs`: how likely `sft` is to gi
 record. --record: three training runs a kind, which takes about six minutes.
 """
 
-import argparse
-import os
 from itertools import product
 from statistics import fmean
 from typing import Any
 
-import torch
-
+from benchmarks.recording import one_thread, parser
 from fullstack_llm import models, recorded
 from fullstack_llm.experiments import model_pairs
 from fullstack_llm.models.pairs import Couple, turn
@@ -20,11 +17,8 @@ NAME, SEEDS, ASKED = "model-pairs", 3, 900
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--record", action="store_true", help=f"write the recorded run {NAME}")
-    options = arguments.parse_args()
-    os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
-    torch.set_num_threads(1)
+    options = parser(__doc__, NAME).parse_args()
+    one_thread()
     if options.record:
         command = "python -m benchmarks.pairs --record"
         recorded.write(NAME, command, measured(), ["torch", "transformers"], seed=0)

@@ -6,9 +6,7 @@ Run from the repository: `python -m benchmarks.transformer kv` (or moe, position
 beginnings of the runs against the record. --record: all of them in full.
 """
 
-import argparse
 import math
-import os
 import time
 from collections.abc import Callable
 from itertools import combinations
@@ -16,6 +14,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m04_specialists as specialists
 from fullstack_llm.experiments import m04_trials as trials
@@ -43,14 +42,12 @@ BEGINNING = 41  # steps that are made again without --record
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = parser(__doc__, "transformer-NAME")
     arguments.add_argument("names", nargs="*", metavar="NAME", help=f"which runs: {', '.join(CASES)} (default: all)")
-    arguments.add_argument("--record", action="store_true", help="write the recorded runs transformer-NAME")
     options = arguments.parse_args()
     if unknown := set(options.names) - set(CASES):
         arguments.error(f"there is no run {min(unknown)!r}; there are {', '.join(CASES)}")
-    os.environ["FULLSTACK_LLM_PRESET"] = "cpu"
-    torch.set_num_threads(1)
+    one_thread()
     for name in options.names or CASES:
         if options.record:
             command = f"python -m benchmarks.transformer {name} --record"

@@ -43,8 +43,6 @@ It has no solutions. What a check wants on the inputs that notebooks show is rec
 A class is graded elsewhere, on other inputs.
 """
 OUT = {"folder": "_build/release", "zip": "_build/release.zip", "branch": "release"}
-# The date of every member of a zip, so that one version of the course gives the same bytes.
-DATE = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE = 0o111
 Files = dict[str, tuple[bytes, bool]]  # content, and whether it may be run, by the path in the course
 
@@ -151,7 +149,7 @@ def to_zip(root: Path, out: str, files: Files) -> str:
     part = path.with_name(f".{path.name}.new")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, (content, executable) in files.items():
-            member = zipfile.ZipInfo(f"{path.stem}/{name}", DATE)
+            member = zipfile.ZipInfo(f"{path.stem}/{name}")  # of one date: the same content, the same bytes
             member.external_attr = (0o100755 if executable else 0o100644) << 16
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, content)

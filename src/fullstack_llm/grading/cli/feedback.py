@@ -16,8 +16,6 @@ from fullstack_llm.grading.reports.runs import STUDENTS
 
 from .arguments import CommandError, HelpFormatter
 
-# One date for every member: the same reports give the same bytes.
-DATE = (1980, 1, 1, 0, 0, 0)
 EPILOG = """how it is used:
   feedback grades/lab03 --out feedback/lab03           a zip for each student, of the page and its data, to send
   feedback grades/lab03 --for canvas --out back.zip    one zip: Gradebook, the assignment's menu, Re-Upload Submissions
@@ -123,7 +121,7 @@ def _zipped(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in files.items():
-            member = zipfile.ZipInfo(name, DATE)
+            member = zipfile.ZipInfo(name)  # of one date: the same content, the same bytes
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = 0o100644 << 16
             archive.writestr(member, content)
