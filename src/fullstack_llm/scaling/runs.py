@@ -105,7 +105,8 @@ class Run:
             width=self.width,
             inner=8 * round(2.75 * self.width / 8),
             heads=heads,
-            kv_heads=max(1, heads // 2),
+            # The most that divide the heads, up to half of them.
+            kv_heads=max(k for k in range(1, max(1, heads // 2) + 1) if heads % k == 0),
             steps=self.steps,
             batch=ROWS,
             length=LENGTH,
