@@ -41,7 +41,7 @@ def runs(kind: str) -> list[Run]:
         return [Run(9, 320, 1_200)]
     if kind == "repeats":
         return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
-    points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)))
+    points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)), (3e12, Size(4, 96)))
     return [planned(flop, size, rate=rate) for flop, size in points for rate in (0.5, 2.0)]
 
 

@@ -120,13 +120,13 @@ class Run:
 def peaks(steps: int) -> tuple[float, float]:
     """Return the peaks of Muon's rate and of AdamW's for a run of that many steps: a short run needs a higher one.
 
-    Eight times those of `base` up to a thousand steps, and falling with the root of the steps from there. The recorded
-    run `scaling-rates` shows what half and twice these rates give.
+    Eight times those of `base` up to 250 steps, and falling with the root of the steps from there. The recorded run
+    `scaling-rates` shows what half and twice these rates give.
 
     >>> peaks(200), peaks(4000)
-    ((0.048, 0.032), (0.024, 0.016))
+    ((0.048, 0.032), (0.012, 0.008))
     """
-    times = 8 * min(1.0, (1_000 / steps) ** 0.5)
+    times = 8 * min(1.0, (250 / steps) ** 0.5)
     return Pretraining.muon_lr * times, Pretraining.lr * times
 
 
