@@ -147,3 +147,35 @@ RIGHT = [
     ("incidents", ALARM),
     ("diagnose", FOUND),
 ]
+# An answer above, what is replaced in it, by what, and what its hint says.
+EDITS = [
+    (LOSS, "    if n == 0:\n        return 0.0, 0\n", "", "The mean of nothing is nan"),
+    (LOSS, " & (documents[:, 1:] >= 0)", " & (ids[:, 1:] != 0)", "not by its id"),
+    (LOSS, "(documents[:, 1:] == documents[:, :-1])", "(documents[:, 1:] == documents[:, :1])", ""),
+    (RATES, "(i + 1) / warmup", "i / max(1, warmup - 1)", "The first step has the rate 0"),
+    (RATES, "min(fall, after)", "min(fall, stopped - start - warmup)", "The curve ends where the leg was stopped"),
+    (RATES, "(i + 1) / warmup", "(s + 1) / warmup", "counted from its own first step"),
+    (RATES, "out[-1] if out else 0.0", "min(out) if out else 0.0", ""),
+    (PACK, " or q == k", "", "Padding sees nothing here"),
+    (PACK, "and doc[b, q] != -1:", ":", "The padding's positions are 0"),
+    (PACK, "doc.append(d)", "doc.append(token)", ""),
+    (HASH, "64 * x + seen.get(x, 0)", "x + seen.get(x, 0)", "The j-th occurrence of x is 64 x + j"),
+    (HASH, "(m - c) / (1 - c)", "m / (1 - c)", "take it off first"),
+    (HASH, "(1 << bits) - 1", "1 << bits", ""),
+    (ALARM, "threshold * max(mad, 0.01)", "threshold * (mad or 0.01)", "it counts as 0.01 at least"),
+    (ALARM, "bad, open_ = [], False", "open_ = False", "that of its own row"),
+    (ALARM, "len(good) >= window", "t >= window", "The window has to be full"),
+    (ALARM, "return out", "return out[:1]", ""),
+    (FOUND, "s >= step", "s > step + 1", "all undone, the next one too"),
+    (FOUND, "if got != want:", "if set(got) != set(want):", "The order inside of a batch counts too"),
+    (FOUND, "[i for i in order if i not in read]", "order[len(state) * batch :]", "going on at the next step's place"),
+    (FOUND, "first = s\n", "first = s * batch\n", ""),
+]  # fmt: skip
+
+
+def _made(answer: str, old: str, new: str) -> tuple[str, str]:
+    assert answer.count(old) == 1, (answer, old)
+    return answer.split("def ")[1].split("(")[0], answer.replace(old, new)
+
+
+WRONG = [(*_made(answer, old, new), hint) for answer, old, new, hint in EDITS]

@@ -126,22 +126,17 @@ def faults(draw: Draw):
 
 
 @diagnose.part(
-    5,
-    "What do the weights at the end remember? Strike out what was done after a checkpoint to which the run went back.",
-    "what was read",
-    items=("twice", "never"),
-)
+    5, "What do the weights at the end remember? Strike out what was done after a checkpoint to which the run went back.",
+    "what was read", items=("twice", "never"),
+)  # fmt: skip
 def what_was_read(draw: Draw):
     yield from faults(draw)
 
 
 @diagnose.part(
-    5,
-    "Compare each surviving batch with the order's, from step 0; of the first that differs, where does it stand in the order?",
-    "cause",
-    items=("first", "cause"),
-    whole=True,
-)
+    5, "Compare surviving batches with the order's. Where does the first that differs stand? If none: -1, and an empty string.",
+    "cause", items=("first", "cause"), whole=True,
+)  # fmt: skip
 def causes(draw: Draw):
     yield from faults(draw)
     yield logged(draw, 31, 4, (0, 5, ""), (3, 6, ""))
@@ -153,10 +148,9 @@ def repaired(draw: Draw):
 
 
 @diagnose.part(
-    3,
-    "Nothing may be wrong, a wrong leg may be undone, and an epoch may end with a short batch.",
+    3, "Nothing may be wrong, a wrong leg may be undone, and an epoch may end with a short batch.",
     "edges",
-)
+)  # fmt: skip
 def edges(draw: Draw):
     # A wrong leg that a later one undoes; nothing wrong; a whole epoch; a whole epoch with a leg that skipped.
     yield logged(draw, 43, 3, (0, 7, ""), (5, 9, "restarted"), (4, 8, ""))
@@ -166,6 +160,11 @@ def edges(draw: Draw):
     yield logged(draw, 17, 4, (0, 3, ""), (2, 4, "restarted"), (3, 5, ""))
     yield logged(draw, 11, 1, (0, 6, ""), (4, 9, "repeated"))
     yield logged(draw, 7, 7, (0, 1, ""))
+    # A last leg of a single step; a batch that was mixed, of which nothing is missing.
+    yield logged(draw, 31, 2, (0, 8, ""), (5, 9, "skipped"), (4, 5, ""))
+    order, batch, log = logged(draw, 31, 3, (0, 6, ""))
+    log[3] = (3, [log[3][1][k] for k in (1, 2, 0)])
+    yield order, batch, log
     yield logged(draw, 7, 3)
 
 
@@ -176,6 +175,10 @@ A run that goes back to step c loses all from c on, not only the steps that are 
     {UNDONE} => pass
 The first batch of a step is kept here, and the last one is what the weights have read.
     {UNDONE} => pass && kept[step] = ids => kept.setdefault(step, ids)
+The steps after the one to which the run went back are all undone, the next one too.
+    {UNDONE} => kept = {{s: i for s, i in kept.items() if s <= step + 1}}
+The order inside of a batch counts too: one that was mixed is "reshuffled".
+    if ids != order[step * batch : (step + 1) * batch]: => if sorted(ids) != sorted(order[step * batch : (step + 1) * batch]):
 never: the steps that are done should have read so much of the order, and no more; what comes later is not late.
     due = order[: len(kept) * batch] => due = order
 rest: going on at the next step's place leaves out for ever what was skipped, and reads again what was read too early.

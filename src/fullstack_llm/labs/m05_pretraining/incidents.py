@@ -7,7 +7,7 @@ import numpy as np
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m05_pretraining.inputs import LIBRARIES
+from fullstack_llm.labs.m05_pretraining.inputs import LIBRARIES, cycled
 
 
 @exercise(minutes=25, difficulty=3, review=LIBRARIES)
@@ -86,46 +86,30 @@ def by_the_text(losses, window, threshold, patience, margin, every):
     return found
 
 
-# Nine in a row of these, in units, have the median 0, the spread 1 and a far larger deviation: low losses are frequent.
-CYCLE = (0, 1, -9, 2, -1)
-
-
-def cycled(draw: Draw, *runs: tuple[int, float, int]):
-    """Draw a level and a unit; of each run (so many healthy losses, then a height in units so many times)."""
-    level, unit = draw.uniform(2.0, 3.0), draw.uniform(0.04, 0.06)
-    units, turn = [60 + CYCLE[step % 5] / 3 for step in range(21)], 0
-    for quiet, height, times in runs:
-        units += [CYCLE[(turn + step) % 5] for step in range(quiet)] + [height] * times
-        turn += quiet
-    return [round(level + unit * one, 4) for one in units]
-
-
 @incidents.part(
-    8,
-    "Write down, step by step: the window, its median and spread, whether the loss is an outlier, how many in a row.",
+    8, "Write down, step by step: the window, its median and spread, whether the loss is an outlier, how many in a row.",
     "spikes",
-)
+)  # fmt: skip
 def spikes(draw: Draw):
     # A height below the losses of the beginning; outliers that are too few; then runs, each above the limit of one more
     # wrong rule; the last ends the log.
     runs = (11, 50, 4), (12, 40, 1), (6, 40, 2), (9, 5.3, 5), (12, 7.2, 4), (7, 10, 6), (14, 14, 4), (6, 3, 4)
-    yield cycled(draw, *runs, (7, 100, 5)), 5, 4.0, 4, 11, 8
+    yield cycled(draw, *runs, (9, 20, 4), (7, 900, 5)), 5, 4.0, 4, 13, 8
     for window, patience, margin, every in ((7, 2, 0, 10), (9, 4, 11, 7), (13, 1, 3, 5)):
-        losses = [round(1.0 + 3.0 / (1 + step / 9) + draw.gauss(0, 0.05), 4) for step in range(71)]
-        for at in (9, 27, 43, 58):
+        losses = [round(2.5 - 0.004 * step + draw.gauss(0, 0.01), 4) for step in range(71)]
+        for at in (16, 27, 43, 58):
             for step in range(at, at + draw.randint(1, 5)):
                 losses[step] = round(losses[step] + draw.uniform(2.0, 4.0), 4)
-        yield losses, window, 8.0, patience, margin, every
+        yield losses, window, 30.0, patience, margin, every
 
 
 @incidents.part(
-    4,
-    "A comparison with nan is False, and a loss that is no number waits for nobody's patience.",
+    4, "A comparison with nan is False, and a loss that is no number waits for nobody's patience.",
     "no numbers",
-)
+)  # fmt: skip
 def no_numbers(draw: Draw):
-    losses = cycled(draw, (23, 30, 4), (11, 20, 2), (9, 0, 1))
-    for step, value in ((33, math.nan), (45, math.nan), (52, math.inf), (59, math.inf), (60, math.nan)):
+    losses = cycled(draw, (11, 900, 5), (23, 900, 4), (11, 900, 2), (9, 0, 1))
+    for step, value in ((40, math.nan), (61, math.nan), (79, math.inf), (85, math.inf), (86, math.nan)):
         losses[step] = value
     yield losses, 5, 6.0, 4, 2, 5
     losses = cycled(draw, (9, 0, 1))
@@ -135,16 +119,22 @@ def no_numbers(draw: Draw):
 
 
 @incidents.part(
-    4,
-    "How many healthy losses are there, how wide is their spread, and is there a checkpoint so early?",
+    4, "How many healthy losses are there, how wide is their spread, and is there a checkpoint so early?",
     "edges",
-)
+)  # fmt: skip
 def edges(draw: Draw):
     # Equal losses, whose spread is 0; a loss at the limit; a window that is not full; a spike before any checkpoint.
     yield [2.0] * 7 + [2.005] * 2 + [2.0] * 5 + [2.04] * 3 + [2.0] * 5 + [2.7] * 4, 5, 5.0, 2, 3, 4
-    # Around the limit of 10: 4, 1, 1, 4 have the median 2.5 and the spread 1.5.
-    around = (9.0, 10.0, 10.03, 10.2, 11.3, 12.5, 15.0, 25.0)
-    yield [x for loss in around for x in (4.0, 1.0, 1.0, 4.0, 4.0, 1.0, 1.0, 4.0, loss)], 4, 5.0, 1, 0, 3
+    # Around the limit of 10: 4, 4, 1, 1 have the median 2.5 and the spread 1.5.
+    around = (25.0, 8.0, 9.0, 10.0, 10.03, 10.2, 11.3, 12.5, 15.0, 25.0)
+    blocks = [x for loss in around for x in (4.0, 4.0, 1.0, 1.0, 4.0, 4.0, 1.0, 1.0, loss)]
+    yield [40.0, 40.0, 30.0, 30.0] * 4 + blocks, 4, 5.0, 1, 0, 3
+    # A spread that is small and not 0; a window that a loss without a number keeps from being full.
+    yield [2.0, 2.002, 1.998, 2.0, 2.002, 2.03, 2.0, 2.002, 2.07], 5, 5.0, 1, 1, 2
+    yield [2.0, math.nan, math.nan, 2.01, 9.0, 2.0, 2.0, 9.0], 4, 5.0, 1, 1, 2
+    yield [2.0, 2.1, 1.9, 2.0, 9.0, 9.0, 9.0, 2.0, 2.5, 2.5], 4, 5.0, 2, 1, 2
+    # Without the last of 1, 2, 3, 4 the limit would be 7, and it is 7.5.
+    yield [1.0, 2.0, 3.0, 4.0, 7.2, 2.0, 3.0, 60.0], 4, 5.0, 1, 1, 3
     high = round(draw.uniform(6.0, 9.0), 2)
     yield [3.0, high, 3.0, high, 3.0, 3.0, 2.9, 60.0, 60.0], 6, 4.0, 2, 20, 3
     yield [2.5, 2.4, 2.5, 60.0, 60.0], 8, 4.0, 1, 0, 1
@@ -158,6 +148,8 @@ MIDDLE, SPREAD = "statistics.median(recent)", "statistics.median([abs(x - middle
 ODD = "odd = loss > middle + threshold * max(spread, 0.01)"
 BACK = "max(start - margin, 0) // every * every"
 incidents.mistakes(f"""
+No incident is found, and there is one: print the limit at each step, and which losses lie above it.
+    return found => return []
 The mean is drawn along by single losses: the middle is the median.
     {MIDDLE} => statistics.fmean(recent)
 The spread is the median of the distances from the median, not a standard deviation: one low loss widens that.
@@ -181,8 +173,12 @@ One outlier alone is no incident: it takes `patience` of them, one after the oth
     run >= patience or broken => True
 The alarm comes a step late: with the outlier that makes `patience` in a row, not with the next.
     run >= patience or broken => run > patience or broken
+    (start, step, back) => (start, step + 1, back)
 A run of outliers ends with a healthy loss: count from 1 again.
     run, alarmed = 0, False => alarmed = False
+The first outlier of an incident is that of its own row: a healthy loss ends a row, and the next one begins anew.
+    alarmed, found = [], 0, False, [] => alarmed, found, begun = [], 0, False, [], None && run, alarmed = 0, False => run, alarmed = 0, False && start = step - run + 1 => begun = step if begun is None else begun\\n        start = begun
+    alarmed, found = [], 0, False, [] => alarmed, found, begun = [], 0, False, [], None && run, alarmed = 0, False => alarmed = False && start = step - run + 1 => begun = step if begun is None else begun\\n        start = begun
 One incident is reported at every step: the alarm goes off once, until a healthy loss ends it.
     and not alarmed => and True
 The incident starts with the first outlier of the run, not with the alarm.
@@ -202,6 +198,9 @@ Step start - margin itself is early enough: a checkpoint there will do.
     {BACK} => max(start - margin - 1, 0) // every * every
 The last checkpoint before the spike, then the margin off it: take the margin off first, and then go to a checkpoint.
     {BACK} => max(start // every * every - margin, 0)
+The margin is in steps, not in checkpoints: one checkpoint back is not enough, or too much.
+    {BACK} => max(start // every * every - every, 0)
+    {BACK} => max(start // every - margin, 0) * every
 Back to how many steps were done, not to the number of the checkpoint.
     {BACK} => max(start - margin, 0) // every
 nan passes here: no comparison with it is True. Ask math.isfinite first.
@@ -215,6 +214,7 @@ nan is an outlier even while the window is not full.
     broken = not math.isfinite(loss) => broken = not math.isfinite(loss) and len(recent) == window
 The spread can be 0, and then everything is an outlier: it counts as 0.01 at least.
     max(spread, 0.01) => spread
+    max(spread, 0.01) => (spread or 0.01)
 The least spread is for the spread, not for the limit.
     threshold * max(spread, 0.01) => max(threshold * spread, 0.01)
     threshold * max(spread, 0.01) => threshold * (spread + 0.01)
@@ -223,11 +223,23 @@ An outlier lies above the limit: a loss that is equal to it is healthy.
 The window has to be full: before that, no finite loss is an outlier.
     len(recent) == window and => recent and
     len(recent) == window and => len(recent) > 1 and
+    len(recent) == window and => recent and step >= window and
+The window ends with the last healthy loss: here that one is left out.
+    recent = healthy[-window:] => recent = healthy[-window - 1 : -1]
+    recent = healthy[-window:] => recent = healthy[-window - 1 : -1] && len(recent) == window and => len(healthy) >= window and
+    recent = healthy[-window:] => recent = healthy[-window:-1] && len(recent) == window => len(recent) == window - 1
 Of an even number of losses the median is the mean of the two in the middle.
     {MIDDLE} => statistics.median_low(recent)
     {MIDDLE} => statistics.median_high(recent)
     {MIDDLE} => statistics.median_high(recent) && {SPREAD} => statistics.median_high([abs(x - middle) for x in recent])
     {MIDDLE} => statistics.median_low(recent) && {SPREAD} => statistics.median_low([abs(x - middle) for x in recent])
+`window` healthy losses are enough: here the first limit comes one later.
+    len(recent) == window and => len(healthy) > window and
+What comes after a step is not known at that step: here the whole log is in the window.
+    recent = healthy[-window:] => recent = [x for x in losses if math.isfinite(x)] && len(recent) == window => recent
+The limit lies above the median by so many spreads: it is no multiple of the median.
+    middle + threshold * max(spread, 0.01) => threshold * middle
+    middle + threshold * max(spread, 0.01) => threshold * max(spread, 0.01)
 There is a checkpoint at 0, the start of the run, and none before it.
     {BACK} => (start - margin) // every * every
 """)

@@ -92,6 +92,7 @@ def one_leg(draw: Draw):
     # Stopped early, and not resumed.
     yield "cosine", number(draw, 1.0, 2.0), 0.25, 3, 4, [(19, 13)]
     yield "wsd", number(draw, 1.0, 2.0), 0.25, 3, 7, [(19, 16)]
+    yield "wsd", number(draw, 1.0, 2.0), 0.25, 3, 7, [(12, 8)]
 
 
 @learning_rates.part(
@@ -102,7 +103,7 @@ def one_leg(draw: Draw):
     atol=1e-9,
 )
 def resumed(draw: Draw):
-    yield "cosine", number(draw, 1.0, 2.0), 0.15, 3, 7, [(23, 17), (41, 41)]
+    yield "cosine", number(draw, 1.0, 2.0), 0.15, 3, 7, [(23, 14), (41, 41)]
     yield "wsd", number(draw, 1.0, 2.0), 0.15, 3, 7, [(23, 20), (41, 41)]
     # Before its fall, nothing shows in WSD but that the fall is elsewhere.
     yield "wsd", number(draw, 1.0, 2.0), 0.15, 3, 7, [(23, 11), (41, 41)]
@@ -138,6 +139,18 @@ def edges(draw: Draw):
 learning_rates.mistakes("""
 The first step has the rate 0, and learns nothing: the k-th of the warm-up's steps, counted from 1, has k / warmup.
     done = step - start + 1 => done = step - start && done <= warmup => done < warmup
+    done / warmup => (done - 1) / max(warmup - 1, 1)
+The first leg climbs from 0, not from the floor.
+    if rates else 0.0 => if rates else floor
+    rates[-1] if rates else 0.0 => floor
+The fall goes upwards: it begins at the peak and ends at the floor.
+    (1 + math.cos(math.pi * share)) => (1 - math.cos(math.pi * share))
+    rate = peak + (floor - peak) * share => rate = floor + (peak - floor) * share
+    (1 + math.cos(math.pi * share)) => (1 - math.cos(math.pi * share)) && rate = peak + (floor - peak) * share => rate = floor + (peak - floor) * share
+The cosine is of pi times the share: half a wave, in radians.
+    math.cos(math.pi * share) => math.cos(share)
+    math.cos(math.pi * share) => math.cos(2 * math.pi * share)
+    math.cos(math.pi * share) => math.cos(180 * share)
 The floor is never reached: the last step that was planned has it.
     (planned - 1 - step) => (planned - step)
 The fall begins a step late, or is a step too short: its k-th step, counted from 1, has gone k of its length.
@@ -153,7 +166,10 @@ This is a quarter of a wave: the cosine goes from 1 to -1, over half of one, and
     (1 + math.cos(math.pi * share)) / 2 => math.cos(math.pi * share / 2)
 The peak is exceeded: 1 + cos goes from 2 to 0, so halve it.
     (1 + math.cos(math.pi * share)) / 2 => (1 + math.cos(math.pi * share))
-wsd falls in a straight line; the cosine is the other shape.
+wsd falls in a straight line: here it is another curve.
+    rate = peak + (floor - peak) * share => rate = peak * (floor / peak) ** share
+    rate = peak + (floor - peak) * share => rate = peak + (floor - peak) * share**0.5
+    rate = peak + (floor - peak) * share => rate = floor + (peak - floor) * (1 - share) ** 2
     rate = peak + (floor - peak) * share => rate = floor + (peak - floor) * (1 + math.cos(math.pi * share)) / 2
 wsd stays at the peak until the last `fall` steps: here it falls from the end of the warm-up on.
     rest if shape == "cosine" else min(fall, rest) => rest
@@ -165,6 +181,8 @@ The cosine begins at the end of the warm-up, not with it: its steps are those th
     rest if shape == "cosine" else min(fall, rest) => planned - start if shape == "cosine" else min(fall, rest)
 The curve ends where the leg was stopped: it was planned for more steps, and keeps to its plan until it stops.
     for planned, stopped in legs: => for _, stopped in legs:\\n        planned = stopped
+    planned, stopped in legs => _, planned in legs && range(start, stopped) => range(start, planned)
+    min(fall, rest) => min(fall, max(stopped - start - warmup, 0))
 There are steps here that the run never did: a leg ends where it was stopped.
     range(start, stopped) => range(start, planned)
 A resumed leg climbs from the rate of the last step done: here it begins at 0 again.
@@ -175,8 +193,14 @@ A resumed leg has a warm-up too: here its rate jumps to the new plan's.
     done <= warmup => done <= warmup and not start && rest = max(planned - start - warmup, 0) => rest = max(planned - warmup, 0)
 A resumed leg climbs from the rate at which the run stopped to the peak: here it stays where it was.
     (peak - before) * done / warmup => (peak - before) * (done / warmup if not start else 0)
+A resumed leg climbs in equal parts, from the last rate to the peak: here the larger one of two rates is taken.
+    before + (peak - before) * done / warmup => max(before, peak * done / warmup)
+The steps of a resumed leg's climb are counted from its own first step, not from the run's.
+    done / warmup => (step + 1) / warmup
 The resumed leg's cosine has the length of the whole run: its plan is for the steps from its own start, less its warm-up.
     rest = max(planned - start - warmup, 0) => rest = max(planned - warmup, 0)
+    rest = max(planned - start - warmup, 0) => rest = max(planned - warmup, 0) && length - (planned - 1 - step) => done - warmup - (rest - length)
+    rest = max(planned - start - warmup, 0) => rest = max(planned - warmup, 0) && length - (planned - 1 - step) => done - warmup - (rest - length) && max(fallen, 0) / max(length, 1) => min(max(fallen, 0) / max(length, 1), 1)
 The numbers of a leg count from the beginning of the run: here they were counted from the beginning of the leg.
     start, before = len(rates), => planned, stopped = planned + len(rates), stopped + len(rates)\\n        start, before = len(rates),
 A leg climbs from the last step's rate, so that the k-th step of its climb has gone k of warmup: here one rate is there twice.

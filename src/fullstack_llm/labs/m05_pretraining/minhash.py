@@ -98,11 +98,9 @@ def bound(draw: Draw):
 
 
 @minhash.part(
-    6,
-    "Work out one hash of one element on paper, with whole numbers of any length, and compare.",
-    "signatures",
-    items=("signatures",),
-)
+    6, "Work out one hash of one element on paper, with whole numbers of any length, and compare.",
+    "signatures", items=("signatures",),
+)  # fmt: skip
 def signatures(draw: Draw):
     yield *pair(draw, 7, 9, 8), functions(draw, 11), 9, *bound(draw)
     yield [8, 5, 8], [5, 8], [(3, 1), (2**61 - 3, 0)], 8, 0.1, 0.05
@@ -113,13 +111,9 @@ def signatures(draw: Draw):
 
 
 @minhash.part(
-    5,
-    "m is the share of equal entries; J solves m = J + (1 - J) * 2^-bits, and is never below 0.",
-    "likeness",
-    items=("jaccard",),
-    rtol=1e-9,
-    atol=1e-9,
-)
+    5, "m is the share of equal entries; J solves m = J + (1 - J) * 2^-bits, and is never below 0.",
+    "likeness", items=("jaccard",), whole=True, rtol=1e-9, atol=1e-9,
+)  # fmt: skip
 def likeness(draw: Draw):
     yield *pair(draw, 7, 12, 8), functions(draw, 64), 2, *bound(draw)
     # With one bit half of the entries are equal by chance, more or less: here it is less, and J would be below 0.
@@ -139,13 +133,13 @@ def likeness(draw: Draw):
 
 
 @minhash.part(
-    5,
-    "Hoeffding: m is off by t or more with probability at most 2 exp(-2 k t^2). Which t is a J off by the tolerance?",
-    "hashes",
-    items=("hashes",),
-)
+    5, "Hoeffding: m is off by t or more with probability at most 2 exp(-2 k t^2). Which t is a J off by the tolerance?",
+    "hashes", items=("hashes",),
+)  # fmt: skip
 def enough(draw: Draw):
-    for bits in (1, 2, 64, 4, 1):
+    # Few errors in a hundred: the numbers are large, and mistakes do not agree by chance.
+    yield [3, 5], [5, 8], functions(draw, 2), 2, round(draw.uniform(0.011, 0.03), 4), bound(draw)[1]
+    for bits in (1, 3, 64, 4, 1):
         yield [3, 5], [5, 8], functions(draw, 2), bits, *bound(draw)
     yield [], [], functions(draw, 2), 2, 0.5, 0.9
     yield [3], [5], functions(draw, 2), 8, 0.01, 0.001
@@ -159,6 +153,12 @@ Bits that are equal by chance are in there: with J = 0, still one entry in 2^bit
     {LIKENESS} => share
 The chance is taken off, but what is left goes from 0 to 1 - 2^-bits: divide by that.
     {LIKENESS} => max(0.0, share - chance)
+The chance is in the share: take it off first, and then divide.
+    {LIKENESS} => share / (1 - chance)
+    {LIKENESS} => min(share / (1 - chance), 1.0)
+J solves m = J + (1 - J) * 2^-bits: what is divided by is 1 - 2^-bits.
+    {LIKENESS} => max(0.0, (share - chance) / (1 + chance))
+    {LIKENESS} => max(0.0, (share - chance) / share) if share else 0.0
 An estimate below 0 is one of 0.0.
     {LIKENESS} => (share - chance) / (1 - chance)
 The chance that unlike entries agree is 2^-bits.
@@ -182,6 +182,13 @@ The first occurrence has j = 0.
     for j in range(count)] => for j in range(1, count + 1)]
 The elements are the shingles themselves here: 64 x + j is hashed.
     64 * x + j for x, count in counts.items() for j in range(count)] => x for x in counts]
+The j-th occurrence of x is 64 x + j: without the 64, or with it at another place, it may be another shingle's element.
+    64 * x + j for => x + j for
+    64 * x + j for => 64 * (x + j) for
+    64 * x + j for => x + 64 * j for
+j counts the occurrences of one shingle, not the places of the document, nor the different shingles.
+    elements = [64 * x + j for x, count in counts.items() for j in range(count)] => elements = [64 * x + j for j, x in enumerate(shingles)]
+    elements = [64 * x + j for x, count in counts.items() for j in range(count)] => elements = [64 * x + j for j, x in enumerate(counts)]
 This is the largest hash: the signature has the smallest.
     lowest = [min => lowest = [max
 a * e has more than 64 bits, and NumPy and PyTorch drop the upper ones: use Python's integers.
@@ -192,6 +199,8 @@ The modulus is the prime 2^61 - 1.
     P = 2**61 - 1 => P = 2**32
     P = 2**61 - 1 => P = 2**31 - 1
     P = 2**61 - 1 => P = 2**61 + 1
+    (a * e + b) % P => a * e + b
+    (a * e + b) % P => a * e % P + b
 b is missing: the hash is (a e + b) mod (2^61 - 1).
     (a * e + b) => (a * e)
 First the smallest hash, then its low bits: the smallest of low bits is another thing.
@@ -208,16 +217,24 @@ A document without shingles has no smallest hash: its signature is an empty list
     elements), default=-1) => elements))
 An error can lie on either side: Hoeffding's bound has a 2 before exp, and the logarithm is of 2 / delta.
     math.log(2 / delta) => math.log(1 / delta)
-The exponent is -2 k t^2: its 2 is missing.
+The exponent is -2 k t^2: solve 2 exp(-2 k t^2) = delta for k, with its 2 below the line.
+    {NEEDED} => 2 * math.log(2 / delta) / (tolerance * (1 - chance)) ** 2
+    {NEEDED} => math.log(2 / delta) / (4 * (tolerance * (1 - chance)) ** 2)
     {NEEDED} => math.log(2 / delta) / (tolerance * (1 - chance)) ** 2
 The tolerance is for J, and m moves by (1 - 2^-bits) of what J does.
     {NEEDED} => math.log(2 / delta) / (2 * tolerance**2)
+    {NEEDED} => math.log(2 / delta) / (2 * (tolerance - chance) ** 2)
+    {NEEDED} => math.log(2 / delta) / (2 * (tolerance + chance) ** 2)
 J moves more than m does, by 1 / (1 - 2^-bits): t is smaller than the tolerance, not larger.
     {NEEDED} => math.log(2 / delta) / (2 * (tolerance / (1 - chance)) ** 2)
 The tolerance is squared: half the error takes four times the hashes.
     {NEEDED} => math.log(2 / delta) / (2 * tolerance * (1 - chance))
     {NEEDED} => math.log(2 / delta) / (2 * tolerance * (1 - chance) ** 2)
     {NEEDED} => math.log(2 / delta) / (2 * tolerance**2 * (1 - chance))
+This is Chebyshev's bound, which is another one: Hoeffding's has a logarithm.
+    {NEEDED} => 1 / (4 * delta * (tolerance * (1 - chance)) ** 2)
+    {NEEDED} => 1 / (delta * (tolerance * (1 - chance)) ** 2)
+    {NEEDED} => 1 / (4 * delta * tolerance**2)
 The bound holds for the next larger whole number, not for the next smaller one.
     math.ceil( => math.floor(
     math.ceil( => int(

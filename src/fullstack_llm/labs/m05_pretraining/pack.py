@@ -135,6 +135,11 @@ Padding has labels here, or is one: nothing there is to be learnt.
     {LABELS} => "labels": torch.where(owner < 0, pad, labels),
 Where nothing follows, the label is -100, which losses leave out: here it is the padding's id.
     {LABELS} => "labels": torch.where(labels == -100, pad, labels),
+    {LABELS} => "labels": torch.where((labels == -100) & (owner >= 0), pad, labels),
+Labels were shifted row by row, and across documents: shift along the whole stream, and inside of a document only.
+    {LABELS} => "labels": torch.cat([ids[:, 1:], labels[:, -1:] * 0 - 100], 1),
+    {LABELS} => "labels": torch.cat([torch.where(owner[:, 1:] >= 0, ids[:, 1:], -100), labels[:, -1:] * 0 - 100], 1),
+    {LABELS} => "labels": torch.cat([ids[:, 1:], labels[:, -1:] * 0 + pad], 1),
 Nobody is asked to look away from the future: mask[b, q, k] is False for k after q.
     {MASK} => "mask": same
 Documents see one another: a token may look at its own document alone.
@@ -151,7 +156,8 @@ The mask has a row and a column for each place of a row, for each of the rows: o
 Padding sees nothing here, and a softmax of nothing is nan: each place of it sees itself.
     {MASK} => "mask": mask & (owner >= 0)[:, :, None]
     {MASK} => "mask": mask & (owner >= 0)[:, None, :]
-Padding sees what stands before it: it belongs to no document, and sees itself only.
+Padding sees what stands before it, or other padding: each place of it sees itself only.
+    {MASK} => "mask": mask | ((owner < 0)[:, :, None] & (owner < 0)[:, None, :]).tril()
     {MASK} => "mask": mask | ((owner < 0)[:, :, None] & torch.ones_like(mask).tril())
 Positions count from the beginning of the row: they begin at 0 with each document.
     positions = mask.sum(-1) - 1 => positions = torch.arange(length).repeat(rows, 1)

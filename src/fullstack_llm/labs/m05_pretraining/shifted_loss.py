@@ -116,6 +116,11 @@ def edges(draw: Draw):
 shifted_loss.mistakes("""
 Each position is asked for its own token, which it has read: position t predicts the token at t + 1.
     logits[:, :-1] => logits[:, 1:]
+    logits[:, :-1].double(), ids[:, 1:] => logits.double(), ids && (here == there) & (there >= 0) & learnt[:, 1:] => (documents >= 0) & learnt
+    logits[:, :-1].double(), ids[:, 1:] => logits.double(), ids && (here == there) & (there >= 0) & learnt[:, 1:] => (documents >= 0) & learnt & torch.cat([here[:, :1] < -1, here == there], 1)
+The last place of a row is asked for the row's first token, as torch.roll has it: nothing follows it in its row.
+    logits[:, :-1].double(), ids[:, 1:] => logits.double(), ids.roll(-1, 1) && (here == there) & (there >= 0) & learnt[:, 1:] => (documents == documents.roll(-1, 1)) & (documents >= 0) & learnt.roll(-1, 1)
+    logits[:, :-1].double(), ids[:, 1:] => logits.double(), ids.roll(-1, 1) && (here == there) & (there >= 0) & learnt[:, 1:] => (documents >= 0) & learnt.roll(-1, 1)
 The shift goes the wrong way: the logits at t are about the token at t + 1, not at t - 1.
     logits[:, :-1].double(), ids[:, 1:] => logits[:, 1:].double(), ids[:, :-1]
 Whether a token counts is said at its own place: learnt[t + 1] goes with the logits at t.
@@ -128,13 +133,16 @@ Pairs inside a prompt are left out here, and with them those that lead out of it
     learnt[:, 1:] => learnt[:, 1:] & learnt[:, :-1]
 The first token of a document is counted: what stands before it belongs to another one, and cannot know it.
     (here == there) & =>
+Padding is told by its document, -1, and not by its id: 0 is the id of a token, too.
+    & (there >= 0) => & (ids[:, 1:] != 0)
 Padding is counted: its documents are -1, and nothing there is to be learnt.
     & (there >= 0) =>
 The last token of each document is missing, or the last before padding: only *its* successor does not count.
     learnt[:, 1:] => learnt[:, 1:] & (torch.cat([there[:, 1:], there[:, -1:] - 1], 1) == there)
 This is the sum of the losses: divide by how many were counted.
     / max(number, 1) =>
-Divided by all positions: the mean is over the tokens that count.
+The sum of the losses is right, and it is divided by another number than that of the tokens that count.
+    / max(number, 1) => / len(ids)
     / max(number, 1) => / ids.numel()
     / max(number, 1) => / (len(ids) * (ids.shape[1] - 1))
     / max(number, 1) => / max(int(learnt.sum()), 1)
@@ -146,13 +154,17 @@ The loss is right, and the number is not: count the tokens whose loss was added 
     max(number, 1), number => max(number, 1), int(learnt.sum())
     max(number, 1), number => max(number, 1), int(learnt[:, 1:].sum())
     max(number, 1), number => max(number, 1), ids.numel()
+This is in bits: the logarithm is the natural one.
+    losses.sum().item() / max(number, 1) => losses.sum().item() / max(number, 1) / math.log(2)
+This is e to the loss, the perplexity: return the loss.
+    losses.sum().item() / max(number, 1) => math.exp(min(losses.sum().item() / max(number, 1), 700.0))
 The sign: the loss is minus the logarithm of a probability.
     z.logsumexp(-1) - z.gather(-1, y[:, None])[:, 0] => z.gather(-1, y[:, None])[:, 0] - z.logsumexp(-1)
 These are the logits of the right tokens: the logarithm of the sum of exponentials is missing.
     z.logsumexp(-1) - z.gather(-1, y[:, None])[:, 0] => -z.gather(-1, y[:, None])[:, 0]
 The softmax came twice: F.cross_entropy takes logits, and does its own.
     z.logsumexp(-1) - z.gather(-1, y[:, None])[:, 0] => F.cross_entropy(z.softmax(-1), y, reduction="none")
-nan times 0 is nan: a mask that is multiplied in does not take such a loss away. Choose what counts, then add up.
+The nan of padding has come in: nan times 0 is nan, and so is its loss for whatever target. Choose what counts, then add up.
     return losses => return ((logits[:, :-1].logsumexp(-1) - logits[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]) * counted).sum().item() / max(number, 1), number\\n    return losses
 exp overflows, or a probability is 0: subtract the largest logit, or use logsumexp or log_softmax.
     z.logsumexp(-1) => z.exp().sum(-1).log()
