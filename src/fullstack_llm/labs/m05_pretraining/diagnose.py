@@ -181,6 +181,12 @@ The order inside of a batch counts too: one that was mixed is "reshuffled".
     if ids != order[step * batch : (step + 1) * batch]: => if sorted(ids) != sorted(order[step * batch : (step + 1) * batch]):
 never: the steps that are done should have read so much of the order, and no more; what comes later is not late.
     due = order[: len(kept) * batch] => due = order
+rest: what its steps have not come to is left as well.
+    for i in order if not read[i]], => for i in due if not read[i]],
+never: what was read twice was read.
+    for i in due if not read[i]] => for i in due if read[i] != 1]
+Step s begins at the place s * batch of the order.
+    order[step * batch : (step + 1) * batch] => order[step : step + batch]
 rest: going on at the next step's place leaves out for ever what was skipped, and reads again what was read too early.
     for i in order if not read[i]], => for i in order[len(kept) * batch :]],
 rest: what was skipped is still to be read, and what was read too early is not: go through the whole order.
@@ -190,12 +196,10 @@ rest: what the steps missed, then what they had not come to: but some of that wa
 rest: documents that were read twice are done with.
     for i in order if not read[i]], => for i in order if not read[i] or read[i] > 1],
 rest and never stand in the order's order, not sorted by id.
-    for i in due if not read[i]] => for i in sorted(due) if not read[i]] && for i in order if not read[i]], => for i in sorted(order) if not read[i]],
     for i in due if not read[i]] => for i in sorted(due) if not read[i]]
     for i in order if not read[i]], => for i in sorted(order) if not read[i]],
 twice is sorted by id.
     "twice": sorted(i for i in read if read[i] > 1), => "twice": [i for i in order if read[i] > 1],
-    "twice": sorted(i for i in read if read[i] > 1), => "twice": [i for i in read if read[i] > 1],
 twice names each id once, however often it was read.
     "twice": sorted(i for i in read if read[i] > 1), => "twice": sorted(i for i in read for _ in range(read[i] - 1)),
     "twice": sorted(i for i in read if read[i] > 1), => "twice": sorted(i for i in read.elements() if read[i] > 1),
@@ -218,11 +222,9 @@ A batch that lies behind its place is a piece of the order all the same: "reshuf
 If all is right, first is -1.
     first, cause = -1, "" => first, cause = None, ""
     first, cause = -1, "" => first, cause = 0, ""
-    first, cause = -1, "" => first, cause = len(kept), ""
 If all is right, the cause is an empty string.
     first, cause = -1, "" => first, cause = -1, None
     first, cause = -1, "" => first, cause = -1, "none"
-    first, cause = -1, "" => first, cause = -1, "skipped"
 """)
 
 

@@ -196,6 +196,8 @@ start - margin need not be a checkpoint: those are the multiples of `every`.
     {BACK} => max(start - margin, 0)
 Step start - margin itself is early enough: a checkpoint there will do.
     {BACK} => max(start - margin - 1, 0) // every * every
+A checkpoint at start - margin is the last that will do: here one that lies a step later is taken too.
+    {BACK} => max(start + 1 - margin, 0) // every * every
 The last checkpoint before the spike, then the margin off it: take the margin off first, and then go to a checkpoint.
     {BACK} => max(start // every * every - margin, 0)
 The margin is in steps, not in checkpoints: one checkpoint back is not enough, or too much.

@@ -151,6 +151,8 @@ The cosine is of pi times the share: half a wave, in radians.
     math.cos(math.pi * share) => math.cos(share)
     math.cos(math.pi * share) => math.cos(2 * math.pi * share)
     math.cos(math.pi * share) => math.cos(180 * share)
+The climb has `warmup` steps: here it has one more, and passes the peak.
+    done <= warmup => done <= warmup + 1
 The floor is never reached: the last step that was planned has it.
     (planned - 1 - step) => (planned - step)
 The fall begins a step late, or is a step too short: its k-th step, counted from 1, has gone k of its length.
@@ -203,6 +205,8 @@ The resumed leg's cosine has the length of the whole run: its plan is for the st
     rest = max(planned - start - warmup, 0) => rest = max(planned - warmup, 0) && length - (planned - 1 - step) => done - warmup - (rest - length) && max(fallen, 0) / max(length, 1) => min(max(fallen, 0) / max(length, 1), 1)
 The numbers of a leg count from the beginning of the run: here they were counted from the beginning of the leg.
     start, before = len(rates), => planned, stopped = planned + len(rates), stopped + len(rates)\\n        start, before = len(rates),
+What was done before the leg is taken off twice: planned counts from the run's first step, and planned - start are left.
+    rest = max(planned - start - warmup, 0) => rest = max(planned - 2 * start - warmup, 0) && fallen = length - (planned - 1 - step) => fallen = done - warmup - (rest - length)
 A leg climbs from the last step's rate, so that the k-th step of its climb has gone k of warmup: here one rate is there twice.
     (peak - before) * done / warmup => (peak - before) * (done - (start > 0)) / warmup
 The fall is longer than what the warm-up leaves, and then it takes just that.

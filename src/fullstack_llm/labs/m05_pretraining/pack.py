@@ -133,7 +133,9 @@ The labels are the tokens themselves: the label of a token is the one after it.
 Padding has labels here, or is one: nothing there is to be learnt.
     [-1 - place for place in range(empty)] => [-1] * empty
     {LABELS} => "labels": torch.where(owner < 0, pad, labels),
-Where nothing follows, the label is -100, which losses leave out: here it is the padding's id.
+Where nothing follows, the label is -100, which losses leave out: here it is another number.
+    {LABELS} => "labels": torch.where(labels == -100, -1, labels),
+    {LABELS} => "labels": torch.where((labels == -100) & (owner >= 0), -1, labels),
     {LABELS} => "labels": torch.where(labels == -100, pad, labels),
     {LABELS} => "labels": torch.where((labels == -100) & (owner >= 0), pad, labels),
 Labels were shifted row by row, and across documents: shift along the whole stream, and inside of a document only.
@@ -144,6 +146,7 @@ Nobody is asked to look away from the future: mask[b, q, k] is False for k after
     {MASK} => "mask": same
 Documents see one another: a token may look at its own document alone.
     {MASK} => "mask": torch.ones_like(mask).tril()
+    {MASK} => "mask": torch.ones_like(mask).tril() & ((owner >= 0)[:, :, None] | torch.eye(length).bool())
 A token sees itself too: the diagonal is True.
     {MASK} => "mask": mask.tril(-1)
 The mask is turned round: True is where a query may look.
@@ -176,6 +179,8 @@ The padding is pad, whatever else has that id.
 Which places are padding is not told by their id: a document may hold it.
     labels[:-1][goes_on] = ids[1:][goes_on] => labels[:-1][goes_on] = ids[1:][goes_on]\\n    labels[ids == pad] = -100
     labels[:-1][goes_on] = ids[1:][goes_on] => labels[:-1][goes_on] = ids[1:][goes_on]\\n    labels[labels == pad] = -100
+    {MASK} => "mask": mask & ((ids != pad)[:, :, None] | torch.eye(length).bool())
+    {MASK} => "mask": mask & ((ids != pad)[:, None, :] | torch.eye(length).bool())
     same.tril() => same.tril() & ((ids != pad)[:, None, :] | torch.eye(length).bool())
 Documents are told apart by their number, not by what is in them.
     owner = torch.tensor(owners + => owner = torch.tensor([documents.index(documents[o]) for o in owners] +
