@@ -1,5 +1,5 @@
-"""Lab 05_pretraining: one module an exercise, in the order of the lab."""
+"""Grade lab 05: what counts in a loss, rates, packed rows, near duplicates, spikes, and a loader that repeats."""
 
-# Modules of fullstack_llm that would solve it, as in ("tokenization.bpe",): no worker of the lab can read them.
-ANSWERS = ()
-EXERCISES = ("count_tokens",)
+# Modules of the package that would solve an exercise: no worker of the lab can read them.
+ANSWERS = ("pretraining", "models.loop")
+EXERCISES = ("shifted_loss", "learning_rates", "pack", "minhash", "incidents", "diagnose")
