@@ -146,6 +146,7 @@ These are the tokens of the small model once more, or its training's FLOP: how m
     max(0.0, more / saved) => 6 * small * tokens
 Less than nothing is paid back: where the small model is the cheaper one to train, too, that is 0.0.
     max(0.0, more / saved) => more / saved
+    max(0.0, more / saved) => more / saved if more > 0 else math.inf
 Nothing left for the data, or less: no number of tokens brings the small model there. Return infinity, twice.
     if room <= 0: => if room == 0:
     if room <= 0: => if False:

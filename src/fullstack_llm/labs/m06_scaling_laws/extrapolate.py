@@ -135,8 +135,8 @@ def runs(draw: Draw, spoiled: int, noise: float = 0.0015, far: float = 100.0):
     miss[good] -= ways @ (ways.T @ miss[good])
     miss[:spoiled] = [np.log(draw.uniform(1.1, 1.5)) for _ in range(spoiled)]
     again = draw.sample(range(35), 35)
-    new = [optimum_of(law, C * 100 * more) for more in (far / 10, far, far, far)]
-    new_N, new_D = np.array(new).T * np.array([[1, 1, 5, 0.2], [1, 1, 0.2, 5]])
+    new = [optimum_of(law, C * 100 * more) for more in (0.1 * far, 0.3 * far, 0.3 * far, *[far] * 5)]
+    new_N, new_D = np.array(new).T * np.array([(much, 1 / much) for much in (1, 0.1, 10, 1, 5, 0.2, 2, 0.5)]).T
     return N[again], D[again], (loss * np.exp(miss))[again], new_N, new_D
 
 
@@ -156,6 +156,10 @@ extrapolate.mistakes("""
 The spoiled runs pull the fit: they should count less, or not at all.
     weight = 1.0 * (abs(miss) < 0.02) => weight = np.ones(len(loss))
     weight = 1.0 * (abs(miss) < 0.02) => weight = np.ones(len(loss)) && axis=2) / loss[:, None] => axis=2) && table.mT @ weight[:, None] => table.mT @ (weight * loss)[:, None] && (pairs @ found)[:, :, 0] - 1 => (pairs @ found)[:, :, 0] - loss
+    weight = 1 / np.sqrt(1 + (miss / scale) ** 2) => weight = np.sqrt(np.log1p(miss) / miss / (1 + miss)) && weight = 1.0 * (abs(miss) < 0.02) => weight = weight * 1.0
+The highest losses are those of the smallest models and shortest runs: spoiled are those that lie high for their size and data.
+    weight = 1.0 * (abs(miss) < 0.02) => weight = 1.0 * (loss < np.quantile(loss, 0.9))
+    weight = 1.0 * (abs(miss) < 0.02) => weight = 1.0 * (loss <= np.sort(loss)[-4])
 The runs that were left out are the good ones of a fit that the spoiled ones had pulled: leave out the worst, and fit again.
     for scale in (0.1, 0.03, 0.01, 0.003, 0.003): => for scale in (1e9,): && 1.0 * (abs(miss) < 0.02) => 1.0 * (abs(miss) < 3 * miss.std())
     for scale in (0.1, 0.03, 0.01, 0.003, 0.003): => for scale in (1e9,): && 1.0 * (abs(miss) < 0.02) => 1.0 * (abs(miss) < 2 * miss.std())
@@ -205,6 +209,20 @@ def of_the_best(N, D, loss, new_N, new_D):
 @extrapolate.mistake("The floor is below the losses that were reached: the best of the small runs is not it.")
 def reached(N, D, loss, new_N, new_D):
     return np.full(len(new_N), loss.min())
+
+
+@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
+def two_terms(N, D, loss, new_N, new_D):
+    N, new_N, D, new_D = N / N.min(), new_N / N.min(), D / D.min(), new_D / D.min()
+    A = B = 0.5 * loss.max()
+    alpha = beta = 0.1
+    p = np.array([np.log(A), np.log(B), alpha, beta])
+    for _ in range(200):
+        size, data = np.exp(p[0] - p[2] * np.log(N)), np.exp(p[1] - p[3] * np.log(D))
+        miss = np.log(loss / (size + data))
+        ways = np.stack([size, data, -size * np.log(N), -data * np.log(D)], axis=1) / (size + data)[:, None]
+        p += 0.5 * np.linalg.lstsq(ways, miss, rcond=None)[0]
+    return np.exp(p[0] - p[2] * np.log(new_N)) + np.exp(p[1] - p[3] * np.log(new_D))
 
 
 @extrapolate.mistake("This is a law of C alone, with a floor: size and tokens count each for itself, off the best size too.")

@@ -31,7 +31,7 @@ def fit_power_law(x, loss, floor):
     if floor is not None:
         return above(x, loss, floor)
     low, high = 0.0, loss.min()
-    for _ in range(14):
+    for _ in range(8):
         grid = np.linspace(low, high, 42)
         best = np.argmin([miss(x, loss, E) for E in grid[:-1]])
         low, high = grid[max(best - 1, 0)], grid[best + 1]
@@ -151,9 +151,18 @@ The exponent is wanted as a positive number: the loss falls as x^-alpha, so alph
     np.exp(start), -slope => np.exp(start), slope
 The start of the line is ln A: take it back with exp.
     np.exp(start), -slope => start, -slope
+    return above(x, loss, grid[best]) => E, A, alpha = above(x, loss, grid[best])\\n    return E, np.log(A), alpha
+np.polyfit returns the slope first and then the start: here they have changed places.
+    np.exp(start), -slope => np.exp(slope), -start
 Taken back with another base: use one logarithm throughout.
     np.exp(start), -slope => 10**start, -slope
     np.exp(start), -slope => 2**start, -slope
+    np.exp(start), -slope => np.exp(start / np.log(10)), -slope
+A belongs to x as it came in: where x was divided by a size first, A is still to be multiplied by that size to the power alpha.
+    np.exp(start), -slope => np.exp(start + slope * np.log(x).mean()), -slope
+    np.exp(start), -slope => np.exp(start + slope * np.log(x.min())), -slope
+    np.exp(start), -slope => np.exp(start + slope * np.log(x.max())), -slope
+    np.exp(start), -slope => np.exp(start + slope * np.log(x.mean())), -slope
 The floor is 0 here. If you looked for it: compare misses of the loss; those of ln(loss - E) are small where it hardly varies.
     return above(x, loss, grid[best]) => return above(x, loss, 0.0)
     (np.log(E + A * x**-alpha) - np.log(loss)) => (np.log(A * x**-alpha) - np.log(loss - E))
@@ -175,6 +184,8 @@ Such a run was given a tiny height instead of being left out: the logarithm of t
     over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-9))
     over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-12))
     over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-6))
+    over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-3))
+    over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-10))
     over = loss > E => over = loss == loss && np.log(loss[over] - E) => np.log(np.maximum(loss - E, 1e-8))
 Absolute heights: a run under the floor was turned up above it. Leave it out.
     over = loss > E => over = loss != E && np.log(loss[over] - E) => np.log(np.abs(loss[over] - E))
@@ -184,9 +195,9 @@ The floor is taken to be the lowest loss, or just below it: larger models would 
     return above(x, loss, grid[best]) => return above(x, loss, loss.min() - 1e-6)
     return above(x, loss, grid[best]) => return above(x, loss, loss.min())
 A grid of this step finds E to that step only: search again, finer, around the best, and then again.
-    range(14) => range(1)
-    range(14) => range(1) && high, 42) => high, 102)
-    range(14) => range(1) && high, 42) => high, 11)
+    range(8) => range(1)
+    range(8) => range(1) && high, 42) => high, 102)
+    range(8) => range(1) && high, 42) => high, 11)
 A floor of None is to be looked for: here it meets arithmetic.
     if floor is not None: => if floor or True:
 """)

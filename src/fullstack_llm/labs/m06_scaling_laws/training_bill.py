@@ -105,9 +105,9 @@ def drawn(draw: Draw, *, tied: bool, many: bool):
 @training_bill.part(7, "Whose products does a token take part in, and how many keys does it meet?", "flop", items=("flop",))
 @training_bill.part(3, "Write down the shape of each matrix in a layer.", "parameters", items=("parameters",))
 def runs(draw: Draw):
-    # No factor of a mistake is that of another one: 5 layers, 9 heads, 3 of keys, 8 columns.
+    # No factor of a mistake is that of another one: 7 layers, 10 heads, 2 of keys, 8 columns.
     for tied in (True, False):
-        yield shape(307, 61, 101, 5, 9, 3, 8, tied=tied), [(640_000, 64), (57_540, 411)], H100S
+        yield shape(307, 61, 101, 7, 10, 2, 8, tied=tied), [(640_000, 64), (57_540, 411)], H100S
     yield BASE, [(10_240_000, 256)], LAPTOP
     yield LLAMA_3_8B, [(15 * 10**12 // 8192 * 8192, 8192), (800 * 10**9 // 131_072 * 131_072, 131_072)], H100S
     yield QWEN_3_4B, [(10**12 // 4096 * 4096, 4096)], H100S
@@ -154,6 +154,11 @@ Training takes three times a forward pass: the backward one has two products for
     flop += 3 * => flop +=
     flop += 3 * => flop += 2 *
     flop += 3 * => flop += 4 *
+Norms multiply by no matrix, and the embedding is looked up: their parameters cost nothing here.
+    2 * L * (attention + mlp) + 2 * V * D => 2 * parameters
+    2 * L * (attention + mlp) + 2 * V * D => 2 * L * (attention + mlp) + 2 * V * D + 2 * norms
+The scores are gone through backwards as well: three times, like everything.
+    flop += 3 * (count // T) * (T * products + scores) => flop += (count // T) * (3 * T * products + scores)
 The scores are missing: each query meets keys, and their values.
     (T * products + scores) => (T * products)
 This is 6 N D, the rule of thumb. It has the parameters that multiply nothing, and leaves out the scores.
