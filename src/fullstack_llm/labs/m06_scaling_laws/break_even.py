@@ -80,7 +80,9 @@ def models(draw: Draw, share: float, room: float = 0.2, rich: float = 1.0):
     6, "6 N D to train and 2 N a token to serve: write down both bills and set them equal.", "served", items=(1,),
     rtol=1e-3, whole=True,
 )  # fmt: skip
-@break_even.part(6, "Both reach the same loss. Compute it for the first, solve it for D of the second.", "tokens", items=(0,))
+@break_even.part(
+    6, "Both reach the same loss. Compute it for the first, solve it for D of the second.", "tokens", items=(0,)
+)
 def pairs(draw: Draw):
     yield models(draw, 0.63)
     yield PLAIN, (36.0, 16.0), 16.0, 1.0

@@ -101,7 +101,9 @@ def free(draw: Draw):
     yield {**PLAIN, "alpha": 0.3, "beta": 0.6}, 1e6, math.inf, 1
 
 
-@compute_optimal.part(4, "Compare the losses of the steps on both sides, and there is no size 0.", "few steps", rtol=1e-6)
+@compute_optimal.part(
+    4, "Compare the losses of the steps on both sides, and there is no size 0.", "few steps", rtol=1e-6
+)
 def coarse(draw: Draw):
     # Almost a whole step: a wrong formula fails here, and no rule for rounding but one.
     yield budget(draw, 25.02)
@@ -160,7 +162,9 @@ def below(law, C, max_tokens, unit):
     return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
 
 
-@compute_optimal.mistake("The step above spends all of the budget, and may still be worse than the one below, which leaves some.")
+@compute_optimal.mistake(
+    "The step above spends all of the budget, and may still be worse than the one below, which leaves some."
+)
 def spent(law, C, max_tokens, unit):
     N = compute_optimal(law, C, float("inf"), unit)[0]
     if C / 6 / max_tokens > N:
@@ -176,21 +180,27 @@ def over(law, C, max_tokens, unit):
     return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
 
 
-@compute_optimal.mistake("The tokens were cut to max_tokens, and the size left as it was: the rest of the budget buys a larger model.")
+@compute_optimal.mistake(
+    "The tokens were cut to max_tokens, and the size left as it was: the rest of the budget buys a larger model."
+)
 def unspent(law, C, max_tokens, unit):
     N = compute_optimal(law, C, float("inf"), unit)[0]
     D = min(C / (6 * N), max_tokens)
     return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
 
 
-@compute_optimal.mistake("Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss.")
+@compute_optimal.mistake(
+    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
+)
 def twenty(law, C, max_tokens, unit):
     N = max(1, round((C / 120) ** 0.5 / unit)) * unit
     D = min(C / (6 * N), max_tokens)
     return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
 
 
-@compute_optimal.mistake("Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss.")
+@compute_optimal.mistake(
+    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
+)
 def twenty_by_steps(law, C, max_tokens, unit):
     N = max(1, int((C / 120) ** 0.5 / unit)) * unit
     D = min(C / (6 * N), max_tokens)
@@ -204,41 +214,50 @@ def between(law, C, max_tokens, unit):
     return int(N), D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
 
 
-
-
-
-@compute_optimal.mistake("The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta).")
+@compute_optimal.mistake(
+    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+)
 def swapped(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     N = (a * law["A"] / (b * law["B"])) ** (1 / (a + b)) * (C / 6) ** (a / (a + b))
     return beside(law, C, max_tokens, unit, N)
 
 
-@compute_optimal.mistake("The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta).")
+@compute_optimal.mistake(
+    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+)
 def upside_down(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     N = (b * law["B"] / (a * law["A"])) ** (1 / (a + b)) * (C / 6) ** (b / (a + b))
     return beside(law, C, max_tokens, unit, N)
 
 
-@compute_optimal.mistake("The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta).")
+@compute_optimal.mistake(
+    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+)
 def without_exponents(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     return beside(law, C, max_tokens, unit, (law["A"] / law["B"]) ** (1 / (a + b)) * (C / 6) ** (b / (a + b)))
 
 
-@compute_optimal.mistake("The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta).")
+@compute_optimal.mistake(
+    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+)
 def without_six(law, C, max_tokens, unit):
     return beside(law, C, max_tokens, unit, best_size(law, 6 * C))
 
 
-@compute_optimal.mistake("The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta).")
+@compute_optimal.mistake(
+    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+)
 def wrong_power(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     return beside(law, C, max_tokens, unit, (a * law["A"] / (b * law["B"])) ** (a + b) * (C / 6) ** (b / (a + b)))
 
 
-@compute_optimal.mistake("Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss.")
+@compute_optimal.mistake(
+    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
+)
 def twenty_times(law, C, max_tokens, unit):
     N, _, loss = compute_optimal(law, C, max_tokens, unit)
     return N, 20.0 * N, loss
@@ -248,7 +267,11 @@ def twenty_times(law, C, max_tokens, unit):
 def loss_between(law, C, max_tokens, unit):
     N = best_size(law, C)
     D = C / (6 * N)
-    return compute_optimal(law, C, max_tokens, unit)[0], D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return (
+        compute_optimal(law, C, max_tokens, unit)[0],
+        D,
+        law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"],
+    )
 
 
 @compute_optimal.mistake("Size 0 is no model: one unit is the smallest.")

@@ -8,8 +8,13 @@ from fullstack_llm.labs.m06_scaling_laws.inputs import LIBRARIES, drawn_law, los
 
 
 def lowest_point(u, v):
-    middle, width = u.mean(), np.ptp(u)
-    bend, tilt, _ = np.polyfit((u - middle) / width, v, 2)
+    # Least squares by polynomials that are orthogonal on these places: 1, t, and t^2 less what it has of both.
+    middle, width = u.mean(), u.max() - u.min()
+    t = (u - middle) / width
+    share = (t**3).sum() / (t * t).sum()
+    square = t * t - share * t - (t * t).mean()
+    bend = (square * v).sum() / (square * square).sum()
+    tilt = (t * v).sum() / (t * t).sum() - share * bend
     return middle - width * tilt / bend / 2
 
 
@@ -43,11 +48,12 @@ def diagnose(budgets, sizes, losses, reported):
     if reported["kept"] != kept:
         return mine, "edge"
     for name, numbers in ways.items():
+        cause = name
         if near(numbers, reported["best"]):
             break
-    if not name and not near(mine["exponent"], reported["exponent"]):
+    if not cause and not near(mine["exponent"], reported["exponent"]):
         return mine, "slope"
-    return mine, name
+    return mine, cause
 
 
 @diagnose.right
@@ -59,7 +65,7 @@ def by_formula(budgets, sizes, losses, reported):
         u0 = sum(u for u, _ in points) / len(points)
         s = max(abs(u - u0) for u, _ in points)
         moments = [sum(((u - u0) / s) ** k for u, _ in points) for k in range(5)]
-        rows = [moments[k : k + 3] + [sum(((u - u0) / s) ** k * v for u, v in points)] for k in range(3)]
+        rows = [[*moments[k : k + 3], sum(((u - u0) / s) ** k * v for u, v in points)] for k in range(3)]
         for k in range(3):
             rows[k] = [x / rows[k][k] for x in rows[k]]
             for j in range(3):
@@ -116,7 +122,10 @@ def interpolated(budgets, sizes, losses, reported):
         return np.exp(p.deriv().roots()[0].real)
 
     kept = np.array([0 < np.argmin(loss[np.argsort(N)]) < len(N) - 1 for N, loss in zip(sizes, losses)])
-    inner = lambda rule: lambda N, y: rule(N, y) if 0 < y.argmin() < len(N) - 1 else 1.0
+
+    def inner(rule):
+        return lambda N, y: rule(N, y) if 0 < y.argmin() < len(N) - 1 else 1.0
+
     best = table(inner(lambda N, y: np.exp(secant(np.log(N), y))))
     lowest = table(inner(lambda N, y: N[y.argmin()]))
     C = np.log(np.array(budgets))[kept]
@@ -197,8 +206,12 @@ FIRST = ("", "argmin", "linear", "edge", "all", "slope", "rounded")
 OTHERS = ("slope", "argmin", "edge", "linear", "all", "slope", "")
 
 
-@diagnose.part(9, "What would the report say if it had gone wrong in this way? Try all five.", "cause", items=(1,), whole=True)
-@diagnose.part(9, "Budget by budget: is the lowest run an inner one, and where is the parabola level?", "profiles", items=(0,))
+@diagnose.part(
+    9, "What would the report say if it had gone wrong in this way? Try all five.", "cause", items=(1,), whole=True
+)
+@diagnose.part(
+    9, "Budget by budget: is the lowest run an inner one, and where is the parabola level?", "profiles", items=(0,)
+)
 def reports(draw: Draw):
     for number, cause in enumerate([*FIRST, *draw.sample(OTHERS, len(OTHERS))]):
         while True:
@@ -270,9 +283,9 @@ One number decides here: a way fits only where it gives every size in the report
     .all()) => .any())
     (abs(theirs - mine) <= 1e-4 * abs(mine)).all() => abs(theirs - mine).flat[0] <= 1e-4 * abs(mine).flat[0]
 Only the last step was looked at: the exponent is wrong because the sizes are. Name the first step that went wrong.
-    if not name and not near( => if name and not near(mine["exponent"], reported["exponent"]) or not name and not near(
+    if not cause and not near( => if cause and not near(mine["exponent"], reported["exponent"]) or not cause and not near(
 The exponent was not compared: sizes may be right, and their slope wrong.
-    if not name and not near( => if False and not near(
+    if not cause and not near( => if False and not near(
 The budgets of the report were not compared with yours: the first question is which of them it kept.
     if reported["kept"] != kept: => if False:
     if reported["kept"] != kept: => if len(reported["kept"]) != len(kept):

@@ -8,11 +8,25 @@ from fullstack_llm.labs.m06_scaling_laws.inputs import LIBRARIES, drawn_law, los
 
 
 def tried(N, D, loss, weight, alpha, beta):
-    # For each pair of exponents E, A and B are those of least squares, of relative misses.
-    pairs = np.stack(np.broadcast_arrays(1.0, N ** -alpha[:, None], D ** -beta[:, None]), axis=2) / loss[:, None]
-    table = pairs * weight[:, None]
-    found = np.linalg.solve(table.mT @ table, table.mT @ weight[:, None])
-    return found[:, :, 0], (pairs @ found)[:, :, 0] - 1
+    # For each pair of exponents E, A and B are those of least squares, of relative misses: column by column, each
+    # without what it has of those before it.
+    target, one = weight, weight / loss
+    size, data = N ** -alpha[:, None], D ** -beta[:, None]
+
+    def share(rows, column):
+        return ((rows * column).sum(axis=-1) / (column * column).sum(axis=-1))[..., None]
+
+    first = size * one
+    p = share(first, one)
+    first = first - p * one
+    second = data * one
+    q, r = share(second, one), share(second, first)
+    second = second - q * one - r * first
+    B = share(target, second)
+    A = share(target, first) - r * B
+    E = share(target, one) - q * B - p * A
+    miss = (E + A * size + B * data) / loss - 1
+    return np.concatenate([E, A, B], axis=1), miss
 
 
 def fitted(N, D, loss, weight):
@@ -48,9 +62,7 @@ def huber(N, D, loss, new_N, new_D):
     n, d = np.log(N).mean(), np.log(D).mean()
 
     def law(p, N, D):
-        return np.logaddexp(
-            np.logaddexp(p[0], p[1] - p[3] * (np.log(N) - n)), p[2] - p[4] * (np.log(D) - d)
-        )
+        return np.logaddexp(np.logaddexp(p[0], p[1] - p[3] * (np.log(N) - n)), p[2] - p[4] * (np.log(D) - d))
 
     def far(p):
         miss = abs(law(p, N, D) - np.log(loss))
@@ -140,13 +152,17 @@ def runs(draw: Draw, spoiled: int, noise: float = 0.0015, far: float = 100.0):
     return N[again], D[again], (loss * np.exp(miss))[again], new_N, new_D
 
 
-@extrapolate.part(10, "Of which runs are your misses large: small models, short runs, or the largest?", "noise", rtol=0.01)
+@extrapolate.part(
+    10, "Of which runs are your misses large: small models, short runs, or the largest?", "noise", rtol=0.01
+)
 def clean(draw: Draw):
     for _ in range(3):
         yield runs(draw, 0)
 
 
-@extrapolate.part(10, "Print your misses of the runs that are given, largest first: which of them should count?", "spoiled", rtol=0.01)
+@extrapolate.part(
+    10, "Print your misses of the runs that are given, largest first: which of them should count?", "spoiled", rtol=0.01
+)
 def spoiled(draw: Draw):
     for count in (3, 2, 3):
         yield runs(draw, count)
@@ -155,7 +171,7 @@ def spoiled(draw: Draw):
 extrapolate.mistakes("""
 The spoiled runs pull the fit: they should count less, or not at all.
     weight = 1.0 * (abs(miss) < 0.02) => weight = np.ones(len(loss))
-    weight = 1.0 * (abs(miss) < 0.02) => weight = np.ones(len(loss)) && axis=2) / loss[:, None] => axis=2) && table.mT @ weight[:, None] => table.mT @ (weight * loss)[:, None] && (pairs @ found)[:, :, 0] - 1 => (pairs @ found)[:, :, 0] - loss
+    weight = 1.0 * (abs(miss) < 0.02) => weight = np.ones(len(loss)) && target, one = weight, weight / loss => target, one = weight * loss, weight && B * data) / loss - 1 => B * data) - loss
     weight = 1 / np.sqrt(1 + (miss / scale) ** 2) => weight = np.sqrt(np.log1p(miss) / miss / (1 + miss)) && weight = 1.0 * (abs(miss) < 0.02) => weight = weight * 1.0
 The highest losses are those of the smallest models and shortest runs: spoiled are those that lie high for their size and data.
     weight = 1.0 * (abs(miss) < 0.02) => weight = 1.0 * (loss < np.quantile(loss, 0.9))
@@ -179,31 +195,45 @@ The part of the size is missing.
 """)
 
 
-@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
+@extrapolate.mistake(
+    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
+)
 def plane(N, D, loss, new_N, new_D):
-    table = np.stack([np.ones(len(N)), np.log(N), np.log(D)], axis=1)
-    found = np.linalg.lstsq(table, np.log(loss), rcond=None)[0]
-    return np.exp(found[0] + found[1] * np.log(new_N) + found[2] * np.log(new_D))
+    n, d, v = np.log(N), np.log(D), np.log(loss)
+    mean_n, mean_d = n.mean(), d.mean()
+    n, d = n - mean_n, d - mean_d
+    nn, nd, dd, nv, dv = ((a * b).sum() for a, b in ((n, n), (n, d), (d, d), (n, v), (d, v)))
+    by_n, by_d = (nv * dd - dv * nd) / (nn * dd - nd * nd), (dv * nn - nv * nd) / (nn * dd - nd * nd)
+    return np.exp(v.mean() + by_n * (np.log(new_N) - mean_n) + by_d * (np.log(new_D) - mean_d))
 
 
-@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
+@extrapolate.mistake(
+    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
+)
 def straight(N, D, loss, new_N, new_D):
-    return np.polyval(np.polyfit(np.log(N * D), loss, 1), np.log(new_N * new_D))
+    u = np.log(N * D)
+    slope = ((u - u.mean()) * loss).sum() / ((u - u.mean()) ** 2).sum()
+    return loss.mean() + slope * (np.log(new_N * new_D) - u.mean())
 
 
-@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
+@extrapolate.mistake(
+    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
+)
 def of_compute(N, D, loss, new_N, new_D):
-    slope, start = np.polyfit(np.log(N * D), np.log(loss), 1)
-    return np.exp(start + slope * np.log(new_N * new_D))
+    u, v = np.log(N * D), np.log(loss)
+    slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
+    return np.exp(v.mean() + slope * (np.log(new_N * new_D) - u.mean()))
 
 
-@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
+@extrapolate.mistake(
+    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
+)
 def of_the_best(N, D, loss, new_N, new_D):
     C = np.round(np.log(N * D), 6)
-    budgets = np.unique(C)
-    best = np.array([loss[C == one].min() for one in budgets])
-    slope, start = np.polyfit(budgets, np.log(best), 1)
-    return np.exp(start + slope * np.log(new_N * new_D))
+    u = np.unique(C)
+    v = np.log([loss[budget == C].min() for budget in u])
+    slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
+    return np.exp(v.mean() + slope * (np.log(new_N * new_D) - u.mean()))
 
 
 @extrapolate.mistake("The floor is below the losses that were reached: the best of the small runs is not it.")
@@ -211,28 +241,17 @@ def reached(N, D, loss, new_N, new_D):
     return np.full(len(new_N), loss.min())
 
 
-@extrapolate.mistake("There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend.")
-def two_terms(N, D, loss, new_N, new_D):
-    N, new_N, D, new_D = N / N.min(), new_N / N.min(), D / D.min(), new_D / D.min()
-    A = B = 0.5 * loss.max()
-    alpha = beta = 0.1
-    p = np.array([np.log(A), np.log(B), alpha, beta])
-    for _ in range(200):
-        size, data = np.exp(p[0] - p[2] * np.log(N)), np.exp(p[1] - p[3] * np.log(D))
-        miss = np.log(loss / (size + data))
-        ways = np.stack([size, data, -size * np.log(N), -data * np.log(D)], axis=1) / (size + data)[:, None]
-        p += 0.5 * np.linalg.lstsq(ways, miss, rcond=None)[0]
-    return np.exp(p[0] - p[2] * np.log(new_N)) + np.exp(p[1] - p[3] * np.log(new_D))
-
-
-@extrapolate.mistake("This is a law of C alone, with a floor: size and tokens count each for itself, off the best size too.")
+@extrapolate.mistake(
+    "This is a law of C alone, with a floor: size and tokens count each for itself, off the best size too."
+)
 def envelope(N, D, loss, new_N, new_D):
     C = np.round(np.log(N * D), 6)
-    budgets = np.unique(C)
-    best = np.array([loss[C == one].min() for one in budgets])
+    u = np.unique(C)
+    best = np.array([loss[budget == C].min() for budget in u])
     trials = []
     for E in np.linspace(0, 0.999, 1000) * best.min():
-        line = np.polyfit(budgets, np.log(best - E), 1)
-        trials.append((np.square(E + np.exp(np.polyval(line, budgets)) - best).sum(), E, line))
-    _, E, line = min(trials, key=lambda one: one[0])
-    return E + np.exp(np.polyval(line, np.log(new_N * new_D)))
+        v = np.log(best - E)
+        slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
+        trials.append((((E + np.exp(v.mean() + slope * (u - u.mean())) - best) ** 2).sum(), E, v.mean(), slope))
+    _, E, height, slope = min(trials)
+    return E + np.exp(height + slope * (np.log(new_N * new_D) - u.mean()))

@@ -102,7 +102,9 @@ def drawn(draw: Draw, *, tied: bool, many: bool):
     6, "GPUs times hours is what is paid; peak times MFU is what one GPU does.", "bill",
     items=("six_nd", "gpu_hours", "days", "cost"), rtol=1e-6, whole=True,
 )  # fmt: skip
-@training_bill.part(7, "Whose products does a token take part in, and how many keys does it meet?", "flop", items=("flop",))
+@training_bill.part(
+    7, "Whose products does a token take part in, and how many keys does it meet?", "flop", items=("flop",)
+)
 @training_bill.part(3, "Write down the shape of each matrix in a layer.", "parameters", items=("parameters",))
 def runs(draw: Draw):
     # No factor of a mistake is that of another one: 7 layers, 10 heads, 2 of keys, 8 columns.
