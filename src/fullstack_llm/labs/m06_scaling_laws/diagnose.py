@@ -177,7 +177,8 @@ def report(draw: Draw, cause: str, budgets, sizes, losses):
     if cause == "edge":
         # The two whose lowest run is an end of many, or one of them; where it stands is taken for the best.
         wrong = [i for i, one in enumerate(kept) if not one and len(sizes[i]) > 2]
-        kept = [one or i in draw.sample(wrong, draw.choice((1, 2))) for i, one in enumerate(kept)]
+        wrong = draw.sample(wrong, draw.choice((1, 2)))
+        kept = [one or i in wrong for i, one in enumerate(kept)]
     best = []
     for i in np.flatnonzero(kept):
         N, loss = np.sort(sizes[i]), losses[i][sizes[i].argsort()]
