@@ -96,6 +96,9 @@ def test_parabolas_find_the_exponent_that_the_lowest_runs_miss(seed: int, monkey
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_report_has_the_cause_that_it_was_written_with(seed: int) -> None:
     draw = Random(seed)
-    for cause in ("", "edge", "argmin", "linear", "all"):
+    for cause in ("", "edge", "argmin", "linear", "all", "slope"):
         made = reports.profiles(draw, 8, 3, short=cause == "edge")
-        assert diagnose(*made, reports.report(draw, cause, *made))[1] == cause
+        told = reports.report(draw, cause, *made)
+        mine, found = diagnose(*made, told)
+        # The slope from end to end may be the right one by chance.
+        assert found == ("" if cause == "slope" and reports.near(mine["exponent"], told["exponent"]) else cause)

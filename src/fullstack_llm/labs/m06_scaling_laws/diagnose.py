@@ -197,7 +197,7 @@ def report(draw: Draw, cause: str, budgets, sizes, losses):
         exponent = round(exponent, 2)
     elif cause == "slope":
         ends = np.log(best[-1] / best[0]) / np.log(C[-1] / C[0])
-        exponent = draw.choice((1 / steepness(best, C), 1 - exponent, ends))
+        exponent = draw.choice((steepness(best, C), 1 - exponent, ends))
     best = [float(N * (1 + draw.choice((-1, 1)) * ROUNDING)) for N in best]
     return {"kept": kept, "best": best, "exponent": float(exponent * (1 + draw.choice((-1, 1)) * ROUNDING))}
 
