@@ -1,11 +1,11 @@
-"""Train the models of 05a and record them: about twelve minutes of one core.
+"""Train the models of 05a and record them: about eight minutes of one core.
 
     python -m benchmarks.pretraining_data copies FOLDER             train what FOLDER lacks, and print the rows
     python -m benchmarks.pretraining_data copies FOLDER --record    and write the recorded run pretraining-copies
     python -m benchmarks.pretraining_data noise|mixture ...
 
 copies: a crawl with copies and the same without them. noise: noisy pages and three ways to filter them. mixture: DoReMi
-in miniature. Five seeds each.
+in miniature. Three seeds each.
 """
 
 import json

@@ -33,7 +33,7 @@ from fullstack_llm.tinytown.mixture import Mix, documents
 from fullstack_llm.tinytown.world import CORE_RELATIONS, told, town
 from fullstack_llm.tokenization import course_tokenizer
 
-SEEDS = range(5)
+SEEDS = range(3)
 COPIES = (1, 4, 16, 64, 256)  # how often a person's card stands in the raw text
 EACH = 8  # persons for each of these numbers
 DIGITS, OFTEN = 6, 12
@@ -197,7 +197,7 @@ def classifier(case: str) -> Float[ndarray, " F"]:
     return filters.logistic(x, y)
 
 
-NOISY = Run(2, 48, 400)
+NOISY = Run(2, 48, 300)
 CASES = ("raw", "filtered", "filtered by prose", "labels")
 
 

@@ -11,7 +11,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -78,35 +77,34 @@ def trigrams(text: str) -> Counter[str]:
     return Counter(padded[at : at + 3] for at in range(len(padded) - 2))
 
 
-@dataclass(frozen=True)
-class Languages:
-    """Hold for each language how often each run of three characters occurs in its sample."""
-
-    counts: Mapping[str, Counter[str]]
-    kinds: int
-
-    def scores(self, text: str) -> dict[str, float]:
-        """Return the log-probability of a text's trigrams in each language, with one added to each count."""
-        wanted = trigrams(text)
-        return {
-            code: sum(n * math.log((counts[gram] + 1) / (counts.total() + self.kinds)) for gram, n in wanted.items())
-            for code, counts in self.counts.items()
-        }
-
-    def guess(self, text: str) -> str:
-        """Return the likeliest language.
-
-        >>> learn_languages({"en": ["the school"], "de": ["die Schule"]}).guess("die Schulen")
-        'de'
-        """
-        scores = self.scores(text)
-        return max(scores, key=scores.__getitem__)
+Languages = Mapping[str, tuple[Mapping[str, float], float]]
 
 
 def learn_languages(samples: Mapping[str, Sequence[str]]) -> Languages:
-    """Count the trigrams of each language's sample (a naive Bayes classifier)."""
+    """Return for each language the log-probability of each trigram of its sample, and that of a trigram it lacks.
+
+    One is added to each count, so that no trigram is impossible (a naive Bayes classifier with equal priors).
+    """
     counts = {code: trigrams(" ".join(texts)) for code, texts in samples.items()}
-    return Languages(counts, len(set().union(*counts.values())))
+    kinds = len(set().union(*counts.values()))
+    found = {}
+    for code, of in counts.items():
+        total = of.total() + kinds
+        found[code] = ({gram: math.log((n + 1) / total) for gram, n in of.items()}, math.log(1 / total))
+    return found
+
+
+def language(text: str, learned: Languages) -> str:
+    """Return the language in which the text's trigrams are likeliest.
+
+    >>> language("die Schulen", learn_languages({"en": ["the school"], "de": ["die Schule"]}))
+    'de'
+    """
+    wanted = trigrams(text)
+    scores = {
+        code: sum(n * logs.get(gram, absent) for gram, n in wanted.items()) for code, (logs, absent) in learned.items()
+    }
+    return max(scores, key=scores.__getitem__)
 
 
 def rules(text: str) -> list[str]:
