@@ -26,7 +26,7 @@ from fullstack_llm.tinytown.world import town
 
 DOMAINS = ("biography", "sum_steps", "code")
 PLAN, ROWS, LENGTH = Run(2, 48, 300), 12, 96
-SEEDS, RATE = range(3), 1.0
+SEEDS, RATE = range(5), 1.0
 HELD_OUT = 64  # rows of each domain
 
 

@@ -12,9 +12,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-# Shares of the tokens drawn for training, in percent, as each source prints them.
-PUBLISHED: dict[str, dict[str, float]] = {}
-
 
 def epochs(shares: Mapping[str, float], sizes: Mapping[str, int], tokens: int) -> dict[str, float]:
     """Return how often each domain is read, if `tokens` are drawn by shares from domains of these sizes."""
