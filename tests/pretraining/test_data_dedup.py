@@ -100,7 +100,9 @@ def test_a_chain_is_one_cluster_and_keeps_every_other_page() -> None:
 
 
 def test_simhash_is_near_for_near_sets() -> None:
-    bits = lambda pair: (dedup.simhash(pair[0]) ^ dedup.simhash(pair[1])).bit_count()
-    near, far = ([bits(pair) for pair in sets_of(s, 50)] for s in (0.9, 0.1))
+    near, far = (
+        [(dedup.simhash(a) ^ dedup.simhash(b)).bit_count() for a, b in sets_of(similarity, 50)]
+        for similarity in (0.9, 0.1)
+    )
     assert max(near) < min(far) and np.mean(far) < 32
     assert dedup.simhash({"a"}) != dedup.simhash({"b"}) and dedup.simhash(set()) == 0
