@@ -197,13 +197,13 @@ def classifier(case: str) -> Float[ndarray, " F"]:
     return filters.logistic(x, y)
 
 
-NOISY = Run(2, 48, 300)
+NOISY, NOISY_PAGES = Run(2, 48, 300), 10_000
 CASES = ("raw", "filtered", "filtered by prose", "labels")
 
 
 def chosen(case: str, seed: int) -> list[tuple[str, bool]]:
     """Return the pages that a filter lets through: all, those it thinks clean, or those that are (by their labels)."""
-    pages = noisy(seed, 14_000)
+    pages = noisy(seed, NOISY_PAGES)
     if case == "raw":
         return pages
     if case == "labels":
@@ -219,6 +219,6 @@ def cleaned(case: str, seed: int, until: int | None = None) -> dict[str, Any]:
     model, losses = trained(run, on(tokenized((text for text, _ in pages), run.tokens + 1)), until)
     row: dict[str, Any] = {"case": case, "seed": seed, "losses": losses[::10]}
     if until is None:
-        clean, there = sum(good for _, good in pages), sum(good for _, good in noisy(seed, 14_000))
+        clean, there = sum(good for _, good in pages), sum(good for _, good in noisy(seed, NOISY_PAGES))
         row |= {"held_out": round(held_out_loss(model), 4), "kept": len(pages), "clean": clean, "clean_there": there}
     return row
