@@ -86,7 +86,7 @@
     make("div", { "class": "bc-scroll", tabindex: 0, role: "region", "aria-label": "What the budget buys" }, [table]), notes,
     make("p", { "class": "fsllm-tool-legend" }, [
       "One budget pays for training, 6 FLOP a parameter and token, and for serving, 2 of them, dearer by the ratio of the two shares. ",
-      "Ranges: 95 % of laws fitted to runs drawn anew. They hold where the law holds, and say nothing about where it does not. ",
+      "Ranges: 90 % of laws fitted to runs drawn anew. They hold where the law holds, and say nothing about where it does not. ",
       "Machine, shares and price are assumptions of " + data.machine.date + ": put your own."
     ])
   ]));
@@ -141,7 +141,7 @@
     var again = family.drawn.map(function (one) { return best(one.law, values.flop, demand(one.worth)); });
     function ends(name) {
       var found = again.map(function (one) { return one[name]; });
-      return found.length ? [quantile(found, 0.025), quantile(found, 0.975)] : null;
+      return found.length ? [quantile(found, 0.05), quantile(found, 0.95)] : null;
     }
     function nats(number) { return number.toFixed(3); }
     var training = dollars(plan.training, values.peak, values.training, values.hourly);

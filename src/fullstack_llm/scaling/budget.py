@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-
+from fullstack_llm.scaling.intervals import Interval, interval
 from fullstack_llm.scaling.laws import FLOP, Law
 from fullstack_llm.scaling.repeats import effective
 
@@ -148,16 +147,13 @@ def break_even(law: Law, loss: float, smaller: float, larger: float) -> float:
 
 
 def spread(
-    laws: Sequence[Law], worths: Sequence[float], flop: float, demand: Demand = ANY, share: float = 0.95
-) -> dict[str, tuple[float, float]]:
-    """Return for size, tokens and loss of the best plan the middle `share` over laws, each with an R of its own."""
-    plans = [
-        best(law, flop, Demand(demand.served, demand.unique, worth, demand.premium))
-        for law, worth in zip(laws, worths, strict=True)
-    ]
-    ends = [(1 - share) / 2, (1 + share) / 2]
-    values = {name: [getattr(plan, name) for plan in plans] for name in ("parameters", "tokens", "loss")}
-    return {name: tuple(float(x) for x in np.quantile(found, ends)) for name, found in values.items()}  # type: ignore[misc]
+    laws: Sequence[Law], worths: Sequence[float], flop: float, demand: Demand = ANY, level: float = 0.9
+) -> dict[str, Interval]:
+    """Return for size, tokens and loss of the best plan the middle of what several laws give, each with an R of its own."""
+    pairs = zip(laws, worths, strict=True)
+    plans = [best(law, flop, replace(demand, worth=worth)) for law, worth in pairs]
+    names = ("parameters", "tokens", "loss")
+    return {name: interval([getattr(plan, name) for plan in plans], level) for name in names}
 
 
 def dollars(flop: float, peak: float, utilisation: float, hourly: float) -> float:

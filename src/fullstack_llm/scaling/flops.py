@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaForCausalLM
 
+from fullstack_llm.models.loop import optimizers
 from fullstack_llm.scaling.runs import LENGTH, Run, Size
 from fullstack_llm.tokenization import course_tokenizer
 from fullstack_llm.transformer import Shape, count
@@ -126,3 +127,22 @@ def run_step(size: Size, rows: int, length: int, device: str = "cpu", attention:
         ids = torch.zeros(rows, length, dtype=torch.long)
         mask = torch.full((rows, 1, length, length), float("-inf")).triu(1)
     model(ids, attention_mask=mask, use_cache=False).logits.float().sum().backward()
+
+
+def of_update(size: Size) -> int:
+    """Return the FLOP of the matrix products of one step of the course's optimizers, however many tokens the step has.
+
+    AdamW has none. Muon multiplies each matrix of the layers with its own transpose, again and again.
+
+    >>> of_update(Size(1, 16)) > 6 * sum(Size(1, 16).parameters.values())
+    True
+    """
+    recipe = Run(*size, 1).recipe
+    with torch.device("meta"):
+        model = LlamaForCausalLM(recipe.config(len(course_tokenizer.load())))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with FlopCounter() as counter:
+        for optimizer in optimizers(model, recipe):
+            optimizer.step()
+    return counter.total

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from fullstack_llm.scaling.fits import Rows
 from fullstack_llm.scaling.laws import Law
 
-Rows = Sequence[Mapping[str, Any]]
 SHORTEST, LONGEST = 0.05, 1_000.0  # between these R is looked for
 
 
