@@ -149,7 +149,7 @@ def break_even(law: Law, loss: float, smaller: float, larger: float) -> float:
 def spread(
     laws: Sequence[Law], worths: Sequence[float], flop: float, demand: Demand = ANY, level: float = 0.9
 ) -> dict[str, Interval]:
-    """Return for size, tokens and loss of the best plan the middle of what several laws give, each with an R of its own."""
+    """Return for size, tokens and loss of the best plan the middle of what several laws give, each with its own R."""
     pairs = zip(laws, worths, strict=True)
     plans = [best(law, flop, replace(demand, worth=worth)) for law, worth in pairs]
     names = ("parameters", "tokens", "loss")
