@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import budgets
 import calculator
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+RECORDED = "src/fullstack_llm/data/recorded"
 TOKENIZER = "src/fullstack_llm/data/tokenizer/tokenizer.json"
 
 
@@ -43,6 +45,7 @@ class Source:
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
+    "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
 }
 

@@ -72,6 +72,7 @@ RIGHT: dict[str, dict[str, str]] = {
     "fullstack_llm.grading.cli.commands classroom-run": {"notebook": "class/ada.ipynb", "lab": "00_toy", **GRADING},
     "fullstack_llm.models.__main__ build": {"name": "base", "folder": "models"},
     "fullstack_llm.models.__main__ evaluate": {"name": "base", "folder": "models"},
+    "fullstack_llm.scaling.__main__": {"file": "runs.jsonl", "budget": "3e10", "sizes": "1x32", "seeds": "1"},
     "fullstack_llm.lessons.__main__": {"root": "course"},
     "fullstack_llm.lessons.execute": {"notebooks": "notebooks/a.md"},
     "fullstack_llm.lessons.work": {"names": "00", "root": "course"},
@@ -82,7 +83,7 @@ RIGHT: dict[str, dict[str, str]] = {
     "other_seeds": {"notebooks": "notebooks/a.md"},
 }
 # An option that may be given a file or folder that is not there yet, or that has nothing in it.
-MAKES = {"out", "folder of build", "labs", "course"}
+MAKES = {"out", "folder of build", "labs", "course", "file"}
 
 
 def parser_of(main: Callable[[list[str]], Any]) -> argparse.ArgumentParser:
@@ -229,6 +230,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from fullstack_llm.grading.judge import batch, cluster
     from fullstack_llm.lessons import execute, generate, release
     from fullstack_llm.models import building
+    from fullstack_llm.scaling import __main__ as scaling
 
     folder = tmp_path_factory.mktemp("place")
     for name in ("folder", "labs", "models", "root", "course/labs", "course/notebooks", "class", "notebooks"):
@@ -256,6 +258,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(gradescope_zip, "build", accepted)
         patch.setattr(building, "build", accepted)
         patch.setattr(building, "examine", accepted)
+        patch.setattr(scaling, "fit", accepted)
         patch.setattr(execute, "execute", accepted)
         patch.setattr(release, "to_folder", accepted)
         patch.setattr("new_module.targets", accepted)
