@@ -1,0 +1,1 @@
+"""Pretraining: what a model reads, and the loop that reads it."""
