@@ -74,7 +74,9 @@ def main() -> None:
     plan = large()
     model, trained = run(options.folder, replace(plan, steps=options.steps) if options.steps else plan)
     model.save_pretrained(options.folder / plan.name)
-    print(f"last loss {trained.record[-1]:.3f}, {plan.batch * plan.length * len(trained.record) / trained.seconds:,.0f} tokens/s")
+    print(
+        f"last loss {trained.record[-1]:.3f}, {plan.batch * plan.length * len(trained.record) / trained.seconds:,.0f} tokens/s"
+    )
 
 
 if __name__ == "__main__":

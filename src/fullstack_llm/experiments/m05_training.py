@@ -16,9 +16,9 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from fullstack_llm.models.loop import optimizers
+from fullstack_llm.presets import preset
 from fullstack_llm.pretraining import batch_size, schedules, spikes
 from fullstack_llm.pretraining.loop import Batches, Rate, State, advance, planned, restore, saved
-from fullstack_llm.presets import preset
 from fullstack_llm.scaling.runs import LENGTH, ROWS, Run, held_out_loss, tokens
 from fullstack_llm.tokenization import course_tokenizer
 
@@ -132,7 +132,9 @@ FAULTS: dict[str, Callable[[int], tuple[Batches, Rate]]] = {
 }
 
 
-def spiked(kind: str, seed: int, clip: float | None = 1.0, until: int = SPIKE + AFTER, state: State | None = None) -> State:
+def spiked(
+    kind: str, seed: int, clip: float | None = 1.0, until: int = SPIKE + AFTER, state: State | None = None
+) -> State:
     """Train through a fault, on from a state if there is one."""
     return advance(state or fresh(seed), *FAULTS[kind](seed), until, clip)
 
@@ -151,6 +153,7 @@ def drilled(kind: str, seed: int, until: int = SPIKE + AFTER) -> tuple[State, li
 
 
 # ---- the records
+
 
 @cache
 def unigram() -> float:

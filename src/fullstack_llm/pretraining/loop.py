@@ -75,8 +75,8 @@ def advance(
         for group, peak in zip((g for one in state.chain for g in one.param_groups), state.peaks, strict=True):
             group["lr"] = peak * rate(state.step)
         inputs, targets = (found.to(state.model.device) for found in batches(state.batch))
+        state.model.zero_grad()  # first, so that the forward pass has the memory of the last gradients
         loss = cross_entropy(state.model(inputs, use_cache=False).logits.flatten(0, 1), targets.flatten())
-        state.model.zero_grad()
         loss.backward()
         norm = clip_grad_norm_(parameters, torch.inf if clip is None else clip)
         state.losses.append(loss.item())

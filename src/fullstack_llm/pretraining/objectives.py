@@ -20,8 +20,8 @@ IGNORE = -100  # a target that counts for nothing, as in `torch` and `transforme
 class Example(NamedTuple):
     """Hold what goes in, and what is to come out; the targets have IGNORE where there is nothing to predict."""
 
-    inputs: Int[Tensor, "..."]
-    targets: Int[Tensor, "..."]
+    inputs: Int[Tensor, ...]
+    targets: Int[Tensor, ...]
 
 
 def next_token(ids: Int[Tensor, "B T1"], counted: Bool[Tensor, "B T1"] | None = None) -> Example:
@@ -56,7 +56,9 @@ def masked(
     1810.04805, section 3.1). `special` tokens are never chosen.
     """
     chances = torch.full(ids.shape, share)
-    chosen = torch.bernoulli(chances if special is None else chances.masked_fill(special, 0.0), generator=generator).bool()
+    chosen = torch.bernoulli(
+        chances if special is None else chances.masked_fill(special, 0.0), generator=generator
+    ).bool()
     hidden = chosen & torch.bernoulli(torch.full(ids.shape, 0.8), generator=generator).bool()
     # Half of what is left of the chosen ones: a tenth of all.
     swapped = chosen & ~hidden & torch.bernoulli(torch.full(ids.shape, 0.5), generator=generator).bool()

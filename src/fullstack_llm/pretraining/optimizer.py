@@ -18,14 +18,14 @@ Kept = dict[str, Tensor]  # what an optimizer remembers of a tensor
 
 @torch.no_grad()
 def adamw(
-    w: Float[Tensor, "..."],
-    g: Float[Tensor, "..."],
+    w: Float[Tensor, ...],
+    g: Float[Tensor, ...],
     kept: Kept,
     lr: float,
     betas: tuple[float, float] = (0.9, 0.95),
     eps: float = 1e-8,
     decay: float = 0.0,
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, ...]:
     """Take a step of AdamW in place, and return the weights (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
     m, v = (kept.setdefault(name, torch.zeros_like(w)) for name in ("m", "v"))
     t = kept["t"] = kept.get("t", torch.tensor(0)) + 1

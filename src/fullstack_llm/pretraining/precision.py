@@ -13,7 +13,7 @@ from torch import Tensor
 DIGITS = 8  # binary digits of a bf16 number, the leading one among them
 
 
-def halfway(w: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def halfway(w: Float[Tensor, ...]) -> Float[Tensor, ...]:
     """Return half the distance from each weight's size to the next larger number of bf16.
 
     An update that is smaller leaves the weight where it is; below a power of two the distance is half as large.
@@ -21,7 +21,7 @@ def halfway(w: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return torch.ldexp(torch.ones_like(w), torch.frexp(w).exponent - DIGITS - 1)
 
 
-def lost(w: Float[Tensor, "..."], update: Float[Tensor, "..."]) -> float:
+def lost(w: Float[Tensor, ...], update: Float[Tensor, ...]) -> float:
     """Return the share of the updates, of those that are not zero, after which a weight in bf16 is what it was.
 
     >>> lost(torch.ones(3), torch.tensor([0.003, 0.004, 0.0]))
@@ -32,7 +32,7 @@ def lost(w: Float[Tensor, "..."], update: Float[Tensor, "..."]) -> float:
     return (stays & (update != 0)).sum().item() / max(1, (update != 0).sum().item())
 
 
-def stochastic(x: Float[Tensor, "..."], generator: torch.Generator) -> Float[Tensor, "..."]:
+def stochastic(x: Float[Tensor, ...], generator: torch.Generator) -> Float[Tensor, ...]:
     """Round to bf16 up or down at random, so that the mean of many roundings is the number itself.
 
     A random 16-bit number is added to the bits that bf16 drops, and they are cut off.

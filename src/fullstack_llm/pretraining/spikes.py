@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
-import torch
-from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from fullstack_llm.pretraining.loop import Batches, Rate, State, advance, restore, saved
@@ -76,7 +74,9 @@ def drill(
         # The spike's step has its loss and no update.
         step, at = state.step, state.batch
         if any(one["step"] == step for one in done):
-            raise RuntimeError(f"Step {step} spikes again without its batches: look for a cause that is not in the data.")
+            raise RuntimeError(
+                f"Step {step} spikes again without its batches: look for a cause that is not in the data."
+            )
         kept = [old for old in kept if old["step"] <= step - back] or kept[:1]
         out = range(max(0, at - around[0]), at + around[1] + 1)
         skip |= set(out)
