@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import calculator
+import scrubber
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -43,6 +44,7 @@ class Source:
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
+    "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
 }
 

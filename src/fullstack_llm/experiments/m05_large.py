@@ -24,16 +24,18 @@ from fullstack_llm.models.recipes import Pretraining
 from fullstack_llm.presets import preset
 from fullstack_llm.tokenization import course_tokenizer
 
-SIXTEEN = dict(layers=16, width=768, inner=2048, heads=12, kv_heads=4)
-TINY = dict(layers=2, width=48, inner=136, heads=2, kv_heads=1)
-
 
 def large(gpu: bool | None = None) -> Pretraining:
     """Return the recipe: half a billion tokens of Tinytown with a GPU, a few thousand without."""
     gpu = preset().name == "gpu" if gpu is None else gpu
     if gpu:
-        return Pretraining(name="large", **SIXTEEN, steps=8_000, batch=256, warmup=400, people=2_000)
-    return Pretraining(name="large-tiny", **TINY, steps=6, batch=4, warmup=2)
+        return Pretraining(
+            name="large", layers=16, width=768, inner=2048, heads=12, kv_heads=4,
+            steps=8_000, batch=256, warmup=400, people=2_000,
+        )  # fmt: skip
+    return Pretraining(
+        name="large-tiny", layers=2, width=48, inner=136, heads=2, kv_heads=1, steps=6, batch=4, warmup=2
+    )
 
 
 def parameters(plan: Pretraining) -> int:
@@ -74,9 +76,8 @@ def main() -> None:
     plan = large()
     model, trained = run(options.folder, replace(plan, steps=options.steps) if options.steps else plan)
     model.save_pretrained(options.folder / plan.name)
-    print(
-        f"last loss {trained.record[-1]:.3f}, {plan.batch * plan.length * len(trained.record) / trained.seconds:,.0f} tokens/s"
-    )
+    read = plan.batch * plan.length * len(trained.record)
+    print(f"last loss {trained.record[-1]:.3f}, {read / trained.seconds:,.0f} tokens/s")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ class InOrder(Trainer):
     """Read the rows in the order in which they are given."""
 
     def _get_train_sampler(self, *_: Any) -> torch.utils.data.Sampler[int]:
-        return torch.utils.data.SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+        return torch.utils.data.SequentialSampler(self.train_dataset)
 
 
 def trainer(steps: int) -> tuple[float, list[float]]:

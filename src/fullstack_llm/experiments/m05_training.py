@@ -56,15 +56,15 @@ TIMES = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
 
 def scheduled(kind: str, times: float, seed: int, until: int = STEPS) -> State:
     """Train with one of `SCHEDULES` and a multiple of the rates, to the step `until`."""
-    rate = partial(SCHEDULES[kind], steps=STEPS, warmup=WARMUP)
-    return advance(fresh(seed, times), data(seed, STEPS), rate, until)
+    schedule = SCHEDULES[kind]
+    return advance(fresh(seed, times), data(seed, STEPS), lambda step: schedule(step, STEPS, WARMUP), until)
 
 
 # ---- batch size
 
-SIZES = (1, 2, 4, 8, 16, 32, 64)  # rows of a batch
-MOMENTS = (20, 100, 1_000)  # steps of the trunk, of ROWS rows, before a branch
-WINDOW_ROWS = 512  # rows that each branch reads
+SIZES = (1, 2, 4, 8, 16, 32)  # rows of a batch
+MOMENTS = (20, 100, 600)  # steps of the trunk, of ROWS rows, before a branch
+WINDOW_ROWS = 256  # rows that each branch reads
 NOISE_ROWS = 256
 STEADY = 0.25  # times the rates of `fresh`, held after the warm-up
 

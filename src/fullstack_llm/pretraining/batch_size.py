@@ -46,9 +46,9 @@ def noise_scale(small: float, large: float, rows_small: float, rows_large: float
 
 
 def critical(losses: Mapping[int, float], tolerance: float) -> int:
-    """Return the largest batch whose loss after equally many tokens exceeds the smallest loss of all by at most `tolerance`.
+    """Return the largest batch before the first that loses more than `tolerance` against the best of the smaller ones.
 
-    All smaller batches must be within the tolerance of the smaller ones' best too.
+    The losses are those after equally many tokens.
 
     >>> critical({4: 2.000, 8: 1.995, 16: 2.004, 32: 2.02, 64: 2.30}, tolerance=0.01)
     16

@@ -70,7 +70,8 @@ def masked(
 def noise_spans(length: int, density: float, mean_span: float, generator: torch.Generator) -> Bool[Tensor, " T"]:
     """Choose which tokens of a text to cut out: a fixed number, in a fixed number of spans of random lengths.
 
-    The text begins with a token that is kept, and no two spans touch (Raffel et al. 2020, arXiv 1910.10683, section 3.1).
+    The text begins with a token that is kept, and no two spans touch (Raffel et al. 2020, arXiv 1910.10683,
+    section 3.1). A single span is therefore always at the end.
 
     >>> noise_spans(20, 0.15, 3.0, torch.Generator().manual_seed(0)).sum().item()
     3
@@ -89,7 +90,7 @@ def _parts(total: int, parts: int, generator: torch.Generator) -> Int[Tensor, " 
 
 
 def span_corruption(ids: Int[Tensor, " T"], cut: Bool[Tensor, " T"], sentinel: int, end: int) -> Example:
-    """Replace each span by one sentinel (`sentinel`, `sentinel` + 1, ...); the targets are the spans, each after its own.
+    """Replace each span by a sentinel of its own (`sentinel`, `sentinel` + 1, …); the targets tell the spans.
 
     >>> ids, cut = torch.tensor([5, 6, 7, 8, 9]), torch.tensor([0, 1, 1, 0, 1]).bool()
     >>> [found.tolist() for found in span_corruption(ids, cut, sentinel=100, end=2)]

@@ -23,7 +23,7 @@ def constant(step: int, steps: int, warmup: int) -> float:
 
 
 def cosine(step: int, steps: int, warmup: int, floor: float = 0.1) -> float:
-    """Fall from the peak to `floor` of it along half a wave of the cosine (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
+    """Fall from the peak to `floor` of it along half a wave (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
     if step < warmup:
         return (step + 1) / warmup
     half = 0.5 * (1 + math.cos(math.pi * (step + 1 - warmup) / (steps - warmup)))

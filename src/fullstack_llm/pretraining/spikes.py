@@ -29,7 +29,7 @@ def is_spike(loss: float, healthy: Sequence[float], times: float = TIMES) -> boo
 
 
 def spikes(losses: Sequence[float], window: int = WINDOW, times: float = TIMES) -> Iterator[int]:
-    """Yield the steps that are spikes, each judged by the healthy losses before it; the first `window` are not judged."""
+    """Yield the steps that are spikes, each judged by healthy losses before it; the first `window` are not."""
     healthy = list(losses[:window])
     for step, loss in enumerate(losses[window:], window):
         if is_spike(loss, healthy[-window:], times):
