@@ -22,7 +22,7 @@ from fullstack_llm.pretraining.loop import Batches, State, advance, planned
 from fullstack_llm.scaling.runs import Run, tokens
 from fullstack_llm.transformer import Shape, count
 
-ROWS, LENGTH, STEPS, ROUNDS = 8, 256, 10, 5
+ROWS, LENGTH, STEPS, ROUNDS = 8, 256, 8, 4
 LR = 1e-3
 
 

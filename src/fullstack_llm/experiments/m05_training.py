@@ -63,9 +63,9 @@ def scheduled(kind: str, times: float, seed: int, until: int = STEPS) -> State:
 # ---- batch size
 
 SIZES = (1, 2, 4, 8, 16, 32)  # rows of a batch
-MOMENTS = (20, 100, 600)  # steps of the trunk, of ROWS rows, before a branch
-WINDOW_ROWS = 256  # rows that each branch reads
-NOISE_ROWS = 256
+MOMENTS = (20, 400)  # steps of the trunk, of ROWS rows, before a branch
+WINDOW_ROWS = 128  # rows that each branch reads
+NOISE_ROWS = 128
 STEADY = 0.25  # times the rates of `fresh`, held after the warm-up
 
 
