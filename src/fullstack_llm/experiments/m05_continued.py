@@ -31,10 +31,10 @@ from fullstack_llm.tinytown.world import Town, town
 from fullstack_llm.tokenization import course_tokenizer
 
 OLD, NEW = 0, 1  # seeds of the towns
-ROWS, LENGTH, STEPS, WARMUP, TIMES = 8, 256, 40, 5, 0.5  # TIMES multiplies the peaks that base was trained with
+ROWS, LENGTH, STEPS, WARMUP, TIMES = 8, 256, 25, 3, 1.0  # TIMES multiplies the peaks that base was trained with
 REPLAY = (0, 1, 4)  # rows of a batch that tell of the old town
 SEEDS = (0, 1, 2)
-HELD_OUT, FACTS, OTHER_SEED = 32, 40, 1_000
+HELD_OUT, FACTS, OTHER_SEED = 16, 40, 1_000
 
 
 @cache
