@@ -13,6 +13,7 @@ from typing import Any
 
 import budgets
 import calculator
+import scrubber
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -46,6 +47,7 @@ SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
+    "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
 }
 

@@ -6,7 +6,7 @@ import audit
 import pytest
 import torch
 
-from fullstack_llm import models
+from fullstack_llm import models, recorded
 from fullstack_llm.transformer import Shape, count, from_llama
 
 pytestmark = pytest.mark.browser
@@ -123,3 +123,19 @@ def test_a_shape_that_cannot_be_is_a_sentence(calculator):
     calculator.locator("#shape-num_heads").fill("5")
     assert "multiple" in calculator.locator(".sc-warning").inner_text()
     assert numbers(calculator) == before
+
+
+def test_the_scrubber_moves_by_keyboard_and_says_what_the_record_has(look, base):
+    stops = recorded.load("pretraining-base")["values"]["stops"]
+    with audit.visit(look("desktop", "light"), base, "book/05b_training.html") as seen:
+        scrubber = seen.page.locator("#loss-scrubber")
+        status, slider = scrubber.locator(".ls-status"), scrubber.locator("input[type=range]")
+        assert status.inner_text().startswith("Step 4,000: loss 0.4")
+        assert "Lantern Row" in scrubber.locator("dd").first.inner_text()
+        slider.focus()
+        for key, stop in (("Home", stops[0]), ("ArrowRight", stops[1]), ("End", stops[-1])):
+            seen.page.keyboard.press(key)
+            assert status.inner_text().startswith(f"Step {stop['step']:,}: loss ")
+            assert f"{round(200 * stop['facts'])} of 200 facts" in status.inner_text()
+            assert slider.get_attribute("aria-valuetext") == status.inner_text()
+        assert not seen.problems, seen.problems
