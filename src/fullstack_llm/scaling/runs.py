@@ -1,7 +1,7 @@
 """Train one of the small models from whose losses module 06 predicts those of larger ones.
 
-The recipe is that of the course's model: Muon for the matrices, AdamW for the rest, a rate that falls in a straight line
-to zero at the end of this run. Only size, steps, seed, and the rate's peak (`peaks`) differ from run to run.
+The recipe is that of the course's model: Muon for the matrices, AdamW for the rest, a rate that falls in a straight
+line to zero at the end of this run. Only size, steps, seed, and the rate's peak (`peaks`) differ from run to run.
 
 >>> planned(1e11, Size(2, 48)).steps
 203
@@ -10,7 +10,7 @@ to zero at the end of this run. Only size, steps, seed, and the rate's peak (`pe
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,7 +105,8 @@ class Run:
             width=self.width,
             inner=8 * round(2.75 * self.width / 8),
             heads=heads,
-            kv_heads=max(1, heads // 2),
+            # The most that divide the heads, up to half of them.
+            kv_heads=max(k for k in range(1, max(1, heads // 2) + 1) if heads % k == 0),
             steps=self.steps,
             batch=ROWS,
             length=LENGTH,
@@ -145,9 +146,8 @@ def planned(flop: float, size: Size, seed: int = 0, epochs: int = 1, rate: float
 
 @cache
 def _read(seed: int, rows: int) -> Int[Tensor, " N"]:
-    plan = Pretraining(
-        name=f"seed {seed}", layers=1, width=8, inner=8, heads=1, kv_heads=1, steps=1, batch=rows, length=LENGTH, seed=seed
-    )  # fmt: skip
+    # A recipe's text depends on its seed and on the number of its tokens, not on the size of the model.
+    plan = replace(Run(*SIZES[0], 1).recipe, seed=seed, batch=rows)
     return stream(plan, course_tokenizer.load())
 
 
@@ -174,9 +174,9 @@ def held_out_loss(model: LlamaForCausalLM) -> float:
 def fit(run: Run, folder: Path) -> dict[str, Any]:
     """Train a run and return its row of the table; an interrupted call resumes from a file in `folder`.
 
-    The row has what `Run` has, the number of parameters and how many of them are the embedding's, tokens, the compute in FLOP (6 N D), the held-out `loss`
-    in nats a token, `curve` (steps, and the training loss averaged over the last tenth before each), what the model
-    answers (`exams.answered`), and the seconds of its steps.
+    The row has what `Run` has, the number of parameters and how many of them are the embedding's, the tokens, the
+    compute in FLOP (6 N D), the held-out `loss` in nats a token, `curve` (steps, and the training loss averaged over
+    the last tenth before each), what the model answers (`exams.answered`), and the seconds of its steps.
     """
     torch.manual_seed(run.seed)
     recipe = run.recipe
