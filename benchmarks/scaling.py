@@ -3,10 +3,11 @@
     python -m benchmarks.scaling grid FOLDER              train what FOLDER lacks, and print the rows
     python -m benchmarks.scaling grid FOLDER --share 0/2  every other run, for two processes side by side
     python -m benchmarks.scaling grid FOLDER --record     and write the recorded run scaling-grid
-    python -m benchmarks.scaling sealed|repeats|rates ...
+    python -m benchmarks.scaling sealed|large|repeats|rates ...
 
-grid: eight sizes or so at each of five budgets, and more seeds at one size of each. sealed: larger budgets, which are
-predicted before they are read. repeats: a run whose tokens are read 1 to 64 times. rates: half and twice the rates.
+grid: five to twelve sizes at each of five budgets, and more seeds at one size of each. sealed: a larger budget, which
+is predicted before it is read. large: one of ten million parameters, far outside the table. repeats: a run whose tokens
+are read 1 to 64 times. rates: half and twice the rates.
 """
 
 import json
@@ -36,6 +37,8 @@ def runs(kind: str) -> list[Run]:
     if kind == "sealed":
         large = [Size(2, 64), Size(4, 64), Size(4, 96), Size(4, 128), Size(5, 160), Size(7, 192), Size(8, 256)]
         return [planned(1e13, size) for size in reversed(large)] + [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
+    if kind == "large":
+        return [Run(9, 320, 1_200)]
     if kind == "repeats":
         return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
     points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)))
@@ -44,7 +47,7 @@ def runs(kind: str) -> list[Run]:
 
 def main() -> None:
     arguments = parser(__doc__, "scaling-KIND")
-    arguments.add_argument("kind", choices=("grid", "sealed", "repeats", "rates"))
+    arguments.add_argument("kind", choices=("grid", "sealed", "large", "repeats", "rates"))
     arguments.add_argument("folder", type=Path, help="where rows, and the states of interrupted runs, are kept")
     arguments.add_argument("--share", default="0/1", help="I/N: only every N-th run, from the I-th on")
     options = arguments.parse_args()

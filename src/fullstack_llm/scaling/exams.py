@@ -53,7 +53,7 @@ def _rows(kind: str) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
 
 @torch.no_grad()
 def token_scores(model: LlamaForCausalLM, kind: str) -> tuple[Float[Tensor, "B T"], Bool[Tensor, "B T"]]:
-    """Return the log-probability of each answer's tokens (0 elsewhere), and whether each is the likeliest (True elsewhere)."""
+    """Return the log-probability of each answer's token, and whether it is the likeliest; elsewhere 0 and True."""
     ids, asked = _rows(kind)
     logits = torch.cat([model(some.to(model.device), use_cache=False).logits.cpu() for some in ids.split(50)])
     logits, wanted, asked = logits[:, :-1], ids[:, 1:], asked[:, 1:]
@@ -62,7 +62,7 @@ def token_scores(model: LlamaForCausalLM, kind: str) -> tuple[Float[Tensor, "B T
 
 
 def answered(model: LlamaForCausalLM) -> dict[str, float]:
-    """Return for each kind the share of answers that are right throughout, and the mean loss of an answer's token, in nats."""
+    """Return for each kind the share of answers that are right, and the mean loss of an answer's token in nats."""
     found: dict[str, float] = {}
     for kind in ("facts", "sums"):
         chosen, right = token_scores(model, kind)
