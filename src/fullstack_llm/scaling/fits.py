@@ -79,7 +79,7 @@ def descend(
 
     Values and gradients of this loss are tiny, so the two tolerances are set near nothing unless `options` says more.
     """
-    tight = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5_000, "maxfun": 10_000, "maxcor": 20}
+    tight = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1_500, "maxfun": 2_000, "maxcor": 20}
     found = minimize(huber, start, (*data, delta), "L-BFGS-B", jac=True, options=tight if options is None else options)
     return float(found.fun), found.x
 
