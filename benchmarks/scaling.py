@@ -1,17 +1,19 @@
-"""Train the runs of module 06 and record their table: about an hour of one core.
+"""Train the runs of module 06 and record their table: about two hours of one core.
 
     python -m benchmarks.scaling grid FOLDER              train what FOLDER lacks, and print the rows
     python -m benchmarks.scaling grid FOLDER --share 0/2  every other run, for two processes side by side
     python -m benchmarks.scaling grid FOLDER --record     and write the recorded run scaling-grid
     python -m benchmarks.scaling sealed|large|repeats|rates ...
 
-grid: five to twelve sizes at each of five budgets, and more seeds at one size of each. sealed: a larger budget, which
-is predicted before it is read. large: one of ten million parameters, far outside the table. repeats: a run whose tokens
+grid: five to twelve sizes at each of five budgets, and more seeds at one size of each, all at two learning rates, of
+which the better one counts. sealed: a larger budget, which is predicted before it is read. large: one of ten million parameters, far outside the table. repeats: a run whose tokens
 are read 1 to 64 times. rates: half and twice the rates.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
@@ -29,20 +31,37 @@ def within(flop: float) -> list[Run]:
     return [run for run in (planned(flop, size) for size in SIZES) if FEWEST <= run.steps <= MOST]
 
 
+def higher(steps: int) -> float:
+    """Return the second rate of a run in units of the first: the same up to 250 steps, then up to twice as high."""
+    return round(max(1.0, min(2.0, (steps / 250) ** 0.5)), 4)
+
+
 def runs(kind: str) -> list[Run]:
     """Return the runs of a kind, the cheapest first."""
     if kind == "grid":
-        rows = [run for flop in BUDGETS for run in within(flop)]
-        return rows + [planned(flop, size, seed) for flop, size in SEEDED for seed in SEEDS]
+        points = [run for flop in BUDGETS for run in within(flop)]
+        points += [planned(flop, size, seed) for flop, size in SEEDED for seed in SEEDS]
+        return list(dict.fromkeys(replace(run, rate=rate) for run in points for rate in (1.0, higher(run.steps))))
     if kind == "sealed":
         large = [Size(2, 64), Size(4, 64), Size(4, 96), Size(4, 128), Size(5, 160), Size(7, 192), Size(8, 256)]
-        return [planned(1e13, size) for size in reversed(large)] + [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
+        seeded = [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
+        # In the grid the higher rate is never the better one for four layers or more.
+        return [planned(1e13, size) for size in reversed(large)] + seeded + [planned(1e13, Size(2, 64), rate=2.0)]
     if kind == "large":
         return [Run(9, 320, 1_200)]
     if kind == "repeats":
         return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
     points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)), (3e12, Size(4, 96)))
     return [planned(flop, size, rate=rate) for flop, size in points for rate in (0.5, 2.0)]
+
+
+def better(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Split rows into those with the lowest loss of all rates of a run, and the others."""
+    lowest: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: -row["loss"]):
+        lowest[tuple(row[name] for name in ("layers", "width", "steps", "seed", "epochs"))] = row
+    kept = [row for row in rows if any(row is best for best in lowest.values())]
+    return {"rows": kept, "others": [row for row in rows if row not in kept]}
 
 
 def main() -> None:
@@ -68,7 +87,8 @@ def main() -> None:
     if options.record:
         rows = [json.loads((options.folder / f"{run.name}.json").read_text()) for run in planned_runs]
         command = f"python -m benchmarks.scaling {options.kind} FOLDER --record"
-        recorded.write(f"scaling-{options.kind}", command, {"rows": rows}, ["torch", "transformers"])
+        values = {"rows": rows} if options.kind == "rates" else better(rows)
+        recorded.write(f"scaling-{options.kind}", command, values, ["torch", "transformers"])
 
 
 if __name__ == "__main__":
