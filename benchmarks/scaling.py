@@ -6,8 +6,8 @@
     python -m benchmarks.scaling sealed|large|repeats|rates ...
 
 grid: five to twelve sizes at each of five budgets, and more seeds at one size of each, all at two learning rates, of
-which the better one counts. sealed: a larger budget, which is predicted before it is read. large: one of ten million parameters, far outside the table. repeats: a run whose tokens
-are read 1 to 64 times. rates: half and twice the rates.
+which the better one counts. sealed: a larger budget, which is predicted before it is read. large: ten million
+parameters, far outside the table. repeats: a run whose tokens are read 1 to 64 times. rates: half and twice the rates.
 """
 
 import json
@@ -40,7 +40,7 @@ def runs(kind: str) -> list[Run]:
     """Return the runs of a kind, the cheapest first."""
     if kind == "grid":
         points = [run for flop in BUDGETS for run in within(flop)]
-        points += [planned(flop, size, seed) for flop, size in SEEDED for seed in SEEDS]
+        points += [planned(budget, size, seed) for budget, size in SEEDED for seed in SEEDS]
         return list(dict.fromkeys(replace(run, rate=rate) for run in points for rate in (1.0, higher(run.steps))))
     if kind == "sealed":
         large = [Size(2, 64), Size(4, 64), Size(4, 96), Size(4, 128), Size(5, 160), Size(7, 192), Size(8, 256)]
@@ -52,7 +52,7 @@ def runs(kind: str) -> list[Run]:
     if kind == "repeats":
         return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
     points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)), (3e12, Size(4, 96)))
-    return [planned(flop, size, rate=rate) for flop, size in points for rate in (0.5, 2.0)]
+    return [planned(budget, size, rate=rate) for budget, size in points for rate in (0.5, 2.0)]
 
 
 def better(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
