@@ -39,9 +39,9 @@ def higher(steps: int) -> float:
 def runs(kind: str) -> list[Run]:
     """Return the runs of a kind, the cheapest first."""
     if kind == "grid":
-        points = [run for flop in BUDGETS for run in within(flop)]
-        points += [planned(budget, size, seed) for budget, size in SEEDED for seed in SEEDS]
-        return list(dict.fromkeys(replace(run, rate=rate) for run in points for rate in (1.0, higher(run.steps))))
+        grid = [run for flop in BUDGETS for run in within(flop)]
+        grid += [planned(budget, size, seed) for budget, size in SEEDED for seed in SEEDS]
+        return list(dict.fromkeys(replace(run, rate=rate) for run in grid for rate in (1.0, higher(run.steps))))
     if kind == "sealed":
         large = [Size(2, 64), Size(4, 64), Size(4, 96), Size(4, 128), Size(5, 160), Size(7, 192), Size(8, 256)]
         seeded = [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
