@@ -3,11 +3,11 @@
     python -m benchmarks.scaling grid FOLDER              train what FOLDER lacks, and print the rows
     python -m benchmarks.scaling grid FOLDER --share 0/2  every other run, for two processes side by side
     python -m benchmarks.scaling grid FOLDER --record     and write the recorded run scaling-grid
-    python -m benchmarks.scaling sealed|large|repeats|rates ...
+    python -m benchmarks.scaling sealed|large|repeats ...
 
 grid: five to twelve sizes at each of five budgets, and more seeds at one size of each, all at two learning rates, of
 which the better one counts. sealed: a larger budget, which is predicted before it is read. large: ten million
-parameters, far outside the table. repeats: a run whose tokens are read 1 to 64 times. rates: half and twice the rates.
+parameters, far outside the table. repeats: a run whose tokens are read 1 to 64 times.
 """
 
 import json
@@ -43,16 +43,11 @@ def runs(kind: str) -> list[Run]:
         grid += [planned(budget, size, seed) for budget, size in SEEDED for seed in SEEDS]
         return list(dict.fromkeys(replace(run, rate=rate) for run in grid for rate in (1.0, higher(run.steps))))
     if kind == "sealed":
-        large = [Size(2, 64), Size(4, 64), Size(4, 96), Size(4, 128), Size(5, 160), Size(7, 192), Size(8, 256)]
-        seeded = [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
-        # In the grid the higher rate is never the better one for four layers or more.
-        return [planned(1e13, size) for size in reversed(large)] + seeded + [planned(1e13, Size(2, 64), rate=2.0)]
+        sizes = [Size(4, 96), Size(4, 128), Size(4, 64), Size(5, 160), Size(7, 192), Size(2, 64), Size(8, 256)]
+        return [planned(1e13, size) for size in sizes] + [planned(1e13, Size(4, 96), seed) for seed in (1, 2)]
     if kind == "large":
         return [Run(9, 320, 1_200)]
-    if kind == "repeats":
-        return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
-    points = ((1e11, Size(2, 48)), (1e12, Size(1, 32)), (1e12, Size(3, 64)), (1e12, Size(4, 128)), (3e12, Size(4, 96)))
-    return [planned(budget, size, rate=rate) for budget, size in points for rate in (0.5, 2.0)]
+    return [planned(3e11, Size(2, 48), seed, epochs) for epochs in EPOCHS for seed in range(3)]
 
 
 def better(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -66,7 +61,7 @@ def better(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def main() -> None:
     arguments = parser(__doc__, "scaling-KIND")
-    arguments.add_argument("kind", choices=("grid", "sealed", "large", "repeats", "rates"))
+    arguments.add_argument("kind", choices=("grid", "sealed", "large", "repeats"))
     arguments.add_argument("folder", type=Path, help="where rows, and the states of interrupted runs, are kept")
     arguments.add_argument("--share", default="0/1", help="I/N: only every N-th run, from the I-th on")
     options = arguments.parse_args()
@@ -87,8 +82,7 @@ def main() -> None:
     if options.record:
         rows = [json.loads((options.folder / f"{run.name}.json").read_text()) for run in planned_runs]
         command = f"python -m benchmarks.scaling {options.kind} FOLDER --record"
-        values = {"rows": rows} if options.kind == "rates" else better(rows)
-        recorded.write(f"scaling-{options.kind}", command, values, ["torch", "transformers"])
+        recorded.write(f"scaling-{options.kind}", command, better(rows), ["torch", "transformers"])
 
 
 if __name__ == "__main__":

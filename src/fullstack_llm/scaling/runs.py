@@ -120,8 +120,8 @@ class Run:
 def peaks(steps: int) -> tuple[float, float]:
     """Return the peaks of Muon's rate and of AdamW's for a run of that many steps: a short run needs a higher one.
 
-    Eight times those of `base` up to 250 steps, and falling with the root of the steps from there. The recorded run
-    `scaling-rates` shows what half and twice these rates give.
+    Eight times those of `base` up to 250 steps, and falling with the root of the steps from there. No rule suits all
+    sizes, so the recorded run `scaling-grid` has each of its longer runs at a higher rate too, and counts the better.
 
     >>> peaks(200), peaks(4000)
     ((0.048, 0.032), (0.012, 0.008))
