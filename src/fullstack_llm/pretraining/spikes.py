@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from transformers import LlamaForCausalLM
-
 from fullstack_llm.pretraining.loop import Batches, Rate, State, advance, restore, saved
 
 WINDOW, TIMES, LEAST = 32, 8.0, 0.05
@@ -36,11 +34,6 @@ def spikes(losses: Sequence[float], window: int = WINDOW, times: float = TIMES) 
             yield step
         else:
             healthy.append(loss)
-
-
-def by_tensor(model: LlamaForCausalLM) -> dict[str, float]:
-    """Return the norm of each tensor's gradient."""
-    return {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def drill(
