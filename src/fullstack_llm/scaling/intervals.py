@@ -93,19 +93,6 @@ def of_record(law: Law, past: np.ndarray, parameters: float, tokens: float, leve
     return Interval(float(middle * np.exp(-wide)), float(middle * np.exp(wide)))
 
 
-def wilson(hits: int, of: int, z: float = 1.96) -> Interval:
-    """Return Wilson's interval for a share of which `hits` were counted among `of`, 95 % by default.
-
-    >>> low, high = wilson(9, 9)
-    >>> round(low, 2), round(high, 2)
-    (0.7, 1.0)
-    """
-    share, spread = hits / of, z * z / of
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * sqrt(share * (1 - share) / of + spread / (4 * of)) / (1 + spread)
-    return Interval(middle - half, middle + half)
-
-
 def drawn(law: Law, rows: Rows, noise: float, seed: int) -> list[dict[str, float]]:
     """Return a table with the sizes and tokens of `rows`, whose losses are a law's times the exponential of noise."""
     n, d, flop = columns(rows, "parameters", "tokens", "flop")
