@@ -59,18 +59,6 @@ def counted(found: Iterable[object], truth: Iterable[object]) -> Counted:
     return Counted(len(found & truth), len(found - truth), len(truth - found))
 
 
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return a 95 % interval for a share (Wilson 1927), which is not empty at 0 or at 1.
-
-    >>> [round(end, 3) for end in wilson(10, 10)]
-    [0.722, 1.0]
-    """
-    share = hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return middle - half, min(1.0, middle + half)
-
-
 def trigrams(text: str) -> Counter[str]:
     """Count the runs of three characters, with a space before and after the text."""
     padded = f" {text.lower()} "
