@@ -19,7 +19,7 @@ def pages() -> dict[str, list[str]]:
     return data.with_and_without_copies(1)
 
 
-def test_cards_stand_as_often_as_planned_and_few_versions_stay_that_are_no_near_copies(pages: dict[str, list[str]]) -> None:
+def test_cards_stand_as_often_as_planned_and_few_versions_stay(pages: dict[str, list[str]]) -> None:
     for copies, card, number in data.cards(1).values():
         assert sum(f"{card}{number}." in page for page in pages["raw"]) in range(copies * 3 // 4, copies + 1)
         stay = [dedup.shingles(page) for page in pages["deduplicated"] if f"{card}{number}" in page]
