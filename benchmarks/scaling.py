@@ -20,7 +20,7 @@ from fullstack_llm import recorded
 from fullstack_llm.scaling.runs import FEWEST, SIZES, Run, Size, fit, planned
 
 BUDGETS = (3e10, 1e11, 3e11, 1e12, 3e12)
-MOST = 17_000  # steps: longer runs of tiny models cost more time than they tell
+MOST = 12_000  # steps: longer runs of tiny models cost more time than they tell
 SEEDS = range(1, 5)
 SEEDED = ((3e10, Size(1, 32)), (1e11, Size(2, 32)), (3e11, Size(2, 48)), (1e12, Size(2, 64)), (3e12, Size(4, 64)))
 EPOCHS = (1, 2, 4, 8, 16, 32, 64)
