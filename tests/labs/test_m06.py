@@ -8,6 +8,7 @@ import pytest
 
 from fullstack_llm.labs.m06_scaling_laws import diagnose as reports
 from fullstack_llm.labs.m06_scaling_laws import extrapolate as drawn
+from fullstack_llm.labs.m06_scaling_laws import inputs
 from fullstack_llm.labs.m06_scaling_laws.break_even import break_even, pairs
 from fullstack_llm.labs.m06_scaling_laws.compute_optimal import PLAIN, best_size, budget, compute_optimal
 from fullstack_llm.labs.m06_scaling_laws.diagnose import diagnose
@@ -86,9 +87,9 @@ def test_both_models_are_as_good_and_cost_as_much(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_parabolas_find_the_exponent_that_the_lowest_runs_miss(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     laws: list[Any] = []
-    real = reports.drawn_law
-    monkeypatch.setattr(reports, "drawn_law", lambda *values: laws.append(real(*values)) or laws[-1])
-    mine, _ = diagnose(*reports.profiles(Random(seed), 8, 0), {"kept": [], "best": [], "exponent": 0.0})
+    real = inputs.drawn_law
+    monkeypatch.setattr(inputs, "drawn_law", lambda *values: laws.append(real(*values)) or laws[-1])
+    mine, _ = diagnose(*inputs.profiles(Random(seed), 8, 0), {"kept": [], "best": [], "exponent": 0.0})
     truth = laws[0]["beta"] / (laws[0]["alpha"] + laws[0]["beta"])
     assert abs(mine["exponent"] - truth) < 0.005 < abs(mine["argmin"] - truth)
 
@@ -97,7 +98,7 @@ def test_parabolas_find_the_exponent_that_the_lowest_runs_miss(seed: int, monkey
 def test_each_report_has_the_cause_that_it_was_written_with(seed: int) -> None:
     draw = Random(seed)
     for cause in ("", "edge", "argmin", "linear", "all", "slope"):
-        made = reports.profiles(draw, 8, 3, short=cause == "edge")
+        made = inputs.profiles(draw, 8, 3, short=cause == "edge")
         told = reports.report(draw, cause, *made)
         mine, found = diagnose(*made, told)
         # The slope from end to end may be the right one by chance.

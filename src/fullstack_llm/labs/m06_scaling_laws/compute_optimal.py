@@ -14,25 +14,22 @@ def best_size(law, C):
     return (a * law["A"] / (b * law["B"])) ** (1 / (a + b)) * (C / 6) ** (b / (a + b))
 
 
+def trained(law, C, max_tokens, N):
+    D = np.minimum(C / (6 * N), max_tokens)
+    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+
+
 def beside(law, C, max_tokens, unit, N):
-    runs = []
-    for k in (int(N / unit), int(N / unit) + 1):
-        if k > 0:
-            D = min(C / (6 * k * unit), max_tokens)
-            loss = law["E"] + law["A"] * (k * unit) ** -law["alpha"] + law["B"] * D ** -law["beta"]
-            runs.append((loss, k * unit, D))
-    loss, N, D = min(runs)
-    return N, D, loss
+    steps = (int(N / unit), int(N / unit) + 1)
+    return min((trained(law, C, max_tokens, k * unit) for k in steps if k > 0), key=lambda run: run[2])
 
 
 # `beside` serves the mistakes alone: the better one of the two steps at a size.
-@exercise(minutes=20, difficulty=3, review=LIBRARIES, uses=(best_size, beside))
+@exercise(minutes=20, difficulty=3, review=LIBRARIES, uses=(best_size, trained, beside))
 def compute_optimal(law, C, max_tokens, unit):
     # Every size up to far beyond the best one with all of the data, and the best one without a limit.
     count = 100 + int(3 * (best_size(law, C) + C / 6 / max_tokens) / unit)
-    N = unit * np.arange(1, count)
-    D = np.minimum(C / (6 * N), max_tokens)
-    loss = law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    N, D, loss = trained(law, C, max_tokens, unit * np.arange(1, count))
     best = loss.argmin()
     return int(N[best]), float(D[best]), float(loss[best])
 
@@ -123,6 +120,10 @@ def limited(draw: Draw):
         yield budget(draw, steps, have)
 
 
+BALANCE = "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
+TWENTY = "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
+NOTHING = "Size 0 is no model: one unit is the smallest."
+
 compute_optimal.mistakes("""
 Each parameter costs six FLOP a token, two forwards and four backwards: D = C / (6 N).
     C / (6 * N) => C / N
@@ -151,113 +152,79 @@ This spends the budget on all of max_tokens and on as large a model as that allo
 @compute_optimal.mistake("The nearest step is not always the better one: compare the losses of both.")
 def nearest(law, C, max_tokens, unit):
     N = max(1, round(max(best_size(law, C), C / 6 / max_tokens) / unit)) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
 @compute_optimal.mistake("The step below is not always the better one: compare the losses of both.")
 def below(law, C, max_tokens, unit):
     N = max(1, int(max(best_size(law, C), C / 6 / max_tokens) / unit)) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
-@compute_optimal.mistake(
-    "The step above spends all of the budget, and may still be worse than the one below, which leaves some."
-)
+@compute_optimal.mistake("The step above spends the whole budget, and may be worse than the one below, which does not.")
 def spent(law, C, max_tokens, unit):
     N = compute_optimal(law, C, float("inf"), unit)[0]
     if C / 6 / max_tokens > N:
         N = -int(-C / 6 / max_tokens // unit) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
 @compute_optimal.mistake("The step above is not always the better one: compare the losses of both.")
 def over(law, C, max_tokens, unit):
     N = -int(-max(best_size(law, C), C / 6 / max_tokens) // unit) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
-@compute_optimal.mistake(
-    "The tokens were cut to max_tokens, and the size left as it was: the rest of the budget buys a larger model."
-)
+@compute_optimal.mistake("The tokens were cut, and the size was not: the rest of the budget buys a larger model.")
 def unspent(law, C, max_tokens, unit):
     N = compute_optimal(law, C, float("inf"), unit)[0]
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
-@compute_optimal.mistake(
-    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
-)
+@compute_optimal.mistake(TWENTY)
 def twenty(law, C, max_tokens, unit):
     N = max(1, round((C / 120) ** 0.5 / unit)) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
-
-
-@compute_optimal.mistake(
-    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
-)
-def twenty_by_steps(law, C, max_tokens, unit):
-    N = max(1, int((C / 120) ** 0.5 / unit)) * unit
-    D = min(C / (6 * N), max_tokens)
-    return N, D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return trained(law, C, max_tokens, N)
 
 
 @compute_optimal.mistake("The size must be a whole number of units, at least one: compare the two steps beside it.")
 def between(law, C, max_tokens, unit):
     N = best_size(law, C)
-    D = min(C / (6 * N), max_tokens)
-    return int(N), D, law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"]
+    return int(N), *trained(law, C, max_tokens, N)[1:]
 
 
-@compute_optimal.mistake(
-    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
-)
+@compute_optimal.mistake(BALANCE)
 def swapped(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     N = (a * law["A"] / (b * law["B"])) ** (1 / (a + b)) * (C / 6) ** (a / (a + b))
     return beside(law, C, max_tokens, unit, N)
 
 
-@compute_optimal.mistake(
-    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
-)
+@compute_optimal.mistake(BALANCE)
 def upside_down(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     N = (b * law["B"] / (a * law["A"])) ** (1 / (a + b)) * (C / 6) ** (b / (a + b))
     return beside(law, C, max_tokens, unit, N)
 
 
-@compute_optimal.mistake(
-    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
-)
+@compute_optimal.mistake(BALANCE)
 def without_exponents(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     return beside(law, C, max_tokens, unit, (law["A"] / law["B"]) ** (1 / (a + b)) * (C / 6) ** (b / (a + b)))
 
 
-@compute_optimal.mistake(
-    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
-)
+@compute_optimal.mistake(BALANCE)
 def without_six(law, C, max_tokens, unit):
     return beside(law, C, max_tokens, unit, best_size(law, 6 * C))
 
 
-@compute_optimal.mistake(
-    "The balance is alpha A over beta B, to the power 1 / (alpha + beta), times C / 6 to beta / (alpha + beta)."
-)
+@compute_optimal.mistake(BALANCE)
 def wrong_power(law, C, max_tokens, unit):
     a, b = law["alpha"], law["beta"]
     return beside(law, C, max_tokens, unit, (a * law["A"] / (b * law["B"])) ** (a + b) * (C / 6) ** (b / (a + b)))
 
 
-@compute_optimal.mistake(
-    "Twenty tokens a parameter is one law's advice at one budget: let this law decide, by its loss."
-)
+@compute_optimal.mistake(TWENTY)
 def twenty_times(law, C, max_tokens, unit):
     N, _, loss = compute_optimal(law, C, max_tokens, unit)
     return N, 20.0 * N, loss
@@ -266,23 +233,16 @@ def twenty_times(law, C, max_tokens, unit):
 @compute_optimal.mistake("This is the loss of the best size between the steps: N, D and loss belong to one run.")
 def loss_between(law, C, max_tokens, unit):
     N = best_size(law, C)
-    D = C / (6 * N)
-    return (
-        compute_optimal(law, C, max_tokens, unit)[0],
-        D,
-        law["E"] + law["A"] / N ** law["alpha"] + law["B"] / D ** law["beta"],
-    )
+    return compute_optimal(law, C, max_tokens, unit)[0], *trained(law, C, float("inf"), N)[1:]
 
 
-@compute_optimal.mistake("Size 0 is no model: one unit is the smallest.")
+@compute_optimal.mistake(NOTHING)
 def nothing(law, C, max_tokens, unit):
     k = round(best_size(law, C) / unit)
-    if not k:
-        return 0, float(max_tokens), float("inf")
-    return compute_optimal(law, C, max_tokens, unit)
+    return compute_optimal(law, C, max_tokens, unit) if k else (0, float(max_tokens), float("inf"))
 
 
-@compute_optimal.mistake("Size 0 is no model: one unit is the smallest.")
+@compute_optimal.mistake(NOTHING)
 def divided_by_nothing(law, C, max_tokens, unit):
     k = int(best_size(law, C) / unit)
     return compute_optimal(law, C / k * k, max_tokens, unit)

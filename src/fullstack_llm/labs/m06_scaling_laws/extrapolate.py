@@ -40,7 +40,13 @@ def fitted(N, D, loss, weight):
     return *middle, found[best], miss[best]
 
 
-@exercise(minutes=35, difficulty=4, seconds=60.0, review=LIBRARIES, uses=(tried, fitted))
+def on_a_line(u, v, new_u):
+    slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
+    return v.mean() + slope * (new_u - u.mean())
+
+
+# `on_a_line` serves the mistakes alone: the straight line of least squares, at other places.
+@exercise(minutes=35, difficulty=4, seconds=60.0, review=LIBRARIES, uses=(tried, fitted, on_a_line))
 def extrapolate(N, D, loss, new_N, new_D):
     many, much = np.exp(np.log(N).mean()), np.exp(np.log(D).mean())
     weight = np.ones(len(loss))
@@ -141,8 +147,8 @@ def runs(draw: Draw, spoiled: int, noise: float = 0.0015, far: float = 100.0):
     N, D = np.array(sizes)[order], np.array(tokens)[order]
     loss, good = loss_of(law, N, D), slice(spoiled, None)
     by_size, by_data = N ** -law["alpha"], D ** -law["beta"]
-    ways = [np.ones(35), by_size, by_data, by_size * np.log(N), by_data * np.log(D)]
-    ways = np.linalg.qr(np.stack([way / way.max() for way in ways], axis=1)[good] / loss[good, None])[0]
+    changes = [np.ones(35), by_size, by_data, by_size * np.log(N), by_data * np.log(D)]
+    ways = np.linalg.qr(np.stack([one / one.max() for one in changes], axis=1)[good] / loss[good, None])[0]
     miss = np.array([draw.gauss(0, noise) for _ in N])
     miss[good] -= ways @ (ways.T @ miss[good])
     miss[:spoiled] = [np.log(draw.uniform(1.1, 1.5)) for _ in range(spoiled)]
@@ -195,9 +201,12 @@ The part of the size is missing.
 """)
 
 
-@extrapolate.mistake(
+FLOORLESS = (
     "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
 )
+
+
+@extrapolate.mistake(FLOORLESS)
 def plane(N, D, loss, new_N, new_D):
     n, d, v = np.log(N), np.log(D), np.log(loss)
     mean_n, mean_d = n.mean(), d.mean()
@@ -207,33 +216,21 @@ def plane(N, D, loss, new_N, new_D):
     return np.exp(v.mean() + by_n * (np.log(new_N) - mean_n) + by_d * (np.log(new_D) - mean_d))
 
 
-@extrapolate.mistake(
-    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
-)
+@extrapolate.mistake(FLOORLESS)
 def straight(N, D, loss, new_N, new_D):
-    u = np.log(N * D)
-    slope = ((u - u.mean()) * loss).sum() / ((u - u.mean()) ** 2).sum()
-    return loss.mean() + slope * (np.log(new_N * new_D) - u.mean())
+    return on_a_line(np.log(N * D), loss, np.log(new_N * new_D))
 
 
-@extrapolate.mistake(
-    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
-)
+@extrapolate.mistake(FLOORLESS)
 def of_compute(N, D, loss, new_N, new_D):
-    u, v = np.log(N * D), np.log(loss)
-    slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
-    return np.exp(v.mean() + slope * (np.log(new_N * new_D) - u.mean()))
+    return np.exp(on_a_line(np.log(N * D), np.log(loss), np.log(new_N * new_D)))
 
 
-@extrapolate.mistake(
-    "There is no floor in this: on axes of logarithms it is straight, over N and D or over C, and the losses bend."
-)
+@extrapolate.mistake(FLOORLESS)
 def of_the_best(N, D, loss, new_N, new_D):
     C = np.round(np.log(N * D), 6)
     u = np.unique(C)
-    v = np.log([loss[budget == C].min() for budget in u])
-    slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
-    return np.exp(v.mean() + slope * (np.log(new_N * new_D) - u.mean()))
+    return np.exp(on_a_line(u, np.log([loss[budget == C].min() for budget in u]), np.log(new_N * new_D)))
 
 
 @extrapolate.mistake("The floor is below the losses that were reached: the best of the small runs is not it.")
@@ -248,10 +245,6 @@ def envelope(N, D, loss, new_N, new_D):
     C = np.round(np.log(N * D), 6)
     u = np.unique(C)
     best = np.array([loss[budget == C].min() for budget in u])
-    trials = []
-    for E in np.linspace(0, 0.999, 1000) * best.min():
-        v = np.log(best - E)
-        slope = ((u - u.mean()) * v).sum() / ((u - u.mean()) ** 2).sum()
-        trials.append((((E + np.exp(v.mean() + slope * (u - u.mean())) - best) ** 2).sum(), E, v.mean(), slope))
-    _, E, height, slope = min(trials)
-    return E + np.exp(height + slope * (np.log(new_N * new_D) - u.mean()))
+    floors = np.linspace(0, 0.999, 1000) * best.min()
+    E = min(floors, key=lambda E: ((E + np.exp(on_a_line(u, np.log(best - E), u)) - best) ** 2).sum())
+    return E + np.exp(on_a_line(u, np.log(best - E), np.log(new_N * new_D)))
