@@ -44,6 +44,12 @@ def find_lost_citations(chapters: dict[str, str], bibliography: str) -> list[str
     return found + [f"{key}: entered twice" for key in sorted({key for key in entries if entries.count(key) > 1})]
 
 
+def find_open_entries(bibliography: str) -> list[str]:
+    """Entries that do not end before the next one begins, as a merge of two appended lists leaves them."""
+    entries = re.split(r"(?m)^(?=@)", bibliography)[1:]
+    return [entry.split(",")[0] for entry in entries if entry.count("{") != entry.count("}")]
+
+
 def find_bare_numbers(bibliography: str) -> list[str]:
     """Numbers of arXiv and DOI that stand in a field from which no link is made."""
     fields = re.findall(r"^\s*(note|url|howpublished|journal)\s*=\s*\{([^}]*)\}", bibliography, flags=re.M)
@@ -130,6 +136,16 @@ def test_control_citations() -> None:
         "w: nobody cites it",
         "x: entered twice",
     ]
+
+
+def test_entries_end(root: Path) -> None:
+    assert find_open_entries((root / "book/references.bib").read_text(encoding="utf-8")) == []
+
+
+def test_control_entries() -> None:
+    closed = "@misc{x,\n  title = {{A} b},\n}\n\n@book{y,\n  year = {2020},\n}\n"
+    assert find_open_entries(closed) == []
+    assert find_open_entries(closed.replace("b},\n}", "b},")) == ["@misc{x"]
 
 
 def test_numbers_of_papers_are_links(root: Path) -> None:

@@ -132,7 +132,7 @@ def run_step(size: Size, rows: int, length: int, device: str = "cpu", attention:
 def of_update(size: Size) -> int:
     """Return the FLOP of the matrix products of one step of the course's optimizers, however many tokens the step has.
 
-    AdamW has none. Muon multiplies each matrix of the layers with its own transpose, again and again.
+    AdamW has none. Muon multiplies the update of each matrix of the layers with its own transpose, again and again.
 
     >>> of_update(Size(1, 16)) > 6 * sum(Size(1, 16).parameters.values())
     True

@@ -1,6 +1,6 @@
 """Say what a token is worth that has been read before, as Muennighoff et al. (2023, equation 5) describe it.
 
-The first time a token counts whole. Of U different tokens read e times, what counts is U + U R (1 - exp(-(e - 1) / R)):
+The first time a token counts whole. Of U different tokens read k times, what counts is U + U R (1 - exp(-(k - 1) / R)):
 each further time counts less, and all further times together never more than R times the first.
 """
 
