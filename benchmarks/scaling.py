@@ -43,7 +43,7 @@ def runs(kind: str) -> list[Run]:
         grid += [planned(budget, size, seed) for budget, size in SEEDED for seed in SEEDS]
         return list(dict.fromkeys(replace(run, rate=rate) for run in grid for rate in (1.0, higher(run.steps))))
     if kind == "sealed":
-        sizes = [Size(4, 128), Size(4, 96), Size(5, 160), Size(4, 64), Size(7, 192), Size(2, 64)]
+        sizes = [Size(4, 128), Size(4, 96), Size(5, 160), Size(4, 64), Size(7, 192)]
         return [planned(1e13, size) for size in sizes]
     if kind == "large":
         return [Run(9, 320, 1_200)]
