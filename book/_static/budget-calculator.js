@@ -147,7 +147,7 @@
     var training = dollars(plan.training, values.peak, values.training, values.hourly);
     var serving = dollars(plan.serving, values.peak, values.serving, values.hourly);
     fill(table, [
-      make("thead", {}, [row(["", "best", "range"], true)]),
+      make("thead", {}, [row(["quantity", "best", "range"], true)]),
       make("tbody", {}, [
         row(["parameters", amount(plan.parameters), between(ends("parameters"), amount)]),
         row(["tokens of training", amount(plan.tokens), between(ends("tokens"), amount)]),

@@ -24,7 +24,9 @@ def test_cards_stand_as_often_as_planned_and_few_versions_stay(pages: dict[str, 
         assert sum(f"{card}{number}." in page for page in pages["raw"]) in range(copies * 3 // 4, copies + 1)
         stay = [dedup.shingles(page) for page in pages["deduplicated"] if f"{card}{number}" in page]
         assert 1 <= len(stay) <= min(copies, 4), "two versions with other headings are below the threshold"
-        assert all(dedup.jaccard(a, b) < 0.7 for a, b in combinations(stay, 2))
+        # Below the threshold of 0.7, or just above it, where a pair may share no band.
+        found = [dedup.chance(dedup.jaccard(a, b), bands=20, size=6) for a, b in combinations(stay, 2)]
+        assert all(chance < 0.95 for chance in found)
 
 
 def test_both_crawls_have_enough_tokens(pages: dict[str, list[str]]) -> None:

@@ -1,16 +1,14 @@
 """A model of a hundred million parameters for one GPU, and the same code with a tiny one on a CPU.
 
-python -m fullstack_llm.experiments.m05_large FOLDER     train in FOLDER, and resume there
+`python -m benchmarks.large FOLDER` trains it in FOLDER, and resumes there.
 
 >>> f"{large(gpu=True).config(512).hidden_size} wide, {parameters(large(gpu=True)):,} parameters"
-'768 wide, 101,082,624 parameters'
+'768 wide, 101,081,856 parameters'
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -64,21 +62,3 @@ def run(folder: Path, plan: Pretraining | None = None) -> tuple[LlamaForCausalLM
     torch.manual_seed(plan.seed)
     model = LlamaForCausalLM(plan.config(len(course_tokenizer.load()))).to(preset().device)
     return model, train(model, plan, step_of(model, plan), folder / "state.pt", save_every=min(500, plan.steps))
-
-
-def main() -> None:
-    """Train, and save the model beside its state."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("folder", type=Path)
-    arguments.add_argument("--steps", type=int, help="other than the recipe's")
-    options = arguments.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    plan = large()
-    model, trained = run(options.folder, replace(plan, steps=options.steps) if options.steps else plan)
-    model.save_pretrained(options.folder / plan.name)
-    read = plan.batch * plan.length * len(trained.record)
-    print(f"last loss {trained.record[-1]:.3f}, {read / trained.seconds:,.0f} tokens/s")
-
-
-if __name__ == "__main__":
-    main()
