@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from transformers import LlamaForCausalLM
 
 from fullstack_llm.models import building, loop, store
 from fullstack_llm.models.recipes import Pretraining, Recipe, recipe, recipes
@@ -177,7 +178,7 @@ def test_every_recipe_comes_after_its_parent(monkeypatch: pytest.MonkeyPatch) ->
 def size(given: Recipe) -> int:
     assert isinstance(given, Pretraining)
     with torch.device("meta"):
-        return building.LlamaForCausalLM(given.config(512)).num_parameters()
+        return LlamaForCausalLM(given.config(512)).num_parameters()
 
 
 def test_sizes_of_both_presets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,9 @@ import torch
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m05_data as data
 from fullstack_llm.experiments import m05_mixture as mixture
+from fullstack_llm.models.pretrain import tokenized
 from fullstack_llm.pretraining import dedup
+from fullstack_llm.tokenization import course_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +33,9 @@ def test_cards_stand_as_often_as_planned_and_few_versions_stay(pages: dict[str, 
 
 def test_both_crawls_have_enough_tokens(pages: dict[str, list[str]]) -> None:
     for some in pages.values():
-        assert len(data.tokenized(some, data.COPIED.tokens + 1)) == data.COPIED.tokens + 1
+        assert len(tokenized(some, data.COPIED.tokens + 1, course_tokenizer.load())) == data.COPIED.tokens + 1
     with pytest.raises(ValueError, match="are asked for"):
-        data.tokenized(pages["raw"][:3], 10_000)
+        tokenized(pages["raw"][:3], 10_000, course_tokenizer.load())
 
 
 def test_filters_keep_what_they_should() -> None:

@@ -8,7 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from fullstack_llm.experiments import m05_continued as second
 from fullstack_llm.experiments import m05_large as large
 from fullstack_llm.experiments import m05_speed as speed
+from fullstack_llm.scaling.flops import per_token
 from fullstack_llm.tinytown.world import town
+from fullstack_llm.transformer.shape import of_llama
 
 
 def test_a_hundred_million_parameters_and_the_same_path_in_small(tmp_path):
@@ -39,8 +41,9 @@ def test_the_formula_counts_what_the_counter_counts(length):
     ids = torch.randint(3, 512, (2, length), generator=torch.Generator().manual_seed(0))
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(ids, use_cache=False).logits.sum().backward()
-    assert counter.get_total_flops() / ids.numel() == speed.flops_a_token(model.config, length)
-    assert speed.flops_a_token(model.config, length, scores=False) < speed.flops_a_token(model.config, length)
+    shape = of_llama(model.config)
+    assert counter.get_total_flops() / ids.numel() == per_token(shape, length)
+    assert per_token(shape, length, scores=False) < per_token(shape, length)
 
 
 def test_three_loops_do_the_same():

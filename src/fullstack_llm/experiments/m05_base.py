@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM
 
 from fullstack_llm.models import store
 from fullstack_llm.models.exams import begins
 from fullstack_llm.models.generate import complete
 from fullstack_llm.models.loop import train
-from fullstack_llm.models.pretrain import steps
+from fullstack_llm.models.pretrain import begin, steps
 from fullstack_llm.models.recipes import Pretraining, recipe
 from fullstack_llm.tinytown import evaluation
 from fullstack_llm.tinytown.world import town
@@ -35,8 +34,7 @@ def watched(folder: Path) -> dict[str, Any]:
     """
     words, plan = course_tokenizer.load(), recipe("base")
     assert isinstance(plan, Pretraining)
-    torch.manual_seed(plan.seed)
-    model = LlamaForCausalLM(plan.config(len(words)))
+    model = begin(plan, words)
     read = steps(model, words, plan)
     items = evaluation.facts(town(people=plan.people), FACTS)
 

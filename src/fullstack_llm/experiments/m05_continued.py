@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from itertools import islice
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from fullstack_llm import models
 from fullstack_llm.models.exams import begins
 from fullstack_llm.models.generate import complete
 from fullstack_llm.models.loop import optimizers
+from fullstack_llm.models.pretrain import tokenized
 from fullstack_llm.models.recipes import Pretraining, recipe
 from fullstack_llm.pretraining import schedules
 from fullstack_llm.pretraining.loop import State, advance, planned
@@ -40,12 +40,8 @@ HELD_OUT, FACTS, OTHER_SEED = 16, 40, 1_000
 @cache
 def read(world: int, seed: int, rows: int) -> Int[Tensor, " N"]:
     """Return text about a town as ids, one more than `rows` rows have, with an <|eos|> before each document."""
-    words, needed, ids = course_tokenizer.load(), rows * LENGTH + 1, list[int]()
-    source = documents(town(world), seed=seed)
-    while len(ids) < needed:
-        found = words([document.text for document in islice(source, 200)]).input_ids
-        ids += [token for text in found for token in (words.eos_token_id, *text)]
-    return torch.tensor(ids[:needed])
+    texts = (document.text for document in documents(town(world), seed=seed))
+    return tokenized(texts, rows * LENGTH + 1, course_tokenizer.load(), f"town {world}")
 
 
 def asked(world: Town, other: Town, group: str) -> list[evaluation.Item]:

@@ -5,26 +5,24 @@ Every run is deterministic on a CPU with one thread; a notebook makes the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from fullstack_llm import corpus
 from fullstack_llm.models.generate import complete
 from fullstack_llm.models.loop import learning_rate, optimizers
-from fullstack_llm.models.pretrain import batch
-from fullstack_llm.presets import preset
+from fullstack_llm.models.pretrain import begin, next_token_loss, tokenized
 from fullstack_llm.pretraining import dedup, filters
 from fullstack_llm.pretraining.crawl import crawl
+from fullstack_llm.pretraining.loop import Batches, Loss, State, advance, planned
 from fullstack_llm.scaling.runs import LENGTH, ROWS, Run, held_out_loss
 from fullstack_llm.tinytown.chance import below, pick, sample, shuffled, stream
 from fullstack_llm.tinytown.documents import told_facts
@@ -39,49 +37,24 @@ EACH = 8  # persons for each of these numbers
 DIGITS, OFTEN = 6, 12
 
 
-def tokenized(texts: Iterable[str], count: int) -> Int[Tensor, " N"]:
-    """Return the first `count` tokens of texts, with an <|eos|> before each."""
-    words, ids = course_tokenizer.load(), list[int]()
-    texts = iter(texts)
-    while len(ids) < count:
-        some = list(islice(texts, 200))
-        if not some:
-            raise ValueError(f"The texts have {len(ids)} tokens, and {count} are asked for.")
-        ids += [token for found in words(some).input_ids for token in (words.eos_token_id, *found)]
-    return torch.tensor(ids[:count])
-
-
 def trained(
-    run: Run, loss_of: Callable[[LlamaForCausalLM, int], Tensor], until: int | None = None
+    run: Run, batches: Batches, until: int | None = None, loss_of: Loss = next_token_loss
 ) -> tuple[LlamaForCausalLM, list[float]]:
     """Train a model of the run's size, and return it with the loss of each step; `until` ends it before that step."""
-    torch.manual_seed(run.seed)
     recipe = run.recipe
-    model = LlamaForCausalLM(recipe.config(len(course_tokenizer.load()))).to(preset().device)
-    chain, losses = optimizers(model, recipe), list[float]()
-    groups = [group for optimizer in chain for group in optimizer.param_groups]
-    peaks = [group["lr"] for group in groups]
-    for step in range(run.steps if until is None else until):
-        for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = learning_rate(run.steps, recipe.warmup, recipe.decay, peak, step)
-        loss = loss_of(model, step)
-        model.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        for optimizer in chain:
-            optimizer.step()
-        losses.append(round(loss.item(), 4))
-    return model.eval(), losses
+    model = begin(recipe, course_tokenizer.load())
+
+    def rate(step: int) -> float:
+        return learning_rate(run.steps, recipe.warmup, recipe.decay, 1.0, step)
+
+    state = State(model, optimizers(model, recipe))
+    advance(state, batches, rate, run.steps if until is None else until, recipe.clip, loss_of=loss_of)
+    return model, [round(loss, 4) for loss in state.losses]
 
 
-def on(tokens: Int[Tensor, " N"]) -> Callable[[LlamaForCausalLM, int], Tensor]:
-    """Return the loss of a step that reads these tokens in order."""
-
-    def loss_of(model: LlamaForCausalLM, step: int) -> Tensor:
-        inputs, targets = (found.to(model.device) for found in batch(tokens, ROWS, LENGTH, step))
-        return cross_entropy(model(inputs, use_cache=False).logits.flatten(0, 1), targets.flatten())
-
-    return loss_of
+def read(texts: Iterable[str], run: Run) -> Batches:
+    """Return the batches of a run that reads texts in order."""
+    return planned(tokenized(texts, run.tokens + 1, course_tokenizer.load()), ROWS, LENGTH)
 
 
 COPIED = Run(2, 64, 800)
@@ -159,7 +132,7 @@ def copied(case: str, seed: int, until: int | None = None) -> dict[str, Any]:
     """Train with or without copies; return losses, the held-out loss, and what is extracted."""
     pages = with_and_without_copies(seed)[case]
     run = Run(COPIED.layers, COPIED.width, COPIED.steps, seed)
-    model, losses = trained(run, on(tokenized(pages, run.tokens + 1)), until)
+    model, losses = trained(run, read(pages, run), until)
     row: dict[str, Any] = {"case": case, "seed": seed, "losses": losses[::10]}
     if until is None:
         row |= {"held_out": round(held_out_loss(model), 4), "extracted": extracted(model, seed)}
@@ -216,7 +189,7 @@ def chosen(case: str, seed: int) -> list[tuple[str, bool]]:
 def cleaned(case: str, seed: int, until: int | None = None) -> dict[str, Any]:
     """Train on noisy pages or on filtered ones, on equally many tokens; return losses and the held-out loss."""
     pages, run = chosen(case, seed), Run(NOISY.layers, NOISY.width, NOISY.steps, seed)
-    model, losses = trained(run, on(tokenized((text for text, _ in pages), run.tokens + 1)), until)
+    model, losses = trained(run, read((text for text, _ in pages), run), until)
     row: dict[str, Any] = {"case": case, "seed": seed, "losses": losses[::10]}
     if until is None:
         clean, there = sum(good for _, good in pages), sum(good for _, good in noisy(seed, NOISY_PAGES))

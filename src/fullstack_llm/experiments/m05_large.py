@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from fullstack_llm.models.loop import Trained, train
-from fullstack_llm.models.pretrain import batch, stream
+from fullstack_llm.models.pretrain import batch, begin, stream
 from fullstack_llm.models.recipes import Pretraining
 from fullstack_llm.presets import preset
 from fullstack_llm.tokenization import course_tokenizer
@@ -59,6 +59,5 @@ def step_of(model: LlamaForCausalLM, plan: Pretraining) -> Callable[[int], tuple
 def run(folder: Path, plan: Pretraining | None = None) -> tuple[LlamaForCausalLM, Trained]:
     """Train the model of a recipe, on from what an interrupted call left in the folder."""
     plan = plan or large()
-    torch.manual_seed(plan.seed)
-    model = LlamaForCausalLM(plan.config(len(course_tokenizer.load()))).to(preset().device)
+    model = begin(plan, course_tokenizer.load())
     return model, train(model, plan, step_of(model, plan), folder / "state.pt", save_every=min(500, plan.steps))

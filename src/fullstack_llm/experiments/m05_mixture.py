@@ -18,11 +18,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
-from fullstack_llm.experiments.m05_data import tokenized, trained
+from fullstack_llm.experiments.m05_data import trained
+from fullstack_llm.models.pretrain import tokenized
 from fullstack_llm.pretraining.mixtures import reweighted
 from fullstack_llm.scaling.runs import Run
 from fullstack_llm.tinytown.mixture import GENERATORS, Mix, documents
 from fullstack_llm.tinytown.world import town
+from fullstack_llm.tokenization import course_tokenizer
 
 DOMAINS = ("biography", "sum_steps", "code")
 PLAN, ROWS, LENGTH = Run(2, 48, 300), 12, 96
@@ -36,13 +38,15 @@ def domain(name: str, seed: int, rows: int) -> Int[Tensor, "B T"]:
     shares: dict[str, Any] = {kind: float(kind == name) for kind in GENERATORS}
     mix = replace(Mix(), **shares)
     texts = (document.text for document in documents(town(), mix, seed))
-    return tokenized(texts, rows * (LENGTH + 1)).view(rows, LENGTH + 1)
+    return tokenized(texts, rows * (LENGTH + 1), course_tokenizer.load(), name).long().view(rows, LENGTH + 1)
 
 
-def losses_by_domain(model: LlamaForCausalLM, rows: Int[Tensor, "B T"]) -> Float[Tensor, " K"]:
+def losses_by_domain(
+    model: LlamaForCausalLM, inputs: Int[Tensor, "B T"], targets: Int[Tensor, "B T"]
+) -> Float[Tensor, " K"]:
     """Return the loss of each domain in nats a token, for rows of which each domain has as many, in order."""
-    logits = model(rows[:, :-1], use_cache=False).logits
-    found = cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), reduction="none")
+    logits = model(inputs, use_cache=False).logits
+    found = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     return found.view(len(DOMAINS), -1).mean(1)
 
 
@@ -50,7 +54,12 @@ def losses_by_domain(model: LlamaForCausalLM, rows: Int[Tensor, "B T"]) -> Float
 def held_out(model: LlamaForCausalLM) -> list[float]:
     """Return the loss of each domain on rows of another seed."""
     rows = torch.cat([domain(name, 1_000, HELD_OUT) for name in DOMAINS])
-    return [round(loss, 4) for loss in losses_by_domain(model, rows).tolist()]
+    return [round(loss, 4) for loss in losses_by_domain(model, *shifted(rows)).tolist()]
+
+
+def shifted(rows: Int[Tensor, "B T1"]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+    """Return rows without their last id, and without their first."""
+    return rows[:, :-1], rows[:, 1:]
 
 
 def mixed(weights: Float[ndarray, " K"], seed: int) -> Int[Tensor, "S B T"]:
@@ -72,31 +81,29 @@ def evenly(seed: int, step: int) -> Int[Tensor, "B T"]:
 def doremi(seed: int, until: int | None = None) -> dict[str, Any]:
     """Train reference, proxy and the last model; return the weights and each model's held-out losses by domain."""
     run = Run(PLAN.layers, PLAN.width, PLAN.steps, seed)
-    reference, losses = trained(run, lambda model, step: losses_by_domain(model, evenly(seed, step)).mean(), until)
+
+    def even(step: int) -> tuple[Tensor, Tensor]:
+        return shifted(evenly(seed, step))
+
+    reference, losses = trained(run, even, until, lambda *batch: losses_by_domain(*batch).mean())
     row: dict[str, Any] = {"seed": seed, "losses": losses[::10]}
     if until is not None:
         return row
     weights, path = np.full(len(DOMAINS), 1 / len(DOMAINS)), list[ndarray]()
 
-    def proxy_loss(model: LlamaForCausalLM, step: int) -> Tensor:
+    def proxy_loss(model: LlamaForCausalLM, inputs: Tensor, targets: Tensor) -> Tensor:
         nonlocal weights
-        rows = evenly(seed, step)
-        found = losses_by_domain(model, rows)
+        found = losses_by_domain(model, inputs, targets)
         with torch.no_grad():
-            excess = found - losses_by_domain(reference, rows)
+            excess = found - losses_by_domain(reference, inputs, targets)
         weights = reweighted(weights, excess.numpy(), RATE)
         path.append(weights)
         return (found * torch.tensor(weights, dtype=torch.float32)).sum()
 
-    proxy, _ = trained(run, proxy_loss)
+    proxy, _ = trained(run, even, loss_of=proxy_loss)
     chosen = np.mean(path, axis=0)
     rows = mixed(chosen, seed)
-
-    def read(model: LlamaForCausalLM, step: int) -> Tensor:
-        logits = model(rows[step, :, :-1], use_cache=False).logits
-        return cross_entropy(logits.flatten(0, 1), rows[step, :, 1:].flatten())
-
-    last, _ = trained(run, read)
+    last, _ = trained(run, lambda step: shifted(rows[step]))
     return row | {
         "weights": [round(weight, 4) for weight in chosen.tolist()],
         "path": [[round(weight, 3) for weight in step.tolist()] for step in path[::10]],

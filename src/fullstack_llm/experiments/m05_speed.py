@@ -15,43 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
+from fullstack_llm.models.pretrain import begin
 from fullstack_llm.models.recipes import Pretraining, recipe
 from fullstack_llm.pretraining.loop import Batches, State, advance, planned
+from fullstack_llm.scaling.flops import per_token
 from fullstack_llm.scaling.runs import Run, tokens
-from fullstack_llm.transformer import Shape, count
+from fullstack_llm.tokenization import course_tokenizer
+from fullstack_llm.transformer.shape import of_llama
 
 ROWS, LENGTH, STEPS, ROUNDS = 8, 256, 8, 4
 LR = 1e-3
-
-
-def shape(config: LlamaConfig) -> Shape:
-    """Return the shape of a Llama, for counting."""
-    return Shape(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        num_kv_heads=config.num_key_value_heads,
-        tied=config.tie_word_embeddings,
-    )
-
-
-def flops_a_token(config: LlamaConfig, length: int, scores: bool = True) -> int:
-    """Return the FLOPs of a training step for each token: three times those of a forward pass.
-
-    Without `scores` the T × T scores and the mixing of values are left out, and six times the parameters remain, the
-    embedding counted once, as the output matrix, and the norms' gains not counted.
-
-    >>> config = LlamaConfig(vocab_size=512, hidden_size=128, intermediate_size=352, num_hidden_layers=4,
-    ...                      num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True)
-    >>> flops_a_token(config, 256), flops_a_token(config, 256, scores=False)
-    (6389760, 4816896)
-    """
-    parts = count.flops(shape(config), length)
-    return 3 * (sum(parts.values()) - (0 if scores else parts["scores"]))
 
 
 def peak(size: int = 768, seconds: float = 0.5) -> float:
@@ -69,8 +44,7 @@ def fresh() -> LlamaForCausalLM:
     """Return an untrained base."""
     plan = recipe("base")
     assert isinstance(plan, Pretraining)
-    torch.manual_seed(0)
-    return LlamaForCausalLM(plan.config(512))
+    return begin(plan, course_tokenizer.load()).cpu()
 
 
 def batches() -> Batches:
@@ -194,8 +168,8 @@ def measured(say: Callable[[str], None]) -> dict[str, Any]:
     losses = {name: [round(x, 5) for x in loop(5)[1]] for name, loop in LOOPS.items()}
     say(str(losses))
     speeds, high = rounds(), max(peak() for _ in range(3))
-    config = fresh().config
-    flop = {str(scores): flops_a_token(config, LENGTH, scores) for scores in (True, False)}
+    shape = of_llama(fresh().config)
+    flop = {str(scores): per_token(shape, LENGTH, scores) for scores in (True, False)}
     say(f"{ {name: median(found) for name, found in speeds.items()} } tokens/s, peak {high / 1e9:.1f} GFLOP/s")
     return {
         "settings": {

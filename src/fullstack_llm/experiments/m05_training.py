@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from fullstack_llm.models.loop import optimizers
-from fullstack_llm.presets import preset
+from fullstack_llm.models.pretrain import begin
 from fullstack_llm.pretraining import batch_size, schedules, spikes
 from fullstack_llm.pretraining.loop import Batches, Rate, State, advance, planned, restore, saved
 from fullstack_llm.scaling.runs import LENGTH, ROWS, Run, held_out_loss, tokens
@@ -32,8 +31,7 @@ TOLERANCE = 2e-3
 def fresh(seed: int, times: float = 1.0) -> State:
     """Return a new model and its optimizers; `times` multiplies the rates that a short run has in module 06."""
     recipe = Run(LAYERS, WIDTH, 1, seed, rate=times).recipe
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(recipe.config(len(course_tokenizer.load()))).to(preset().device)
+    model = begin(recipe, course_tokenizer.load())
     return State(model, optimizers(model, recipe))
 
 

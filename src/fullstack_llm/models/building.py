@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import LlamaForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from fullstack_llm.models import exams, grpo, pairs, pretrain, sft, store
 from fullstack_llm.models.loop import Step, train
@@ -66,8 +66,7 @@ def _begin(recipe: Recipe, words: PreTrainedTokenizerFast, folder: Path) -> tupl
     """Return the model before its first step, and the loss of each step."""
     device = preset().device
     if isinstance(recipe, Pretraining):
-        torch.manual_seed(recipe.seed)
-        fresh = LlamaForCausalLM(recipe.config(len(words))).to(device)
+        fresh = pretrain.begin(recipe, words)
         return fresh, pretrain.steps(fresh, words, recipe)
     assert recipe.parent is not None
     model = _load(recipe.parent, folder)

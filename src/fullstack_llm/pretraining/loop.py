@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from transformers import LlamaForCausalLM
 
-from fullstack_llm.models.pretrain import batch
+from fullstack_llm.models.pretrain import batch, next_token_loss
 
 # A batch by its number: ids (B, T), and the id that follows each of them.
 Batches = Callable[[int], tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]]
+# The loss of a model on a batch, in nats a token.
+Loss = Callable[[LlamaForCausalLM, Int[Tensor, "B T"], Int[Tensor, "B T"]], Tensor]
 # What a step's learning rates are multiplied by.
 Rate = Callable[[int], float]
 
@@ -62,6 +63,7 @@ def advance(
     clip: float | None = 1.0,
     skip: Collection[int] = (),
     watch: Callable[[State], bool | None] | None = None,
+    loss_of: Loss = next_token_loss,
 ) -> State:
     """Train in place up to step `until`, leaving out the batches in `skip`, and return the state.
 
@@ -76,7 +78,7 @@ def advance(
             group["lr"] = peak * rate(state.step)
         inputs, targets = (found.to(state.model.device) for found in batches(state.batch))
         state.model.zero_grad()  # first, so that the forward pass has the memory of the last gradients
-        loss = cross_entropy(state.model(inputs, use_cache=False).logits.flatten(0, 1), targets.flatten())
+        loss = loss_of(state.model, inputs, targets)
         loss.backward()
         norm = clip_grad_norm_(parameters, torch.inf if clip is None else clip)
         state.losses.append(loss.item())

@@ -19,6 +19,7 @@ from fullstack_llm.models.loop import optimizers
 from fullstack_llm.scaling.runs import LENGTH, Run, Size
 from fullstack_llm.tokenization import course_tokenizer
 from fullstack_llm.transformer import Shape, count
+from fullstack_llm.transformer.shape import of_llama
 
 Rule = Callable[..., int]
 
@@ -86,23 +87,22 @@ def shape_of(size: Size) -> Shape:
     >>> sum(count.parameters(shape_of(Size(2, 48))).values()) == sum(Size(2, 48).parameters.values())
     True
     """
-    recipe = Run(*size, 1).recipe
-    return Shape(
-        vocab_size=len(course_tokenizer.load()),
-        hidden_size=recipe.width,
-        intermediate_size=recipe.inner,
-        num_layers=recipe.layers,
-        num_heads=recipe.heads,
-        num_kv_heads=recipe.kv_heads,
-    )
+    return of_llama(Run(*size, 1).recipe.config(len(course_tokenizer.load())))
 
 
-def per_token(shape: Shape, length: int = LENGTH) -> int:
+def per_token(shape: Shape, length: int = LENGTH, scores: bool = True) -> int:
     """Return the FLOP of training for one token: forward once, and backward twice as many.
 
-    A product Y = X W asks for two on the way back, dX = dY W' and dW = X' dY, each as large as itself.
+    A product Y = X W asks for two on the way back, dX = dY W' and dW = X' dY, each as large as itself. Without `scores`
+    the T x T scores and the mixing of values are left out, and six times the parameters remain, the embedding counted
+    once, as the output matrix, and the norms' gains not counted.
+
+    >>> base = shape_of(Size(4, 128))
+    >>> per_token(base, 256), per_token(base, 256, scores=False)
+    (6389760, 4816896)
     """
-    return 3 * sum(count.flops(shape, length).values())
+    parts = count.flops(shape, length)
+    return 3 * (sum(parts.values()) - (0 if scores else parts["scores"]))
 
 
 def over_6n(shape: Shape, length: int = LENGTH) -> float:

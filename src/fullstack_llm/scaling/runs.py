@@ -22,10 +22,10 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from fullstack_llm.models.loop import train
-from fullstack_llm.models.pretrain import batch, stream
+from fullstack_llm.models.pretrain import batch, begin, steps_on, stream
 from fullstack_llm.models.recipes import Pretraining
-from fullstack_llm.presets import preset
 from fullstack_llm.scaling.exams import answered
+from fullstack_llm.scaling.laws import FLOP
 from fullstack_llm.tokenization import course_tokenizer
 
 ROWS, LENGTH = 4, 256  # 1,024 tokens a step
@@ -140,7 +140,7 @@ def _parameters(size: Size) -> dict[str, int]:
 
 def planned(flop: float, size: Size, seed: int = 0, epochs: int = 1, rate: float = 1.0) -> Run:
     """Return the run of that size whose compute, 6 N D with all parameters in N, comes nearest to `flop`."""
-    per_step = 6 * sum(size.parameters.values()) * ROWS * LENGTH
+    per_step = FLOP * sum(size.parameters.values()) * ROWS * LENGTH
     return Run(*size, max(1, round(flop / per_step)), seed, epochs, rate)
 
 
@@ -178,16 +178,9 @@ def fit(run: Run, folder: Path) -> dict[str, Any]:
     compute in FLOP (6 N D), the held-out `loss` in nats a token, `curve` (steps, and the training loss averaged over
     the last tenth before each), what the model answers (`exams.answered`), and the seconds of its steps.
     """
-    torch.manual_seed(run.seed)
     recipe = run.recipe
-    model = LlamaForCausalLM(recipe.config(len(course_tokenizer.load()))).to(preset().device)
-    data = tokens(run)
-
-    def step_of(step: int) -> tuple[Tensor, float]:
-        inputs, targets = (found.to(model.device) for found in batch(data, ROWS, LENGTH, step))
-        loss = cross_entropy(model(inputs, use_cache=False).logits.flatten(0, 1), targets.flatten())
-        return loss, loss.item()
-
+    model = begin(recipe, course_tokenizer.load())
+    step_of = steps_on(tokens(run), model, recipe)
     began = time.process_time()
     trained = train(model, recipe, step_of, folder / f"{run.name}.pt", save_every=1_000)
     total = sum(run.size.parameters.values())
@@ -196,7 +189,7 @@ def fit(run: Run, folder: Path) -> dict[str, Any]:
         "parameters": total,
         "embedding": run.size.parameters["embedding"],
         "tokens": run.tokens,
-        "flop": 6 * total * run.tokens,
+        "flop": FLOP * total * run.tokens,
         "loss": round(held_out_loss(model), 5),
         "curve": curve(trained.record),
         **answered(model),

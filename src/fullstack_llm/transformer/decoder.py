@@ -25,7 +25,7 @@ from .attention import fused, repeat, weights
 from .mlp import MLP
 from .moe import Mixture
 from .norms import norm
-from .shape import Shape
+from .shape import Shape, of_llama
 
 Record = dict[str, list[Tensor]]
 
@@ -183,18 +183,7 @@ def from_llama(llama: LlamaForCausalLM) -> Decoder:
         raise ValueError("only a plain Llama fits: no biases, and RoPE of type 'default'")
     if config.head_dim * config.num_attention_heads != config.hidden_size:
         raise ValueError(f"heads of {config.head_dim} columns do not add up to {config.hidden_size}")
-    shape = Shape(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        num_kv_heads=config.num_key_value_heads,
-        rope_theta=config.rope_parameters["rope_theta"],
-        eps=config.rms_norm_eps,
-        tied=config.tie_word_embeddings,
-    )
-    decoder = Decoder(shape)
+    decoder = Decoder(of_llama(config))
     decoder.load_state_dict({name.removeprefix("model."): value for name, value in llama.state_dict().items()})
     return decoder.to(llama.device, llama.dtype).eval()
 

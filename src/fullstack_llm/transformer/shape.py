@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Norm = Literal["rms", "layer"]
 Place = Literal["pre", "post"]
@@ -67,3 +67,18 @@ class Shape:
     def gated(self) -> bool:
         """Return whether the MLP has a gate, and so three matrices rather than two."""
         return self.activation != "gelu"
+
+
+def of_llama(config: Any) -> Shape:
+    """Return the shape of a Llama from its `LlamaConfig`."""
+    return Shape(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_layers=config.num_hidden_layers,
+        num_heads=config.num_attention_heads,
+        num_kv_heads=config.num_key_value_heads,
+        rope_theta=config.rope_parameters["rope_theta"],
+        eps=config.rms_norm_eps,
+        tied=config.tie_word_embeddings,
+    )
