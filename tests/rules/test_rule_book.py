@@ -76,6 +76,11 @@ def find_crowded(name: str, text: str) -> list[str]:
     return [f"{name}: {part.strip()[:70]}" for part in paragraphs if part.count("{glue:text}") > LIMIT_NUMBERS]
 
 
+def find_raw_glue(name: str, text: str) -> list[str]:
+    """Glued numbers inside of backticks, which a page would print as they are written."""
+    return [f"{name}: {m[0]}" for m in re.finditer(r"(?<!`)`\{glue:text\}`[^`\n]*`", text)]
+
+
 @pytest.fixture(scope="module")
 def parts(root: Path) -> dict[str, str]:
     """The chapters that have a notebook of their own."""
@@ -183,6 +188,14 @@ def test_control_pasted_code() -> None:
 
 def test_a_paragraph_has_two_numbers_at_most(parts: dict[str, str]) -> None:
     assert repo.flat(find_crowded(name, text) for name, text in parts.items()) == []
+
+
+def test_glued_numbers_are_not_code(chapters: dict[str, str]) -> None:
+    assert repo.flat(find_raw_glue(name, text) for name, text in chapters.items()) == []
+
+
+def test_control_raw_glue() -> None:
+    assert find_raw_glue("planted", "It is `{glue:text}`a::b``.") and not find_raw_glue("planted", "{glue:text}`a::b`")
 
 
 def test_control_crowded() -> None:
