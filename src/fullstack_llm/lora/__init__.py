@@ -1,0 +1,1 @@
+"""Low-rank adaptation and its relatives: the layer, its costs, quantized bases, and many adapters at once."""
