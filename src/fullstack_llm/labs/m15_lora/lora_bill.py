@@ -114,7 +114,7 @@ QWEN_3_4B = shape(151_936, 2560, 9728, 36, 32, 8, 128, tied=True)
 @lora_bill.part(4, "Write down the shape of each matrix that has an update: r rows of A, r columns of B.", "trained", items=("trained",))
 def configurations(draw: Draw):
     # No factor of a mistake is that of another one; the first lowest update is neither at an end of its layer nor in a group.
-    yield shape(*ODD), 3, ["o_proj", "up_proj"], 3
+    yield shape(*ODD), 3, ["o_proj", "up_proj"], 2
     yield shape(*ODD), 3, ["q_proj", "v_proj"], 2
     yield shape(*ODD, tied=True), 5, ATTENTION + MLP, 0
     yield shape(*ODD), 4, MLP, 4

@@ -71,7 +71,7 @@ def batch(draw: Draw, D: int, E: int, ranks: list[int], which: list[int]):
 )  # fmt: skip
 def batches(draw: Draw):
     # The widest adapter waits for nobody; two requests share one; no rank is the number of requests.
-    yield batch(draw, 7, 5, [2, 4, 1, 8], [1, -1, 0, 1, 2, -1])
+    yield batch(draw, 7, 5, [2, 4, 1, 8, 3], [1, -1, 0, 1, 2, -1])
     yield batch(draw, 5, 11, [3, 2, 7], [2, 2, 0, 1, 0])
     yield batch(draw, 6, 6, [4, 4], [-1, 1, 0])
     ranks = [draw.choice((1, 2, 3, 5, 8)) for _ in range(5)]

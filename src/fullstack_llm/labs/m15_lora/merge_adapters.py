@@ -76,7 +76,11 @@ def drawn(draw: Draw, E: int, D: int, dtype: torch.dtype, *rest: tuple[int, floa
 def mergers(draw: Draw):
     half, few = torch.bfloat16, torch.float16
     # Updates near to what a step of 16 bits is; equal ranks first, where factors could be added by mistake.
-    yield drawn(draw, 7, 11, half, (2, 0.125, 1.0), (2, 0.0625, -0.25))
+    first = {}
+    while first.get("stuck", 0) < 3 or first.get("changed", 0) < 3:
+        case = drawn(draw, 7, 11, half, (2, 0.5, 1.0), (2, 0.0625, -0.25))
+        first = merge_adapters(*case)
+    yield case
     yield drawn(draw, 7, 11, half, (4, 0.5, 0.5), (1, 0.0625, 0.25), (2, 0.03125, 2.0))
     yield drawn(draw, 5, 13, half, (4, 0.0625, 1.0))
     yield drawn(draw, 11, 5, few, (2, 0.0625, 0.5), (4, 0.0625, 0.25))
@@ -148,7 +152,8 @@ stuck: a weight is stuck if it has not moved at all; a small move is one.
     {STUCK} => ((merged.float() - W.float()).abs() < 1e-3) & (total != 0)
 changed: what is left after the sum is taken out is rounded to W's dtype before it is compared.
     {BACK} => merged.float() - total
-changed: the same sum is taken out of what was merged, the rounded numbers, and not out of the exact ones.
+changed: the sum is taken out of the rounded numbers, not of the exact ones, and what is left is W or it is not: no tolerance.
+    (back != W).sum() => ((back.float() - W.float()).abs() > 1e-3).sum()
     {BACK} => (exact - total).to(W.dtype)
 changed: the sum is taken out in 32 bits, and only then rounded.
     {BACK} => merged - total.to(W.dtype)
@@ -156,8 +161,6 @@ changed: these are the weights that come back; count the others.
     (back != W) => (back == W)
 changed: compare with W, from before the merging.
     (back != W) => (back != merged)
-changed: two 16-bit numbers are the same or they are not: no tolerance.
-    (back != W).sum() => ((back.float() - W.float()).abs() > 1e-3).sum()
 Counts are ints.
     int(((merged == W) & (total != 0)).sum()) => float(((merged == W) & (total != 0)).sum())
     int((back != W).sum()) => float((back != W).float().mean())

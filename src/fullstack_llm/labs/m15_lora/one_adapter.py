@@ -91,7 +91,7 @@ def drawn(draw: Draw, E: int, D: int, rank: int, alpha: float, stable: bool, *re
 )  # fmt: skip
 def too_many(draw: Draw):
     # Ranks that are not each other's squares, factors of 2 nowhere twice.
-    yield drawn(draw, 11, 7, 3, 10.0, True, (3, 5.0, False, 1.0), (5, 7.0, True, -0.5))
+    yield drawn(draw, 11, 8, 3, 10.0, True, (3, 5.0, False, 1.0), (5, 7.0, True, -0.5))
     yield drawn(draw, 7, 13, 2, 3.0, False, (5, 2.0, True, 0.7), (2, 6.0, False, 1.5), (3, 4.0, False, 0.25))
     yield drawn(draw, 6, 5, 1, 2.0, False, (4, 6.0, False, 1.0))
     yield drawn(draw, 5, 9, 3, 7.0, True, (3, 5.0, True, 1.0), (3, 5.0, True, 0.6))
@@ -113,7 +113,7 @@ def enough(draw: Draw):
 
 
 OWN = "own_alpha / (math.sqrt(len(A)) if own_stable else len(A))"
-NEW = "alpha / (math.sqrt(rank) if stable else rank)\n    A = "
+NEW = "alpha / (math.sqrt(rank) if stable else rank)\\n    A ="
 one_adapter.mistakes(f"""
 An adapter with stable=True is scaled by alpha over the root of its rank, the others by alpha over the rank.
     {OWN} => own_alpha / len(A)
