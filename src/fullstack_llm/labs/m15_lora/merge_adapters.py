@@ -195,7 +195,7 @@ def crossed(W, adapters):
 
 @merge_adapters.mistake("Sums of the A and of the B were multiplied: that has products of one pair's B with another's A.")
 def with_roots(W, adapters):
-    # As PEFT combines adapters by default: the root of the factor on either side.
+    # As PEFT's combination type "linear" does: the root of the factor on either side.
     factors = [share * alpha / len(A) for A, _, alpha, share in adapters]
     A = sum(abs(f) ** 0.5 * A for f, (A, *_) in zip(factors, adapters))
     B = sum((f > 0 or -1) * abs(f) ** 0.5 * B for f, (_, B, *_) in zip(factors, adapters))

@@ -200,7 +200,7 @@ def cut(adapters, rank, alpha, stable):
 @one_adapter.mistake("Each adapter was cut to the rank before they were added: add first, then look for the nearest.")
 def cut_each(adapters, rank, alpha, stable):
     kept = [(*one_adapter([one], rank, 1.0, True)[:2], 1.0, True, 1.0) for one in adapters]
-    return cut(kept, rank, alpha, stable) if len(kept) == 1 else one_adapter(kept, rank, alpha, stable)
+    return one_adapter(kept, rank, alpha, stable)
 
 
 @one_adapter.mistake("Sums of the A and of the B were multiplied: that has products of one adapter's B with another's A.")
