@@ -41,45 +41,6 @@ def diagnose(before, after, scale, shrink):
 
 
 @diagnose.right
-def by_layer(before, after, scale, shrink):
-    adapted = {name[:-2] for name in before if name[-2:] == ".A"}
-
-    def update(state, layer):
-        return (state[f"{layer}.B"] * scale) @ state[f"{layer}.A"]
-
-    def fits(got, want):
-        return torch.allclose(got, want, rtol=0, atol=float(want.abs().amax()) * 1e-3)
-
-    cause, outside = {}, {}
-    for name, old in before.items():
-        new = after[name]
-        if name[-2:] in (".A", ".B") or (old == new).all():
-            continue
-        layer = name[: -len(".base.weight")] if name.endswith(".base.weight") else None
-        mine, whole = "trained", new - old
-        if fits(new - old, old * (shrink - 1)):
-            mine = "decayed"
-        if layer in adapted:
-            whole = new + update(after, layer) - old - update(before, layer)
-            if fits(new - old, update(after, layer)):
-                mine = "merged"
-        cause[name] = mine
-        outside[name] = float((new - old).norm() / whole.norm())
-    merged = [name for name, one in cause.items() if one == "merged"]
-    for name, one in cause.items():
-        if one == "trained":
-            for twin in merged:
-                if before[twin].shape == before[name].shape and (before[twin] == before[name]).all():
-                    cause[name] = "tied" if (after[twin] == after[name]).all() else "trained"
-    still = {}
-    for layer in adapted:
-        a, b = before[f"{layer}.A"], before[f"{layer}.B"]
-        if (a == after[f"{layer}.A"]).all() and (b == after[f"{layer}.B"]).all():
-            still[layer] = "zeros" if float(a.abs().sum() + b.abs().sum()) == 0 else "left out"
-    return {"cause": cause, "outside": outside, "still": still}
-
-
-@diagnose.right
 def in_numbers(before, after, scale, shrink):
     import numpy as np
 
@@ -228,6 +189,7 @@ tied is for copies of what was merged: a copy of something that decayed decayed 
 tied: only a tensor that has moved along with the other one; here one is named that went its own way.
     any(torch.equal(after[one], after[name]) for one in twins) => twins
 The merged tensor itself is merged; its copy by another name is tied.
+    cause[name] = "tied" => cause[name] = "merged"
     if name not in cause and any( => if any(
 outside: that is the share of what the layer gained in all, the update's part with it.
     {OUTSIDE} => (change.norm() / before[name].norm()).item()

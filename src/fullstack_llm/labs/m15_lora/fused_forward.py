@@ -31,22 +31,6 @@ def one_weight(x, W, heights, adapters, alpha, kept, p):
     return torch.einsum("nd,ed->ne", x, W) + torch.einsum("nd,ed->ne", x * kept / (1 - p), update)
 
 
-@fused_forward.right
-def token_by_token(x, W, heights, adapters, alpha, kept, p):
-    out = torch.empty(len(x), len(W))
-    for n in range(len(x)):
-        survivors = torch.tensor([v / (1 - p) if k else 0.0 for v, k in zip(x[n].tolist(), kept[n].tolist())])
-        row = 0
-        for height, pair in zip(heights, adapters):
-            for e in range(height):
-                out[n, row + e] = (W[row + e] * x[n]).sum()
-                if pair is not None:
-                    A, B = pair
-                    out[n, row + e] += (B[e] * (A * survivors).sum(1)).sum() * alpha / len(A)
-            row += height
-    return out
-
-
 def layer(draw: Draw, N: int, D: int, heights: list[int], ranks: list[int], alpha: float, p: float):
     """Draw a layer; a rank of 0 is a part without an update."""
     adapters = [(normal(draw, r, D), normal(draw, h, r)) if r else None for h, r in zip(heights, ranks, strict=True)]
@@ -68,7 +52,7 @@ def parts(draw: Draw):
     yield layer(draw, 2, 5, [4, 2], [0, 0], 2.0, 0.0)
 
 
-@fused_forward.part(6, "kept is for what the updates see. What does W see, and how large is a number that is kept?", "dropout")
+@fused_forward.part(6, "kept, and no draw of yours, says what the updates see. What does W see, and how large is a number that is kept?", "dropout")
 def dropout(draw: Draw):
     yield layer(draw, 5, 7, [6, 3, 3], [2, 0, 4], 16.0, 0.25)
     yield layer(draw, 4, 13, [5, 2], [3, 1], 5.0, 0.6)
@@ -107,6 +91,7 @@ The ranks differ: each pair is divided by its own, not by that of another pair o
     {SCALE} => alpha / max(len(a[0]) for a in adapters if a) * (
 The update was scaled twice: alpha / r stands before the product of the two matrices, once.
     {SCALE} => (alpha / len(A)) ** 2 * (
+    {SCALE} => alpha / len(A) ** 2 * (
 The update is added to what W gives: here it stands alone.
     part = part + alpha => part = alpha
     return torch.cat(parts, 1) => return torch.cat(parts, 1) - x @ W.T
@@ -117,6 +102,8 @@ The update stands at the wrong place: a pair is for the part with the same numbe
     {ROWS} => zip(W.split(heights), sorted(adapters, key=lambda a: a is None))
     {ROWS} => zip(W.split(heights), adapters[1:] + adapters[:1])
     {ROWS} => zip(W.split(heights), adapters[::-1])
+The rows of a part begin where those of the part before it end: here each part has W's first rows.
+    W.split(heights), adapters, strict => [W[:height] for height in heights], adapters, strict
 A part without an update is W's output all the same.
     parts.append(part) => parts.append(part if pair is not None else part * 0)
     parts.append(part) => if pair is not None: parts.append(part)

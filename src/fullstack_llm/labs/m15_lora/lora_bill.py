@@ -64,34 +64,6 @@ def closed(sizes, rank, targets, first):
     return {"trained": trained, "bytes": frozen * 2 + trained * (4 + 4 + 8), "flop": flop, "share": share}
 
 
-@lora_bill.right
-def products(sizes, rank, targets, first):
-    # Every product of a step, forwards and backwards, as (rows, columns) of the matrix in it.
-    D, V, I, d = sizes["hidden_size"], sizes["vocab_size"], sizes["intermediate_size"], sizes["head_dim"]
-    q, k = sizes["num_heads"] * d, sizes["num_kv_heads"] * d
-    shapes = {"q": (q, D), "k": (k, D), "v": (k, D), "o": (D, q), "gate": (I, D), "up": (I, D), "down": (D, I)}
-    made, needs, held, learnt = [], False, [], 0
-    for layer in range(sizes["num_layers"] + 1):
-        groups = [["q", "k", "v"], ["o"], ["gate", "up"], ["down"]] if layer < sizes["num_layers"] else [["lm_head"]]
-        for group in groups:
-            found = needs
-            for name in group:
-                shape = (V, D) if name == "lm_head" else shapes[name]
-                made += [shape] * (1 + needs)
-                held.append(shape)
-                if (name if name == "lm_head" else name + "_proj") in targets and (layer >= first):
-                    down, up = (rank, shape[1]), (shape[0], rank)
-                    learnt += rank * shape[1] + shape[0] * rank
-                    made += [down, up, up, up, down] + [down] * needs
-                    found = True
-            needs = found
-    flop = 2 * sum(a * b for a, b in made)
-    multiplied = sum(a * b for a, b in held)
-    gains = D * (1 + sizes["num_layers"] * 2)
-    rest = multiplied + gains if sizes["tied"] else multiplied + gains + V * D
-    return {"trained": learnt, "bytes": 16 * learnt + 2 * rest, "flop": flop, "share": flop / (multiplied * 6)}
-
-
 KEYS = ("vocab_size", "hidden_size", "intermediate_size", "num_layers", "num_heads", "num_kv_heads", "head_dim")
 ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
 
@@ -194,7 +166,6 @@ The share is one of 6 FLOP for each weight that multiplies: neither a looked-up 
     flop / (6 * weights) => flop / (2 * weights)
     flop / (6 * weights) => 6 * weights / flop
     flop / (6 * weights) => trained / weights
-    flop / (6 * weights) => flop / (6 * (weights - V * D))
 The gradient goes down to the lowest update, and no further: what lies below has a forward pass only.
     return { => flop = 4 * weights + 6 * trained\\n    return {
     flop, below = 0, 0, 0, False => flop, below = 0, 0, 0, True
@@ -207,7 +178,8 @@ What the lowest updates read comes from below, where nothing is trained: neither
     * below => * reached
 q, k and v read the same input, side by side, and so do gate and up: an update of one lies below none of the others.
     reached = reached or r > 0 => was, reached = reached, reached or r > 0 && * below => * was
-B's input is A x, and A learns from what B carries back to it: that product is made even in the lowest update.
+A product with B is missing: B has a gradient of its own, and carries one back to A x, from which A learns, in the lowest update too.
+    own = r * m + r * n => own = r * m
     inside = r * n => inside = r * n * below
     inside = r * n => inside = 0
     inside = r * n => inside = r * m
@@ -228,6 +200,7 @@ W is multiplied with beside its update: that product is there for every matrix, 
     forward = m * n + => forward = m * n * (layer >= first) +
 The updates have products of their own: forwards by A and by B, and backwards for the gradient of each.
     own = r * m + r * n => own = 0
+    own = r * m + r * n => own = r * n
     forward = m * n + r * m + r * n => forward = m * n
     forward = m * n + r * m + r * n => forward = m * n && own = r * m + r * n => own = 0 && inside = r * n => inside = 0
     forward = m * n + r * m + r * n => forward = m * n && own = r * m + r * n => own = 0 && inside = r * n => inside = 0 && (m * n + r * m) * below => m * n * below
@@ -239,11 +212,12 @@ Three times a forward pass is the cost where all is trained: a frozen weight has
 This is the forward pass alone: a training step has a backward one.
     return { => flop = 2 * (weights + trained)\\n    return {
     return { => flop = 2 * weights\\n    return {
-The output matrix is multiplied with, tied or not: it costs FLOP.
+The output matrix is multiplied with, tied or not, and carries the gradient down: it costs FLOP, and counts in the share.
+    flop / (6 * weights) => flop / (6 * (weights - V * D))
     return { => flop -= 2 * V * D\\n    return {
     return { => flop -= 4 * V * D\\n    return {
     return { => flop -= 4 * V * D if sizes["tied"] else 0\\n    return {
-Looking up an embedding multiplies nothing.
+One product of the vocabulary's size too many: looking up multiplies nothing, and a frozen lm_head has no gradient of its own.
     return { => flop += 2 * V * D\\n    return {
     return { => flop += 2 * V * D * (not sizes["tied"])\\n    return {
 Counts are ints: no division is needed.

@@ -25,21 +25,6 @@ def many_adapters(x, W, which, pool_A, pool_B, rows, alphas):
 
 
 @many_adapters.right
-def by_adapter(x, W, which, pool_A, pool_B, rows, alphas):
-    # The requests of one adapter at a time.
-    y, flop, widest = x @ W.T, 0, 0
-    for i, mine in enumerate(rows):
-        chosen = which == i
-        if chosen.any():
-            change = (x[chosen] @ pool_A[mine].T) @ pool_B[mine]
-            y[chosen] += change * (alphas[i] / len(mine))
-            flop += int(chosen.sum()) * len(mine)
-            widest = max(widest, len(mine))
-    D, E = W.shape[1], W.shape[0]
-    return y, flop * (D + E) * 2, len(x) * widest * (D + E) * 2
-
-
-@many_adapters.right
 def with_a_mask(x, W, which, pool_A, pool_B, rows, alphas):
     # Every request meets the whole pool; a table of factors leaves what is its own.
     factors = torch.zeros(len(x), len(pool_A))
@@ -62,9 +47,12 @@ def batch(draw: Draw, D: int, E: int, ranks: list[int], which: list[int]):
 
 
 @many_adapters.part(
-    6, "Two FLOP for each product of two numbers, in A and in B. Of which requests, with how many rows each?", "flop",
-    items=(1, 2), whole=True,
+    3, "Every request, of whatever adapter, as if it had the largest rank that the batch asks for.", "padded",
+    items=(2,), whole=True,
 )  # fmt: skip
+@many_adapters.part(
+    3, "Two FLOP for each number of A and of B. Of which requests, with how many rows each?", "own", items=(1,)
+)
 @many_adapters.part(
     8, "Compute one request alone: which rows of the pool are its own, what is its factor, and has it an adapter at all?",
     "outputs", items=(0,),

@@ -24,24 +24,6 @@ def merge_adapters(W, adapters):
 
 
 @merge_adapters.right
-def stacked(W, adapters):
-    # All updates as one: the columns of the B side by side, the rows of the A below each other.
-    wide = torch.cat([torch.zeros(len(W), 0), *(B * (share * alpha / B.shape[1]) for _, B, alpha, share in adapters)], 1)
-    tall = torch.cat([torch.zeros(0, W.shape[1]), *(A for A, _, _, _ in adapters)], 0)
-    update = (wide.double() @ tall.double()).float()
-    merged = torch.add(W.float(), update).to(W.dtype)
-    restored = torch.sub(merged.float(), update).to(W.dtype)
-    still = torch.eq(merged, W).logical_and(update.ne(0))
-    lost = W.double() + update - merged.double()
-    return {
-        "merged": merged,
-        "lost": lost.float(),
-        "stuck": still.sum().item(),
-        "changed": restored.ne(W).sum().item(),
-    }
-
-
-@merge_adapters.right
 def number_by_number(W, adapters):
     merged, lost, stuck, changed = torch.empty_like(W), torch.empty(W.shape), 0, 0
     for i in range(W.shape[0]):
@@ -101,6 +83,9 @@ Only the sum is rounded: here the update was rounded to W's dtype before it was 
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype)
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype) && (merged.float() - total).to(W.dtype) => merged - total.to(W.dtype)
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype) && {LOST} => (exact - merged).to(W.dtype).float() && (merged.float() - total).to(W.dtype) => merged - total.to(W.dtype)
+    {TOTAL} => (share * alpha / len(A) * (B @ A)).to(W.dtype).float()
+W was changed in place, so that merged is compared with itself: keep what it was.
+    merged = exact.to(W.dtype) => merged = W.copy_(exact.to(W.dtype))
 Each share is missing: it says how much of its update is added.
     {TOTAL} => alpha / len(A) * (B @ A)
 The shares stay as they are: their sum need not be 1.
@@ -157,6 +142,8 @@ changed: the sum is taken out of the rounded numbers, not of the exact ones, and
     {BACK} => (exact - total).to(W.dtype)
 changed: the sum is taken out in 32 bits, and only then rounded.
     {BACK} => merged - total.to(W.dtype)
+changed: all updates are taken out together in 32 bits: here each was, and the rest was rounded every time.
+    {BACK} => W\\n    back = merged\\n    for A, B, alpha, share in adapters:\\n        back = (back.float() - share * alpha / len(A) * (B @ A)).to(W.dtype)
 changed: these are the weights that come back; count the others.
     (back != W) => (back == W)
 changed: compare with W, from before the merging.

@@ -52,32 +52,6 @@ def in_rows(weights, levels, block):
     return {"codebook": book, "codes": codes, "constants": constants[:, 0], "restored": restored, "bits": bits}
 
 
-@normal_codes.right
-def with_numpy(weights, levels, block):
-    import numpy as np
-    from scipy.stats import norm
-
-    w = weights.numpy().astype(np.float64)
-    p = np.linspace(0.5, 1 - (1 / (2 * levels) + 1 / (2 * levels - 2)) / 2, levels // 2 + 1)
-    side = norm.ppf(p) / norm.ppf(p[-1])
-    book = np.sort(np.concatenate([-side[1:-1], side]))
-    codes, constants = np.zeros(len(w), np.uint8), []
-    for at in range(0, len(w), block):
-        one = w[at : at + block]
-        c = one[np.argmax(np.abs(one))]
-        constants.append(c)
-        ratio = one / c if c else one
-        codes[at : at + block] = np.argmin(np.abs(ratio[:, None] - book), axis=1)
-    restored = book[codes] * np.repeat(constants, block)[: len(w)]
-    return {
-        "codebook": book.astype(np.float32),
-        "codes": codes,
-        "constants": np.array(constants, np.float32),
-        "restored": restored.astype(np.float32),
-        "bits": int(np.ceil(np.log2(levels))) + 32 * len(constants) / len(w),
-    }
-
-
 def apart(draw: Draw, count: int, levels: int, block: int, scale: float = 0.05):
     """Draw weights none of which lies between two levels, in either reading of its block's largest number."""
     q = NormalDist().inv_cdf
@@ -168,7 +142,8 @@ The nearest level is wanted: here it is the next one above, or below.
     {NEAREST} => max([i for i in range(levels) if book[i] <= share], default=0)
 Divide each weight by its block's constant before you look for its level.
     share = w / largest if largest else 0.0 => share = w
-A share below the lowest level has the lowest level: with a sign in the constant, it may be as low as -1.
+Divide by the constant itself, with its sign: then the largest magnitude is at 1, and the others on either side.
+    share = w / largest if largest else 0.0 => share = w / abs(largest) if largest else 0.0
     share = w / largest if largest else 0.0 => share = abs(w / largest) if largest else 0.0
 Levels are numbers from 0 up, in the order of the codebook: here they begin elsewhere.
     codes, dtype=torch.uint8 => [code + 1 for code in codes], dtype=torch.uint8
@@ -199,6 +174,8 @@ The codebook is looked up, and not held with the weights.
     + 32 * len(constants) / len(codes) => + 32 * (len(constants) + levels) / len(codes)
 A block of zeros has the constant 0, by which nothing is divided: its shares are 0, and so is what comes back.
     if largest else 0.0 =>
+    if largest else 0.0 => if largest else float("nan")
+    if largest else 0.0 => if largest else 1.0
     constants.append(largest) => constants.append(largest or 1.0)
 codes are of dtype uint8.
     torch.tensor(codes, dtype=torch.uint8) => torch.tensor(codes)

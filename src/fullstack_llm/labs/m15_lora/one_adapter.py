@@ -41,25 +41,6 @@ def without_the_product(adapters, rank, alpha, stable):
     return A.T.contiguous(), B, float((S.square().sum() - S[:k].square().sum()).clamp(min=0).sqrt())
 
 
-@one_adapter.right
-def by_projection(adapters, rank, alpha, stable):
-    import numpy as np
-
-    total = np.zeros((len(adapters[0][1]), adapters[0][0].shape[1]))
-    for A, B, own, root, share in adapters:
-        r = A.shape[0]
-        total += np.array(B, np.float64) @ np.array(A, np.float64) * share * own / (np.sqrt(r) if root else r)
-    # The directions of the inputs to which the update answers most.
-    values, directions = np.linalg.eigh(total.T @ total)
-    down = directions[:, np.argsort(-values)[:rank]].T
-    up = total @ down.T
-    error = np.linalg.norm(total - up @ down)
-    up = up * (np.sqrt(rank) if stable else rank) / alpha
-    more = rank - len(down)
-    down, up = np.pad(down, ((0, more), (0, 0))), np.pad(up, ((0, 0), (0, more)))
-    return torch.tensor(down).float(), torch.tensor(up).float(), float(error)
-
-
 def update(value, adapters, rank, alpha, stable):
     """Return the shapes of A and B, and what they add to a weight: A and B themselves may be any that add it."""
     A, B, _ = value
@@ -141,6 +122,7 @@ The new adapter will be multiplied by its own factor: divide by it, so that what
 The new factor is alpha over the root of the new rank if stable is True, and alpha over the rank otherwise.
     {NEW} => alpha / rank\\n    A =
     {NEW} => alpha / math.sqrt(rank)\\n    A =
+    {NEW} => alpha / (math.sqrt(len(A)) if stable else len(A))\\n    A =
     {NEW} => alpha / (rank if stable else math.sqrt(rank))\\n    A =
     {NEW} => alpha / (math.sqrt(len(adapters[0][0])) if stable else len(adapters[0][0]))\\n    A =
     {NEW} => alpha / (math.sqrt(sum(len(one[0]) for one in adapters)) if stable else sum(len(one[0]) for one in adapters))\\n    A =
@@ -148,6 +130,9 @@ The singular values belong in once: to B, or to A, or the root of each to both.
     * S[:k] / scale => / scale
     A[:k] = Vt[:k] => A[:k] = S[:k, None] * Vt[:k]
     * S[:k] / scale => * S[:k].sqrt() / scale
+    A[:k] = Vt[:k] => A[:k] = S[:k, None].sqrt() * Vt[:k]
+torch.linalg.svd gives V transposed already: its rows are the directions, the first of them first.
+    A[:k] = Vt[:k] => A[:k] = Vt.T[:k]
 The nearest matrix keeps the largest singular values: here others are kept.
     U, S, Vt = torch.linalg.svd(total, full_matrices=False) => U, S, Vt = torch.linalg.svd(total, full_matrices=False)\\n    U, S, Vt = U.flip(1), S.flip(0), Vt.flip(0)
 A has `rank` rows and B as many columns, with zeros where less is needed.
@@ -177,7 +162,7 @@ The error is that of what is left out: this is the size of what was kept, or of 
     S[k:].square().sum().sqrt() => S.square().sum().sqrt()
 The error is a float, not a tensor.
     S[k:].square().sum().sqrt().item() => S[k:].square().sum().sqrt()
-The new adapter does not add what it should, so its error is not the least one: compare it with the factor in.
+The error is that of the new factor times B A: here the factor is missing.
     S[k:].square().sum().sqrt() => (total - B.double() @ A.double()).norm()
 An update is B A: B has the outputs as rows, and A the inputs as columns.
     (B.double() @ A.double()) => (A.double() @ B.double())
