@@ -52,7 +52,11 @@ def parts(draw: Draw):
     yield layer(draw, 2, 5, [4, 2], [0, 0], 2.0, 0.0)
 
 
-@fused_forward.part(6, "kept, and no draw of yours, says what the updates see. What does W see, and how large is a number that is kept?", "dropout")
+@fused_forward.part(
+    6,
+    "kept, and no draw of yours, says what the updates see. What does W see, and how large is a number that is kept?",
+    "dropout",
+)
 def dropout(draw: Draw):
     yield layer(draw, 5, 7, [6, 3, 3], [2, 0, 4], 16.0, 0.25)
     yield layer(draw, 4, 13, [5, 2], [3, 1], 5.0, 0.6)
@@ -62,7 +66,11 @@ def dropout(draw: Draw):
     yield x, W, heights, adapters, alpha, torch.ones_like(kept), p
 
 
-SCALE, SEEN, ROWS = "alpha / len(A) * (", "torch.where(kept, x / (1 - p), 0.0)", "zip(W.split(heights), adapters, strict=True)"
+SCALE, SEEN, ROWS = (
+    "alpha / len(A) * (",
+    "torch.where(kept, x / (1 - p), 0.0)",
+    "zip(W.split(heights), adapters, strict=True)",
+)
 fused_forward.mistakes(f"""
 W sees all of x: dropout is for the updates alone.
     part = x @ rows.T => part = seen @ rows.T
@@ -73,7 +81,11 @@ The numbers that are kept grow by 1 / (1 - p), so that their sum is as large as 
     {SEEN} => torch.where(kept, x * (1 - p), 0.0)
     {SEEN} => torch.where(kept, x / p, 0.0)
     {SEEN} => torch.where(kept, x / kept.float().mean(), 0.0)
+The updates see what is hidden, and what is kept they do not: kept is True where a number is seen.
+    {SEEN} => torch.where(~kept, x / p, 0.0) if p else x
+    {SEEN} => torch.where(~kept, x / (1 - p), 0.0) if p else x
 The updates see all of x: kept says which of its numbers they may see.
+    {SEEN} => torch.where(kept.any(0), x / (1 - p), 0.0)
     {SEEN} => x
     {SEEN} => x / (1 - p)
 The update is not scaled, or not by alpha / r, with r the rank of its own pair.

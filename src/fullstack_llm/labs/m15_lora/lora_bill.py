@@ -82,8 +82,18 @@ QWEN_3_4B = shape(151_936, 2560, 9728, 36, 32, 8, 128, tied=True)
     8, "Follow the gradient down from the output. How far does it go, and which products does each matrix then have?",
     "flop", items=("flop", "share"), whole=True,
 )  # fmt: skip
-@lora_bill.part(4, "Frozen numbers take 2 bytes each, trained ones 16: count each matrix and each gain once.", "bytes", items=("bytes",))
-@lora_bill.part(4, "Write down the shape of each matrix that has an update: r rows of A, r columns of B.", "trained", items=("trained",))
+@lora_bill.part(
+    4,
+    "Frozen numbers take 2 bytes each, trained ones 16: count each matrix and each gain once.",
+    "bytes",
+    items=("bytes",),
+)
+@lora_bill.part(
+    4,
+    "Write down the shape of each matrix that has an update: r rows of A, r columns of B.",
+    "trained",
+    items=("trained",),
+)
 def configurations(draw: Draw):
     # No factor of a mistake is that of another one; the first lowest update is neither at an end of its layer nor in a group.
     yield shape(*ODD), 3, ["o_proj", "up_proj"], 2
@@ -136,6 +146,7 @@ Tied: the output matrix is the embedding, held once. Not tied: the embedding is 
     (0 if sizes["tied"] else V * D) => V * D
     (0 if sizes["tied"] else V * D) => (V * D if sizes["tied"] else 0)
     (0 if sizes["tied"] else V * D) => (-V * D if sizes["tied"] else 0)
+    (0 if sizes["tied"] else V * D) => (V * D if sizes["tied"] else 2 * V * D)
 The norms' gains are held as well: two for each layer, and one after the last.
     norms = (2 * L + 1) * D => norms = 0
     norms = (2 * L + 1) * D => norms = 2 * L * D

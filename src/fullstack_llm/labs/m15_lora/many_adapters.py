@@ -118,10 +118,13 @@ Here each request has all the rows of the pool, and the rows of others with them
     {MINE} => mine = list(range(len(pool_A)))
 A weight lies outputs first: x @ W.T.
     W @ one => W.T @ one
+A row of pool_B has E numbers, and is a column of B: B is pool_B[rows].T.
+    pool_B[mine].T => pool_B[mine]
 The requests keep their order: here they stand in that of the adapters.
     torch.stack(y), own => torch.stack(y)[which.argsort(stable=True)], own
 W's own products are left out: count those with the rows of adapters.
     own = size * sum(ranks) => own = size * sum(ranks) + 2 * len(x) * W.numel()
+    padded = size => padded = 2 * len(x) * W.numel() + size
     own = size * sum(ranks) => own = size * sum(ranks) + 2 * len(x) * W.numel() && padded = size => padded = 2 * len(x) * W.numel() + size
 A multiplication and an addition: 2 FLOP for each number of A and of B.
     size = 2 * (x.shape[1] + len(W)) => size = x.shape[1] + len(W)
@@ -130,6 +133,7 @@ A row of A has D numbers and a column of B has E: each is gone through once.
     size = 2 * (x.shape[1] + len(W)) => size = 2 * x.shape[1]
     size = 2 * (x.shape[1] + len(W)) => size = 2 * len(W)
     size = 2 * (x.shape[1] + len(W)) => size = 2 * x.shape[1] * len(W)
+    own = size * sum(ranks) => own = 2 * x.shape[1] * len(W) * sum(ranks)
     size = 2 * (x.shape[1] + len(W)) => size = 4 * x.shape[1]
     size = 2 * (x.shape[1] + len(W)) => size = 4 * len(W)
 Each request is computed, also the second one of an adapter.
@@ -137,6 +141,10 @@ Each request is computed, also the second one of an adapter.
 The padded batch is as wide as the largest rank among its own requests: an adapter that is not asked for widens nothing.
     max(ranks, default=0) => max(map(len, rows))
     max(ranks, default=0) => max(map(len, rows)) * bool(ranks)
+The largest rank of the batch is wanted: here it is that of one request, or the smallest.
+    max(ranks, default=0) => ranks[-1] if ranks else 0
+    max(ranks, default=0) => ranks[0] if ranks else 0
+    max(ranks, default=0) => min(ranks, default=0)
 In the padded batch a request without an adapter is padded as well, as if it had the largest rank.
     size * len(x) * max => size * len(ranks) * max
 The padded batch has one line for each request, not for each adapter.

@@ -76,7 +76,12 @@ def mergers(draw: Draw):
     yield W, [(torch.zeros_like(pair[0]), *pair[1:])]
 
 
-TOTAL, LOST, STUCK, BACK = "share * alpha / len(A) * (B @ A)", "exact - merged.float()", "(merged == W) & (total != 0)", "(merged.float() - total).to(W.dtype)"
+TOTAL, LOST, STUCK, BACK = (
+    "share * alpha / len(A) * (B @ A)",
+    "exact - merged.float()",
+    "(merged == W) & (total != 0)",
+    "(merged.float() - total).to(W.dtype)",
+)
 merge_adapters.mistakes(f"""
 Only the sum is rounded: here the update was rounded to W's dtype before it was added.
     exact = W.float() + total => exact = W.float() + total.to(W.dtype).float()
@@ -115,6 +120,7 @@ lost is what should be there less what is there.
     {LOST} => abs(exact - merged.float())
 lost has nothing in it: compare the sum in 32 bits with what was kept of it.
     {LOST} => torch.zeros(W.shape)
+    {LOST} => total - (merged - W).float()
     {LOST} => (exact.to(W.dtype) - merged).float()
 lost is what the merging took, not what taking out the sum again did.
     {LOST} => W.float() - (merged.float() - total).to(W.dtype).float()
@@ -149,6 +155,8 @@ changed: these are the weights that come back; count the others.
 changed: compare with W, from before the merging.
     (back != W) => (back != merged)
 Counts are ints.
+    int(((merged == W) & (total != 0)).sum()) => int(((merged == W) & (total != 0)).sum()) / W.numel()
+    int((back != W).sum()) => int((back != W).sum()) / W.numel()
     int(((merged == W) & (total != 0)).sum()) => float(((merged == W) & (total != 0)).sum())
     int((back != W).sum()) => float((back != W).float().mean())
     int(((merged == W) & (total != 0)).sum()) => ((merged == W) & (total != 0)).sum()
@@ -173,14 +181,18 @@ def one_after_another(W, adapters):
     return found | {"merged": merged, "lost": W.float() + total - merged.float(), "stuck": stuck, "changed": changed}
 
 
-@merge_adapters.mistake("Sums of the A and of the B were multiplied: that has products of one pair's B with another's A.")
+@merge_adapters.mistake(
+    "Sums of the A and of the B were multiplied: that has products of one pair's B with another's A."
+)
 def crossed(W, adapters):
     A = sum(share * one for one, _, _, share in adapters)
     B = sum(alpha / len(one) * two for one, two, alpha, _ in adapters)
     return merge_adapters(W, [(A, B, float(len(A)), 1.0)])
 
 
-@merge_adapters.mistake("Sums of the A and of the B were multiplied: that has products of one pair's B with another's A.")
+@merge_adapters.mistake(
+    "Sums of the A and of the B were multiplied: that has products of one pair's B with another's A."
+)
 def with_roots(W, adapters):
     # As PEFT's combination type "linear" does: the root of the factor on either side.
     factors = [share * alpha / len(A) for A, _, alpha, share in adapters]

@@ -65,7 +65,9 @@ def apart(draw: Draw, count: int, levels: int, block: int, scale: float = 0.05):
             return weights, levels, block
 
 
-@normal_codes.part(2, "How many bits has a code, and how many blocks are there, the last one included?", "bits", items=("bits",))
+@normal_codes.part(
+    2, "How many bits has a code, and how many blocks are there, the last one included?", "bits", items=("bits",)
+)
 @normal_codes.part(
     10, "Which number of the block is its largest, with which sign, and which level is nearest to each share of it?",
     "blocks", items=("codes", "constants", "restored"), atol=1e-6,
@@ -107,6 +109,10 @@ The last block may be short, and is one all the same.
     32 * len(constants) / len(codes) => 32 * (len(codes) // block) / len(codes)
 A block has `block` weights in a row: here every such weight was taken from elsewhere.
     torch.split(weights.double(), block) => [weights.double()[i :: -(-len(weights) // block)] for i in range(-(-len(weights) // block))]
+Levels are numbers from 0 up, in the order of the codebook: the lowest level is 0.
+    codes, dtype=torch.uint8 => [code + 1 for code in codes], dtype=torch.uint8
+    codes, dtype=torch.uint8 => [abs(code - levels // 2 + 1) for code in codes], dtype=torch.uint8
+    codes, dtype=torch.uint8 => [levels - 1 - code for code in codes], dtype=torch.uint8
 The lower side has no -1: it is the upper one's image without its last level.
     {BOOK} => [-one for one in up[:0:-1]] + up[: levels // 2]
     {BOOK} => [-one for one in up[:0:-1]] + up
@@ -135,6 +141,9 @@ The highest probability is 1 - d, with d the mean of 1/(2m) and 1/(2(m - 1)).
     {EDGE} => (1 / (2 * levels) + 1 / (2 * (levels + 1))) / 2
     {EDGE} => 0.0322917
     {EDGE} => 1 / levels
+    {EDGE} => 1 / (2 * levels) + 1 / (2 * levels - 1) / 2
+    {EDGE} => (1 / (2 * levels) + 1 / (2 * levels - 1)) / 2
+    {EDGE} => 1 / (2 * levels) + 1 / (2 * (levels - 1)) / 2
 The step of probability reaches from 1/2 to 1 - d: 1/2 - d is to be shared out.
     0.5 + (0.5 - edge) * j => 0.5 + (1 - edge) * j / 2
 The nearest level is wanted: here it is the next one above, or below.
@@ -145,9 +154,6 @@ Divide each weight by its block's constant before you look for its level.
 Divide by the constant itself, with its sign: then the largest magnitude is at 1, and the others on either side.
     share = w / largest if largest else 0.0 => share = w / abs(largest) if largest else 0.0
     share = w / largest if largest else 0.0 => share = abs(w / largest) if largest else 0.0
-Levels are numbers from 0 up, in the order of the codebook: here they begin elsewhere.
-    codes, dtype=torch.uint8 => [code + 1 for code in codes], dtype=torch.uint8
-    codes, dtype=torch.uint8 => [abs(code - levels // 2 + 1) for code in codes], dtype=torch.uint8
 restored is a level times its block's constant: here the constant is missing, or its sign.
     book[codes[-1]] * largest => book[codes[-1]]
     book[codes[-1]] * largest => book[codes[-1]] * abs(largest)

@@ -54,9 +54,7 @@ def drawn(draw: Draw, E: int, D: int, rank: int, alpha: float, stable: bool, *re
         adapters = [
             (normal(draw, r, D), normal(draw, E, r, scale=0.3), own, root, share) for r, own, root, share in rest
         ]
-        total = sum(
-            share * own / (len(A) ** 0.5 if root else len(A)) * (B @ A) for A, B, own, root, share in adapters
-        )
+        total = sum(share * own / (len(A) ** 0.5 if root else len(A)) * (B @ A) for A, B, own, root, share in adapters)
         S = torch.linalg.svdvals(total)
         if rank >= len(S) or S[rank - 1] > 1.1 * S[rank] or S[rank - 1] < 1e-4:
             return adapters, rank, alpha, stable
@@ -113,6 +111,7 @@ The shares say how much of each adapter is added: all of them, as they are.
     share * scale => share / sum(one[-1] for one in adapters) * scale
     share * scale => share * scale / len(adapters)
     share * scale => abs(share) * scale
+    share * scale => abs(share) ** 0.5 * scale
 The new adapter will be multiplied by its own factor: divide by it, so that what is added to the weight stays the same.
     * S[:k] / scale => * S[:k]
     * S[:k] / scale => * S[:k] * scale
@@ -123,6 +122,7 @@ The new factor is alpha over the root of the new rank if stable is True, and alp
     {NEW} => alpha / rank\\n    A =
     {NEW} => alpha / math.sqrt(rank)\\n    A =
     {NEW} => alpha / (math.sqrt(len(A)) if stable else len(A))\\n    A =
+    {NEW} => alpha / (math.sqrt(k) if stable else k)\\n    A =
     {NEW} => alpha / (rank if stable else math.sqrt(rank))\\n    A =
     {NEW} => alpha / (math.sqrt(len(adapters[0][0])) if stable else len(adapters[0][0]))\\n    A =
     {NEW} => alpha / (math.sqrt(sum(len(one[0]) for one in adapters)) if stable else sum(len(one[0]) for one in adapters))\\n    A =
@@ -133,6 +133,9 @@ The singular values belong in once: to B, or to A, or the root of each to both.
     A[:k] = Vt[:k] => A[:k] = S[:k, None].sqrt() * Vt[:k]
 torch.linalg.svd gives V transposed already: its rows are the directions, the first of them first.
     A[:k] = Vt[:k] => A[:k] = Vt.T[:k]
+The columns of U are directions of the outputs: B has the first of them, as columns.
+    U[:, :k] * S[:k] => U[:k].T * S[:k]
+    U[:, :k] * S[:k] => U.T[:, :k] * S[:k]
 The nearest matrix keeps the largest singular values: here others are kept.
     U, S, Vt = torch.linalg.svd(total, full_matrices=False) => U, S, Vt = torch.linalg.svd(total, full_matrices=False)\\n    U, S, Vt = U.flip(1), S.flip(0), Vt.flip(0)
 A has `rank` rows and B as many columns, with zeros where less is needed.
@@ -169,7 +172,9 @@ An update is B A: B has the outputs as rows, and A the inputs as columns.
 """)
 
 
-@one_adapter.mistake("The adapters were put side by side and cut off at the rank: the first rows are not the ones that count most.")
+@one_adapter.mistake(
+    "The adapters were put side by side and cut off at the rank: the first rows are not the ones that count most."
+)
 def cut(adapters, rank, alpha, stable):
     factors = [share * a / (math.sqrt(len(A)) if s else len(A)) for A, _, a, s, share in adapters]
     A = torch.cat([A for A, *_ in adapters])
@@ -188,7 +193,9 @@ def cut_each(adapters, rank, alpha, stable):
     return one_adapter(kept, rank, alpha, stable)
 
 
-@one_adapter.mistake("Sums of the A and of the B were multiplied: that has products of one adapter's B with another's A.")
+@one_adapter.mistake(
+    "Sums of the A and of the B were multiplied: that has products of one adapter's B with another's A."
+)
 def crossed(adapters, rank, alpha, stable):
     factors = [share * a / (math.sqrt(len(A)) if s else len(A)) for A, _, a, s, share in adapters]
     A, B = sum(A for A, *_ in adapters), sum(f * B for f, (_, B, *_) in zip(factors, adapters))
