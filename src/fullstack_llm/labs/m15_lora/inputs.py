@@ -23,7 +23,7 @@ def coarse(draw: Draw, *shape: int) -> Float[Tensor, "..."]:
 
 
 def run(draw: Draw, tied: bool, adapted: str, head: bool = False, resumed: bool = False, **faults: str):
-    """Draw checkpoints of a run; a fault is `name=kind`, with `__` for a point, or `0` in a layer's name for its number."""
+    """Draw two checkpoints of a run; each fault is `name=kind`, where `__` in a name stands for a point."""
     V, D, scale, shrink = 11, 6, draw.choice((0.5, 2.0, 3.0)), draw.uniform(0.9, 0.98)
     shapes = {"embed_tokens": (V, D)}
     for layer in range(2):

@@ -118,9 +118,10 @@ merged has W's dtype.
 lost is what should be there less what is there.
     {LOST} => merged.float() - exact
     {LOST} => abs(exact - merged.float())
+lost: merged - W is rounded too, in W's dtype: take both to 32 bits first.
+    {LOST} => total - (merged - W).float()
 lost has nothing in it: compare the sum in 32 bits with what was kept of it.
     {LOST} => torch.zeros(W.shape)
-    {LOST} => total - (merged - W).float()
     {LOST} => (exact.to(W.dtype) - merged).float()
 lost is what the merging took, not what taking out the sum again did.
     {LOST} => W.float() - (merged.float() - total).to(W.dtype).float()
