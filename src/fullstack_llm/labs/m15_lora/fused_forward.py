@@ -81,6 +81,7 @@ The numbers that are kept grow by 1 / (1 - p), so that their sum is as large as 
     {SEEN} => torch.where(kept, x * (1 - p), 0.0)
     {SEEN} => torch.where(kept, x / p, 0.0)
     {SEEN} => torch.where(kept, x / kept.float().mean(), 0.0)
+    {SEEN} => torch.where(kept, x * x.shape[1] / kept.sum(1, keepdim=True), 0.0)
 The updates see what is hidden, and what is kept they do not: kept is True where a number is seen.
     {SEEN} => torch.where(~kept, x / p, 0.0) if p else x
     {SEEN} => torch.where(~kept, x / (1 - p), 0.0) if p else x
@@ -114,8 +115,9 @@ The update stands at the wrong place: a pair is for the part with the same numbe
     {ROWS} => zip(W.split(heights), sorted(adapters, key=lambda a: a is None))
     {ROWS} => zip(W.split(heights), adapters[1:] + adapters[:1])
     {ROWS} => zip(W.split(heights), adapters[::-1])
-The rows of a part begin where those of the part before it end: here each part has W's first rows.
+The rows of a part begin where those of the part before it end: here some part has rows of another.
     W.split(heights), adapters, strict => [W[:height] for height in heights], adapters, strict
+    W.split(heights), adapters, strict => [W[sum(h for h, a in zip(heights[:i], adapters) if a) :][:height] for i, height in enumerate(heights)], adapters, strict
 A part without an update is W's output all the same.
     parts.append(part) => parts.append(part if pair is not None else part * 0)
     parts.append(part) => if pair is not None: parts.append(part)

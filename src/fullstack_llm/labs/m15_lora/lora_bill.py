@@ -183,6 +183,8 @@ The gradient goes down to the lowest update, and no further: what lies below has
     * below => * (below or layer < L)
 Of the lowest layer with updates, what lies below the update itself has a forward pass only.
     * below => * (below or (first <= layer < L and set(targets) != {"lm_head"}))
+    (m * n + r * m) * below => m * n * (below or first <= layer < L) + r * m * below
+    (m * n + r * m) * below => m * n * (below or layer >= first) + r * m * below
     * below => * (below and (layer > first or layer == L))
 What the lowest updates read comes from below, where nothing is trained: neither W nor A carries a gradient there.
     * below => * (below or (layer >= first and bool(set(step) & set(targets))))
@@ -208,6 +210,7 @@ Frozen weights carry the gradient down, too: each above the lowest update has a 
     (m * n + r * m) * below => 0
 W is multiplied with beside its update: that product is there for every matrix, forwards.
     forward = m * n + => forward = m * n * (r == 0) +
+    forward = m * n + => forward = m * n * (name not in targets) +
     forward = m * n + => forward = m * n * (layer >= first) +
 The updates have products of their own: forwards by A and by B, and backwards for the gradient of each.
     own = r * m + r * n => own = 0

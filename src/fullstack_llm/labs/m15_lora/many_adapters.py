@@ -98,6 +98,7 @@ Each request has its own adapter: here one adapter, or one request's, served oth
     {MINE} => i = max(which.tolist())\\n            mine = rows[i]
     {MINE} => i = next(w for w in which.tolist() if w >= 0)\\n            mine = rows[i]
     {MINE} => i = len(y) % len(rows)\\n            mine = rows[i]
+    (A @ one) => (A @ x[i])
 The factor is alpha / r of the request's own adapter, with r the number of its rows.
     {SCALE} => 1.0
     {SCALE} => alphas[i]

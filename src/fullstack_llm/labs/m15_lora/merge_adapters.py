@@ -85,6 +85,7 @@ TOTAL, LOST, STUCK, BACK = (
 merge_adapters.mistakes(f"""
 Only the sum is rounded: here the update was rounded to W's dtype before it was added.
     exact = W.float() + total => exact = W.float() + total.to(W.dtype).float()
+    exact = W.float() + total => exact = (W + total.to(W.dtype)).float()
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype)
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype) && (merged.float() - total).to(W.dtype) => merged - total.to(W.dtype)
     merged = exact.to(W.dtype) => merged = W + total.to(W.dtype) && {LOST} => (exact - merged).to(W.dtype).float() && (merged.float() - total).to(W.dtype) => merged - total.to(W.dtype)

@@ -22,7 +22,7 @@ def normal_codes(weights, levels, block):
         constants.append(largest)
         for w in part.tolist():
             share = w / largest if largest else 0.0
-            codes.append(min(range(levels), key=lambda i: abs(book[i] - share)))
+            codes.append(min(range(len(book)), key=lambda i: abs(book[i] - share)))
             restored.append(book[codes[-1]] * largest)
     size = math.ceil(math.log2(levels)) + 32 * len(constants) / len(codes)
     return {
@@ -90,7 +90,7 @@ def blocks(draw: Draw):
 
 EDGE, LARGEST, BOOK, NEAREST = (
     "(1 / (2 * levels) + 1 / (2 * (levels - 1))) / 2", "max(part.tolist(), key=abs)",
-    "[-one for one in up[-2:0:-1]] + up", "min(range(levels), key=lambda i: abs(book[i] - share))",
+    "[-one for one in up[-2:0:-1]] + up", "min(range(len(book)), key=lambda i: abs(book[i] - share))",
 )  # fmt: skip
 normal_codes.mistakes(f"""
 Of equal magnitudes the first one is the constant.
@@ -99,6 +99,7 @@ Of equal magnitudes the first one is the constant.
     {LARGEST} => max(part.tolist(), key=lambda w: (abs(w), -w))
 The constant is the number of largest magnitude with its sign: here it is the magnitude alone.
     {LARGEST} => max(map(abs, part.tolist()))
+    constants.append(largest) => constants.append(abs(largest))
 The constant is the number of largest magnitude, be it negative, and not the largest number.
     {LARGEST} => max(part.tolist())
 Each block has its own constant: here one is taken for all weights.
@@ -171,6 +172,7 @@ A code takes the whole number of bits that the levels need, and no level more: l
 Constants are held too: 32 bits for each block, shared by all weights.
     + 32 * len(constants) / len(codes) => + 0.0
     + 32 * len(constants) / len(codes) => + 32
+    + 32 * len(constants) / len(codes) => + 32 / len(codes)
     + 32 * len(constants) / len(codes) => + 16 * len(constants) / len(codes)
     + 32 * len(constants) / len(codes) => + 8 * len(constants) / len(codes)
     + 32 * len(constants) / len(codes) => + 32 * len(constants)

@@ -138,6 +138,10 @@ The columns of U are directions of the outputs: B has the first of them, as colu
     U[:, :k] * S[:k] => U.T[:, :k] * S[:k]
 The nearest matrix keeps the largest singular values: here others are kept.
     U, S, Vt = torch.linalg.svd(total, full_matrices=False) => U, S, Vt = torch.linalg.svd(total, full_matrices=False)\\n    U, S, Vt = U.flip(1), S.flip(0), Vt.flip(0)
+    A[:k] = Vt[:k] => A[:k] = Vt[-k:]
+    * S[:k] / scale => * S[-k:] / scale
+    A[:k] = Vt[:k] => A[:k] = Vt[-k:] && * S[:k] / scale => * S[-k:] / scale
+    A[:k] = Vt[:k] => A[:k] = (S[-k:] / S[:k]).sqrt()[:, None] * Vt[-k:]
 A has `rank` rows and B as many columns, with zeros where less is needed.
     A = torch.zeros(rank, => A = torch.zeros(k, && B = torch.zeros(total.shape[0], rank) => B = torch.zeros(total.shape[0], k)
     A = torch.zeros(rank, => rank = min(rank, sum(len(one[0]) for one in adapters))\\n    A = torch.zeros(rank,
