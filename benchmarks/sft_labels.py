@@ -12,7 +12,10 @@ from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m14_labels as labels
 
-MEASURES: dict[str, Callable[[Callable[[str], None]], dict[str, Any]]] = {"stop": labels.stopping}
+MEASURES: dict[str, Callable[[Callable[[str], None]], dict[str, Any]]] = {
+    "stop": labels.stopping,
+    "template": labels.mismatches,
+}
 
 
 def main() -> None:

@@ -13,12 +13,13 @@ from itertools import islice
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from fullstack_llm import models
-from fullstack_llm.finetuning.labels import STOP, chosen
+from fullstack_llm.finetuning.labels import OPENING, STOP, chosen
 from fullstack_llm.finetuning.tune import Plan, tune
 from fullstack_llm.models.chat import PAD, Row, collate, encode, token_losses
-from fullstack_llm.models.generate import continuations, reply
+from fullstack_llm.models.generate import chat_prompts, continuations, reply
 from fullstack_llm.pretraining.loop import State
 from fullstack_llm.tinytown import evaluation
 from fullstack_llm.tinytown.gold import gold
@@ -146,3 +147,48 @@ def stopping(say: Callable[[str], None] = print, seeds: Sequence[int] = SEEDS) -
             say(f"{arm}, seed {seed}: {found[arm][-1]}")
     settings = {"steps": STEPS, "batch": BATCH, "rate": RATE, "longest": LONGEST}
     return {"settings": settings, "arms": found}
+
+
+def variants(tokenizer: PreTrainedTokenizerFast, question: str) -> dict[str, list[int]]:
+    """Return the ids of a question as the template writes it, and written in other ways."""
+    (right,) = chat_prompts(tokenizer, [question])
+    text = str(tokenizer.decode(right))
+    user, opening = text.removesuffix(OPENING), OPENING
+    changed = {
+        "as in training": text,
+        "a space after `assistant`": text.replace("assistant\n", "assistant \n"),
+        "a space before the answer": text + " ",
+        "no line break after `assistant`": text.removesuffix("\n"),
+        "two line breaks after `assistant`": text + "\n",
+        "a space after the question": text.replace(question, question + " "),
+        "no line break between the turns": user.removesuffix("\n") + opening,
+        "`human` for `user`": text.replace("user\n", "human\n"),
+        "no stop token after the question": text.replace("<|im_end|>", ""),
+        "no prompt for the assistant": user,
+        "`<|bos|>` before it": "<|bos|>" + text,
+        "`<|bos|>` twice before it": "<|bos|><|bos|>" + text,
+        "`User:` and `Assistant:`": as_text([message("user", question)]) + "Assistant:",
+    }
+    return {name: list(tokenizer(one).input_ids) for name, one in changed.items()}
+
+
+def mismatches(
+    say: Callable[[str], None] = print, count: int = QUESTIONS, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Ask the course's fine-tuned model in each of the `variants`: how many answers are right, and how many in form.
+
+    In form is an answer of one line that ends with <|im_end|> and has no other special token.
+    """
+    model, tokenizer = models.load("sft")
+    asked = [str(item["prompt"]) for item in evaluation.questions(town(), count, split=None)]
+    found: dict[str, Any] = {}
+    for name in names or variants(tokenizer, asked[0]):
+        prompts = [variants(tokenizer, ask)[name] for ask in asked]
+        said = tokenizer.batch_decode(continuations(model, prompts, LONGEST, [STOP, tokenizer.eos_token_id], 256))
+        texts = [one.replace(tokenizer.pad_token, "") for one in said]
+        form = [one.endswith("<|im_end|>") and one.count("<|") == 1 and "\n" not in one for one in texts]
+        first = [one.strip().split("<|")[0].split("\n")[0] for one in texts]
+        right = [gold(town(), ask, one)["correctness"] == 1.0 for ask, one in zip(asked, first, strict=True)]
+        found[name] = {"right": sum(right), "form": sum(form), "said": texts[:3]}
+        say(f"{name}: {found[name]}")
+    return {"questions": len(asked), "variants": found}
