@@ -20,7 +20,6 @@ from trl import SFTConfig, SFTTrainer
 
 from fullstack_llm import models
 from fullstack_llm.finetuning.labels import STOP, by_text, chosen, prompt_ids
-from fullstack_llm.finetuning.tune import Plan
 from fullstack_llm.models.chat import IGNORE, PAD, Row, collate, encode
 
 Talks = Sequence[Sequence[Mapping[str, str]]]
@@ -35,13 +34,14 @@ class Batch(NamedTuple):
     messages: tuple[int, ...] | None = None
 
 
-def trainer(rows: list[dict[str, Any]], model: Any = None, **options: Any) -> SFTTrainer:
+def trainer(rows: list[dict[str, Any]], model: Any = None, level: int = logging.ERROR, **options: Any) -> SFTTrainer:
     """Return TRL's trainer on rows in one of its formats, in their order, on a CPU; it writes into a folder that goes.
 
-    It begins at `model`, by default the small "draft". `options` are those of `SFTConfig`.
+    It begins at `model`, by default the small "draft". `level` is that of what it logs, and `options` are those of
+    `SFTConfig`.
     """
     disable_progress_bars()
-    logging.getLogger("trl").setLevel(logging.ERROR)
+    logging.getLogger("trl").setLevel(level)
     always: dict[str, Any] = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no"}
     always |= {"disable_tqdm": True, "activation_checkpointing": False, "gradient_checkpointing": False}
     always |= {"train_sampling_strategy": "sequential", "per_device_train_batch_size": len(rows), "logging_steps": 1}
@@ -58,23 +58,13 @@ def prepared(rows: list[dict[str, Any]], **options: Any) -> Batch:
     return Batch(batch["input_ids"], batch["labels"])
 
 
-def as_options(plan: Plan) -> dict[str, Any]:
-    """Return the options of TRL's trainer that mean what a plan of `finetuning.tune` means."""
-    return {
-        "max_steps": plan.steps,
-        "per_device_train_batch_size": plan.batch,
-        "learning_rate": plan.lr,
-        "warmup_steps": plan.warmup,
-        "max_grad_norm": plan.clip,
-        "adam_beta2": 0.95,
-    }
-
-
 def collated(tokenizer: PreTrainedTokenizerFast, talks: Talks, pad: str) -> Batch:
     """Return the batch of the language-modelling collator of `transformers`, with a padding token."""
     named = deepcopy(tokenizer)
     named.pad_token = pad
-    made = DataCollatorForLanguageModeling(named, mlm=False)([{"input_ids": list(encode(tokenizer, t).ids)} for t in talks])
+    made = DataCollatorForLanguageModeling(named, mlm=False)(
+        [{"input_ids": list(encode(tokenizer, t).ids)} for t in talks]
+    )
     return Batch(made["input_ids"], made["labels"])
 
 

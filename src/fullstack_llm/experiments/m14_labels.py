@@ -189,6 +189,7 @@ def mismatches(
         form = [one.endswith("<|im_end|>") and one.count("<|") == 1 and "\n" not in one for one in texts]
         first = [one.strip().split("<|")[0].split("\n")[0] for one in texts]
         right = [gold(town(), ask, one)["correctness"] == 1.0 for ask, one in zip(asked, first, strict=True)]
-        found[name] = {"right": sum(right), "form": sum(form), "said": texts[:3]}
+        each = "".join("01"[one] for one in right)
+        found[name] = {"right": sum(right), "form": sum(form), "each": each, "said": texts[:3]}
         say(f"{name}: {found[name]}")
     return {"questions": len(asked), "variants": found}

@@ -1,5 +1,6 @@
 """Choose the tokens of a conversation that the loss is taken on: by the text, by the markers, by their structure.
 
+>>> from fullstack_llm.models.chat import encode
 >>> from fullstack_llm.tokenization import course_tokenizer
 >>> tokenizer = course_tokenizer.load()
 >>> talk = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
@@ -17,7 +18,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from fullstack_llm.models.chat import Row, encode
+from fullstack_llm.models.chat import Row
 from fullstack_llm.tokenization import course_tokenizer
 from fullstack_llm.tokenization.course_tokenizer import SPECIAL_TOKENS
 

@@ -1,7 +1,7 @@
 """Look at a batch as the loss sees it, and say in sentences what is wrong with its labels.
 
->>> from fullstack_llm.models.chat import PAD, collate
->>> from fullstack_llm.finetuning.labels import chosen, encode
+>>> from fullstack_llm.finetuning.labels import chosen
+>>> from fullstack_llm.models.chat import PAD, collate, encode
 >>> from fullstack_llm.tokenization import course_tokenizer
 >>> tokenizer = course_tokenizer.load()
 >>> talk = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
@@ -65,7 +65,7 @@ def turns_of(tokenizer: PreTrainedTokenizerBase) -> Turns:
     ends = [token for token in whole[same:] if token in special]
     if not ends:
         raise ValueError("The template ends the assistant's turn with no special token: nothing can stop the model.")
-    return Turns(whole[0], tuple(opening), ends[0])
+    return Turns(whole[0], tuple(opening), ends[-1])
 
 
 def _parts(messages: Sequence[Mapping[str, str]]) -> Iterator[tuple[list[dict[str, str]], bool]]:
