@@ -114,10 +114,13 @@ def _template(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> Iterator
         asked, trained = prompted[-3:], whole[own.index(True) :][:3]
         text = f"the model is asked after {tokenizer.decode(asked)!r}; what it is trained on begins later or earlier, "
         yield Finding("border", -1, text + f"with {tokenizer.decode(trained)!r}")
-    stop = turns_of(tokenizer).stop
-    if stop not in [token for token, mine in zip(whole, own, strict=True) if mine]:
+    stop, marked = turns_of(tokenizer).stop, [token for token, mine in zip(whole, own, strict=True) if mine]
+    if stop not in marked:
         text = f"{tokenizer.decode([stop])!r} stands outside of the template's generation block and is not trained on"
         yield Finding("stop", -1, text)
+    elif marked[-1] != stop:
+        behind = tokenizer.decode(marked[marked.index(stop) + 1 :])
+        yield Finding("after", -1, f"{behind!r} is trained on too, behind the stop token, where the model has stopped")
 
 
 def lint(
