@@ -47,7 +47,7 @@ def packed(rows: Sequence[Row], length: int) -> Packed:
     labels = torch.full_like(ids, IGNORE)
     for row, at in (documents >= 0).nonzero().tolist():
         place = int(places[row, at])
-        if place > 0 and rows[documents[row, at]].own[place]:
+        if place > 0 and rows[int(documents[row, at])].own[place]:
             labels[row, at] = ids[row, at]
     return Packed(ids, labels, documents)
 
