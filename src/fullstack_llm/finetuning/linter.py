@@ -14,7 +14,7 @@ row 0: the stop token of the answer '4<|im_end|>' is not trained on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -178,6 +178,11 @@ def _row(tokenizer: Any, how: Turns, row: list[int], label: list[int]) -> Iterat
         because = "they are shifted, and the library shifts them again" if early else "they are other tokens"
         yield "shift", f"{len(moved)} labels are not the token at their own place: {because}"
         return
+    yield from _trained(how, row, own, shown)
+
+
+def _trained(how: Turns, row: list[int], own: list[bool], shown: Callable[[slice], str]) -> Iterator[tuple[str, str]]:
+    """Yield the faults of the trained spans, held against the answers that the template's tokens show."""
     answers = _answers(how, row)
     for part in spans(own):
         whose = sum(max(0, min(s.stop, part.stop) - max(s.start, part.start)) for s in answers)
