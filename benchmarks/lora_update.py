@@ -1,6 +1,6 @@
 """The runs of part 15a: a full fine-tuning cut to few directions, adapters beside it, beginnings, scalings.
 
-Run from the repository: `python -m benchmarks.lora_update cuts` (or trained, inits, scalings).
+Run from the repository: `python -m benchmarks.lora_update cuts` (or merges, trained, inits, scalings).
 --record: write the recorded run lora-NAME. All are deterministic on a CPU with one thread.
 """
 
@@ -8,9 +8,12 @@ import time
 
 from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
-from fullstack_llm.experiments import m15_update as update
+from fullstack_llm.experiments import m15_cuts, m15_update
 
-MEASURES = {one.__name__: one for one in (update.cuts, update.trained, update.inits, update.scalings)}
+MEASURES = {
+    one.__name__: one
+    for one in (m15_cuts.cuts, m15_cuts.merges, m15_update.trained, m15_update.inits, m15_update.scalings)
+}
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""The measurements of part 15a, with the settings that its recorded runs and its notebook share.
+"""The trainings of part 15a, with the settings that its recorded runs and its notebook share, and its exam.
 
-`cuts` examines the course's `sft` with its change cut to a few directions, and `trained` compares such cuts with
-adapters that were trained at the same rank. `inits` and `scalings` train adapters with other beginnings and other
-factors. All are deterministic on a CPU with one thread.
+`trained` compares the change of a full training, cut to a rank, with adapters trained at that rank. `inits` and
+`scalings` train adapters with other beginnings and other factors. All are deterministic on a CPU with one thread.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from fullstack_llm.tinytown.world import Town, town
 SEEDS = (0, 1, 2)
 # Read by no training: the shipped `sft` reads the first 20,800 conversations of seed 0.
 HELD_SEED, HELD = 900, 160
+QUESTIONS = 600
 
 
 @cache
@@ -73,87 +73,12 @@ def exam(model: Any, count: int) -> dict[str, Score]:
     }
 
 
-# ---- a full fine-tuning, cut
-
-CUTS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
-QUESTIONS = 600
-ASKED = ("Where does Ada live?", "What is Ada's hobby?", "Where does Zed live?")
-
-
-@cache
-def change() -> dict[str, Tensor]:
-    """Return what the fine-tuning of `sft` added to each parameter of `base`."""
-    return spectrum.difference(models.load("base")[0], models.load("sft")[0])
-
-
-@cache
-def split(kind: str) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """Return the singular value decomposition of each layer's change, or of one made from it (`KINDS`)."""
-    make = KINDS[kind]
-    found = {name: make(d, n) for n, (name, d) in enumerate(spectrum.targets(change()).items())}
-    return {name: torch.linalg.svd(d, full_matrices=False) for name, d in found.items()}
-
-
-KINDS: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "change": lambda d, _: d,
-    "noise": spectrum.noise_like,
-    "turned": spectrum.turned,
-}
-
-
-def with_cut(rank: int, kind: str = "change", embedding: bool = True, rest: bool = False) -> Any:
-    """Return `base` with the change cut to `rank` directions in each matrix of the layers.
-
-    The norms change as in `sft`, and so does the embedding unless it is left out. `rest` keeps the weaker directions in
-    place of the strongest.
-    """
-    part = slice(rank, None) if rest else slice(rank)
-    cut = {name: (U[:, part] * S[part]) @ V[part] for name, (U, S, V) in split(kind).items()}
-    others = {name: d for name, d in change().items() if name not in cut and (embedding or d.ndim == 1)}
-    return spectrum.added(models.load("base")[0], {**cut, **others})
-
-
-def without_weights(rank: int) -> Any:
-    """Return `sft` with the weights of its layers, and not their change, cut to a rank."""
-    model = models.load("sft")[0]
-    weights = {name: p.detach() for name, p in model.named_parameters()}
-    return spectrum.added(model, {n: spectrum.cut(w, rank) - w for n, w in spectrum.targets(weights).items()})
-
-
-WAYS: dict[str, Callable[[int], Any]] = {
-    "change": with_cut,
-    "old embedding": lambda k: with_cut(k, embedding=False),
-    "rest": lambda k: with_cut(k, rest=True),
-    "noise": lambda k: with_cut(k, "noise"),
-    "turned": lambda k: with_cut(k, "turned"),
-    "weights": without_weights,
-}
-
-
 def judged(model: Any, count: int = QUESTIONS) -> dict[str, float]:
     """Return the held-out loss and the two shares of an exam with their intervals, as plain numbers."""
     row = {"loss": round(held_loss(model), 4)}
     for name, found in exam(model, count).items():
         row |= {name: found.value, f"{name} low": found.low, f"{name} high": found.high}
     return row
-
-
-def cuts(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the exams of `sft`'s change cut in each of `WAYS`, its singular values, and a few answers."""
-    rows: dict[str, Any] = {}
-    answers = []
-    _, tokenizer = models.load("base")
-    for way, make in WAYS.items():
-        for rank in CUTS:
-            model = make(rank)
-            rows.setdefault(way, {})[str(rank)] = judged(model)
-            if way == "change":
-                answers.append([text.replace(END, "⏹") for text in reply(model, tokenizer, ASKED, 32)])
-            say(f"{way} {rank}: {rows[way][str(rank)]}")
-    values = {n: [float(f"{s:.3g}") for s in S.tolist()] for n, (_, S, _) in split("change").items()}
-    noise = {n: [float(f"{s:.3g}") for s in S.tolist()] for n, (_, S, _) in split("noise").items()}
-    settings = {"ranks": list(CUTS), "questions": QUESTIONS, "held_out": HELD, "asked": list(ASKED)}
-    return {"settings": settings, "rows": rows, "answers": answers, "singular": values, "noise": noise}
 
 
 # ---- training: at a rank, from other beginnings, with other factors
@@ -200,24 +125,24 @@ def adapted(rank: int, scale: float = 2.0, init: str = "A", seed: int = 0) -> An
     return model
 
 
-def full(seed: int, rate: float = FULL_RATE) -> Any:
-    """Return `base` after a full training of its linear layers, the embedding and the norms held still."""
+def full(seed: int, rate: float = FULL_RATE) -> State:
+    """Train all linear layers of `base` in full, the embedding and the norms held still."""
     model = models.load("base")[0].requires_grad_(False)
     for name, p in model.named_parameters():
         p.requires_grad_(name.split(".")[-2] in layer.ALL)
-    return tune(model, taught(seed), plan(seed, rate)).model
+    return tune(model, taught(seed), plan(seed, rate))
 
 
-def low_rank(seed: int, rank: int, rate: float = LORA_RATE) -> Any:
-    """Return `base` with adapters after the same training."""
-    return tune(adapted(rank, seed=seed), taught(seed), plan(seed, rate)).model
+def low_rank(seed: int, rank: int, rate: float = LORA_RATE, until: int = STEPS) -> State:
+    """Train adapters in their place, on the same conversations, to the step `until`."""
+    return tune(adapted(rank, seed=seed), taught(seed), plan(seed, rate), lambda state: state.step >= until)
 
 
 def trained(say: Callable[[str], None]) -> dict[str, Any]:
     """Return exams of a full training, of its change cut to each rank, and of adapters trained at that rank."""
-    rows: dict[str, Any] = {"full": [], "cut": {}, "trained": {}, "needed": []}
+    rows: dict[str, Any] = {"full": [], "cut": {}, "trained": {}, "first": {}, "needed": []}
     for seed in SEEDS:
-        whole = full(seed)
+        whole = full(seed).model
         base = models.load("base")[0]
         d = spectrum.targets(spectrum.difference(base, whole))
         rows["full"].append(judged(whole))
@@ -226,7 +151,9 @@ def trained(say: Callable[[str], None]) -> dict[str, Any]:
         for rank in RANKS:
             cut = spectrum.added(base, {name: spectrum.cut(one, rank) for name, one in d.items()})
             rows["cut"].setdefault(str(rank), []).append(judged(cut))
-            rows["trained"].setdefault(str(rank), []).append(judged(low_rank(seed, rank)))
+            state = low_rank(seed, rank)
+            rows["trained"].setdefault(str(rank), []).append(judged(state.model))
+            rows["first"].setdefault(str(rank), []).append([round(loss, 4) for loss in state.losses[:10]])
             say(f"  rank {rank}: cut {rows['cut'][str(rank)][-1]}, trained {rows['trained'][str(rank)][-1]}")
     return {"settings": settings(ranks=list(RANKS), full_rate=FULL_RATE, lora_rate=LORA_RATE), **rows}
 
