@@ -14,6 +14,7 @@ from typing import Any
 import budgets
 import calculator
 import scrubber
+import spectrum
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -49,6 +50,7 @@ SOURCES = {
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
+    "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }
 
 

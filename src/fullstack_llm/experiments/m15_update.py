@@ -83,7 +83,7 @@ def judged(model: Any, count: int = QUESTIONS) -> dict[str, float]:
 
 # ---- training: at a rank, from other beginnings, with other factors
 
-STEPS, BATCH, WARMUP, ROWS = 150, 16, 10, 2400
+STEPS, BATCH, WARMUP, ROWS = 100, 16, 10, 2400
 RANKS = (1, 4, 16)
 FULL_RATE, LORA_RATE = 1e-3, 1e-2
 INITS: dict[str, tuple[bool, bool]] = {  # whether A, and whether B, begins with random numbers
@@ -92,8 +92,8 @@ INITS: dict[str, tuple[bool, bool]] = {  # whether A, and whether B, begins with
     "none": (False, False),
     "both": (True, True),
 }
-INIT_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-INIT_STEPS = 60
+INIT_RATES = (3e-3, 1e-2, 3e-2)
+INIT_STEPS = 40
 SCALES: dict[str, Callable[[int], float]] = {  # the update's factor at a rank
     "alpha/r": lambda r: 16 / r,
     "alpha/sqrt(r)": lambda r: 16 / math.sqrt(r),
