@@ -19,6 +19,7 @@ from fullstack_llm.models.exams import END
 from fullstack_llm.models.generate import reply
 
 CUTS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+EMBEDDING = "model.embed_tokens.weight"
 ASKED = ("Where does Ada live?", "What is Ada's hobby?", "Where does Zed live?")
 
 
@@ -53,6 +54,14 @@ def with_cut(rank: int, kind: str = "change", embedding: bool = True, rest: bool
     cut = {name: (U[:, part] * S[part]) @ V[part] for name, (U, S, V) in split(kind).items()}
     others = {name: d for name, d in change().items() if name not in cut and (embedding or d.ndim == 1)}
     return spectrum.added(models.load("base")[0], {**cut, **others})
+
+
+@torch.no_grad()
+def with_rows(rows: list[int]) -> Any:
+    """Return `base` with the whole change of its layers, and that of a few rows of the embedding alone."""
+    model = with_cut(CUTS[-1], embedding=False)
+    model.get_input_embeddings().weight[rows] += change()[EMBEDDING][rows]
+    return model
 
 
 def without_weights(rank: int) -> Any:
