@@ -138,24 +138,28 @@ def low_rank(seed: int, rank: int, rate: float = LORA_RATE, until: int = STEPS) 
     return tune(adapted(rank, seed=seed), taught(seed), plan(seed, rate), lambda state: state.step >= until)
 
 
+def compared(seed: int) -> dict[str, Any]:
+    """Return one seed's exams: of a full training, of its change cut to each rank, and of adapters of that rank."""
+    whole, base = full(seed).model, models.load("base")[0]
+    d = spectrum.targets(spectrum.difference(base, whole))
+    found: dict[str, Any] = {"full": judged(whole), "cut": {}, "trained": {}, "first": {}}
+    found["needed"] = [spectrum.needed(torch.linalg.svdvals(one), 0.9) for one in d.values()]
+    for rank in map(str, RANKS):
+        cut = {name: spectrum.cut(one, int(rank)) for name, one in d.items()}
+        found["cut"][rank] = judged(spectrum.added(base, cut))
+        state = low_rank(seed, int(rank))
+        found["trained"][rank] = judged(state.model)
+        found["first"][rank] = [round(loss, 4) for loss in state.losses[:10]]
+    return found
+
+
 def trained(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return exams of a full training, of its change cut to each rank, and of adapters trained at that rank."""
-    rows: dict[str, Any] = {"full": [], "cut": {}, "trained": {}, "first": {}, "needed": []}
+    """Return what `compared` finds, seed by seed."""
+    rows = []
     for seed in SEEDS:
-        whole = full(seed).model
-        base = models.load("base")[0]
-        d = spectrum.targets(spectrum.difference(base, whole))
-        rows["full"].append(judged(whole))
-        rows["needed"].append([spectrum.needed(torch.linalg.svdvals(one), 0.9) for one in d.values()])
-        say(f"seed {seed}, full: {rows['full'][-1]}")
-        for rank in RANKS:
-            cut = spectrum.added(base, {name: spectrum.cut(one, rank) for name, one in d.items()})
-            rows["cut"].setdefault(str(rank), []).append(judged(cut))
-            state = low_rank(seed, rank)
-            rows["trained"].setdefault(str(rank), []).append(judged(state.model))
-            rows["first"].setdefault(str(rank), []).append([round(loss, 4) for loss in state.losses[:10]])
-            say(f"  rank {rank}: cut {rows['cut'][str(rank)][-1]}, trained {rows['trained'][str(rank)][-1]}")
-    return {"settings": settings(ranks=list(RANKS), full_rate=FULL_RATE, lora_rate=LORA_RATE), **rows}
+        rows.append(compared(seed))
+        say(f"seed {seed}: {rows[-1]}")
+    return {"settings": settings(ranks=list(RANKS), full_rate=FULL_RATE, lora_rate=LORA_RATE), "rows": rows}
 
 
 def begun(init: str, rate: float, seed: int, until: int = INIT_STEPS) -> State:
@@ -164,15 +168,18 @@ def begun(init: str, rate: float, seed: int, until: int = INIT_STEPS) -> State:
     return tune(model, taught(seed), plan(seed, rate, INIT_STEPS), lambda state: state.step >= until)
 
 
+def ended(init: str, rate: float, seed: int) -> dict[str, Any]:
+    """Return the held-out loss after such a training, and the first of its losses."""
+    state = begun(init, rate, seed)
+    return {"loss": round(held_loss(state.model), 4), "first": [round(x, 4) for x in state.losses[:10]]}
+
+
 def inits(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the held-out loss after training from A random, and from B random, at each rate and seed."""
+    """Return what `ended` finds with A random, and with B random, at each rate and seed."""
     rows: dict[str, Any] = {}
     for rate in INIT_RATES:
         for init in ("A", "B"):
-            for seed in SEEDS:
-                state = begun(init, rate, seed)
-                found = {"loss": round(held_loss(state.model), 4), "first": [round(x, 4) for x in state.losses[:10]]}
-                rows.setdefault(init, {}).setdefault(str(rate), []).append(found)
+            rows.setdefault(init, {})[str(rate)] = [ended(init, rate, seed) for seed in SEEDS]
             say(f"{init} {rate}: {[found['loss'] for found in rows[init][str(rate)]]}")
     return {"settings": settings(rank=8, scale=2.0, rates=list(INIT_RATES), init_steps=INIT_STEPS), "rows": rows}
 
