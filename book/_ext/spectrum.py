@@ -1,4 +1,4 @@
-"""What the spectrum interactive shows: the real change of `sft`, direction by direction, and what it answers when cut."""
+"""What the spectrum interactive shows: the real change of `sft`, direction by direction, and its answers when cut."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ SHOWN = {
 
 
 def spectrum(_: Path) -> dict[str, Any]:
-    """Return singular values of some matrices and of noise, and for each rank its exam, its answers, and the merge's."""
+    """Return some matrices' singular values and those of noise, and for each rank an exam, answers, and a merge."""
     from fullstack_llm import recorded
 
     cuts, merges = (recorded.load(f"lora-{name}")["values"] for name in ("cuts", "merges"))
