@@ -44,7 +44,7 @@ def steps(width: int, rank: int) -> tuple[Callable[[], None], Callable[[], None]
         adam.zero_grad()
         model(ids, labels=ids, use_cache=False).loss.backward()
 
-    return passes, adam.step  # type: ignore[return-value]
+    return passes, adam.step
 
 
 def measured(width: int) -> dict[str, Any]:

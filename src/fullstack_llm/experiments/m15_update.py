@@ -92,7 +92,7 @@ INITS: dict[str, tuple[bool, bool]] = {  # whether A, and whether B, begins with
     "none": (False, False),
     "both": (True, True),
 }
-INIT_RATES = (3e-3, 1e-2, 3e-2)
+INIT_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 INIT_STEPS = 40
 SCALES: dict[str, Callable[[int], float]] = {  # the update's factor at a rank
     "alpha/r": lambda r: 16 / r,
