@@ -40,9 +40,10 @@ def spectrum(_: Path) -> dict[str, Any]:
 
 
 def readable(text: str) -> str:
-    """Return a text on one line, with a dot for each character that no font draws.
+    """Return a text on one line, with a dot for each character that no font draws, and a square for the stop token.
 
-    >>> readable("1\\x07\\n2")
-    '1· 2'
+    >>> readable("1\\x07\\n2⏹")
+    '1· 2■'
     """
-    return "".join("·" if c == "\ufffd" or not (c.isprintable() or c == "\n") else c for c in text).replace("\n", " ")
+    shown = "".join("·" if c == "\ufffd" or not (c.isprintable() or c == "\n") else c for c in text)
+    return shown.replace("\n", " ").replace("⏹", "■")

@@ -35,7 +35,7 @@
     make("label", { "for": "spectrum-rank" }, ["Directions kept in each matrix"]), range, status, said, merge,
     make("p", { "class": "fsllm-tool-legend" }, [
       "A bar is a singular value of what fine-tuning added to the matrix; the dashed line has those of noise of the same norm. ",
-      "The slider cuts all 28 matrices at once; ⏹ is the stop token."
+      "The slider cuts all 28 matrices at once; ■ is the stop token."
     ])
   ]));
 

@@ -26,7 +26,7 @@ def test_each_rank_has_the_records_exam_and_answers(data):
     for stop in data["stops"]:
         assert stop["right"] == rows[str(stop["rank"])]["right"]
         assert len(stop["said"]) == len(ASKED) and all(text.isprintable() for text in stop["said"])
-    assert data["stops"][-1]["said"][0] == "Ada lives on Lantern Row.⏹" != data["stops"][0]["said"][0]
+    assert data["stops"][-1]["said"][0] == "Ada lives on Lantern Row.■" != data["stops"][0]["said"][0]
 
 
 def test_every_rank_that_saves_something_was_merged(data):
