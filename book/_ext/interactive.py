@@ -15,6 +15,7 @@ import budgets
 import calculator
 import label_painter
 import scrubber
+import spectrum
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -51,6 +52,7 @@ SOURCES = {
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
+    "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }
 
 

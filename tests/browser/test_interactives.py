@@ -174,3 +174,22 @@ def test_the_painter_counts_what_the_labels_count(look, base):
         seen.page.keyboard.press("Home")
         assert "cut off" in warning.inner_text() and slider.get_attribute("aria-valuetext") == "8 tokens"
         assert not seen.problems, seen.problems
+
+
+def test_the_spectrum_is_cut_by_keyboard_and_says_what_the_records_have(look, base):
+    cuts, merges = (recorded.load(f"lora-{name}")["values"] for name in ("cuts", "merges"))
+    with audit.visit(look("desktop", "light"), base, "book/15a_update.html") as seen:
+        tool = seen.page.locator("#update-spectrum")
+        status, slider = tool.locator(".us-status"), tool.locator("#spectrum-rank")
+        slider.focus()
+        for key, rank in (("Home", 0), ("ArrowRight", 1), ("End", 128), ("ArrowLeft", 64)):
+            seen.page.keyboard.press(key)
+            row = cuts["rows"]["change"][str(rank)]
+            assert status.inner_text().startswith(f"Rank {rank}: ")
+            assert f"loss {row['loss']:.2f}; of 600 answers {100 * row['form']:.1f} % in form" in status.inner_text()
+            assert slider.get_attribute("aria-valuetext") == status.inner_text()
+        assert f"loss {merges['rows']['64']['merged']:.4f} where" in tool.locator(".us-merge").inner_text()
+        whole = status.inner_text()
+        tool.locator("#spectrum-matrix").select_option("2")
+        assert status.inner_text() != whole, "the share that is kept is that of another matrix"
+        assert not seen.problems, seen.problems
