@@ -22,7 +22,7 @@ CONSTANTS = 256
 OUTERMOST = 0.9677083
 
 
-def codebook(outermost: float = OUTERMOST) -> Float[Tensor, "16"]:
+def codebook(outermost: float = OUTERMOST) -> Float[Tensor, " levels"]:
     """Return NF4's levels: quantiles of the normal distribution, 8 on the positive side, 7 on the other, and zero.
 
     >>> [round(level, 3) for level in codebook()[[0, 1, 7, 8, 14, 15]].tolist()]
@@ -37,7 +37,7 @@ def _quantiles(share: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return torch.special.ndtri(share.double()).float()
 
 
-def integers() -> Float[Tensor, "15"]:
+def integers() -> Float[Tensor, " levels"]:
     """Return the levels of a symmetric four-bit integer: the multiples of 1/7 from -1 to 1.
 
     >>> len(integers()), integers()[7].item()
@@ -79,7 +79,7 @@ def dequantize(stored: Blocks) -> Float[Tensor, "*shape"]:
     return stored.levels[stored.codes.int()] * scales
 
 
-def dynamic() -> Float[Tensor, "256"]:
+def dynamic() -> Float[Tensor, " levels"]:
     """Return the 256 levels of the dynamic eight-bit type: fine near zero, seven decades wide (Dettmers 2016).
 
     In each decade, from 1e-7 to 1, levels lie half-way between evenly spaced borders; a decade has twice as many as the

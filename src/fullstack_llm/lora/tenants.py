@@ -4,9 +4,9 @@ Three ways to add the rows' updates: one row at a time, one adapter at a time, o
 gathered into a batch of matrix products (Chen et al. 2023, arXiv 2310.18547, have a kernel that needs no copies).
 
 >>> torch.manual_seed(0) and None
->>> A, B, x = torch.randn(3, 2, 5), torch.randn(3, 4, 2), torch.randn(6, 1, 5)
+>>> down, up, x = torch.randn(3, 2, 5), torch.randn(3, 4, 2), torch.randn(6, 1, 5)
 >>> tenant = torch.tensor([2, 0, 2, 1, 0, 2])
->>> torch.allclose(gathered(x, tenant, A, B), one_row(x, tenant, A, B), atol=1e-5)
+>>> torch.allclose(gathered(x, tenant, down, up), one_row(x, tenant, down, up), atol=1e-5)
 True
 """
 
@@ -27,28 +27,28 @@ Way = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def one_row(
-    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], A: Float[Tensor, "N r in"], B: Float[Tensor, "N out r"]
+    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], down: Float[Tensor, "N r in"], up: Float[Tensor, "N out r"]
 ) -> Float[Tensor, "R T out"]:
     """Apply to each row the matrices of its tenant, one row after the other."""
-    return torch.stack([row @ A[n].T @ B[n].T for row, n in zip(x, tenant.tolist(), strict=True)])
+    return torch.stack([row @ down[n].T @ up[n].T for row, n in zip(x, tenant.tolist(), strict=True)])
 
 
 def one_adapter(
-    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], A: Float[Tensor, "N r in"], B: Float[Tensor, "N out r"]
+    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], down: Float[Tensor, "N r in"], up: Float[Tensor, "N out r"]
 ) -> Float[Tensor, "R T out"]:
     """Apply each adapter once, to all rows that are its tenant's."""
-    out = x.new_empty(*x.shape[:-1], B.shape[1])
+    out = x.new_empty(*x.shape[:-1], up.shape[1])
     for n in tenant.unique().tolist():
         rows = tenant == n
-        out[rows] = x[rows] @ A[n].T @ B[n].T
+        out[rows] = x[rows] @ down[n].T @ up[n].T
     return out
 
 
 def gathered(
-    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], A: Float[Tensor, "N r in"], B: Float[Tensor, "N out r"]
+    x: Float[Tensor, "R T in"], tenant: Int[Tensor, " R"], down: Float[Tensor, "N r in"], up: Float[Tensor, "N out r"]
 ) -> Float[Tensor, "R T out"]:
     """Copy out each row's matrices and apply them all in two batched products."""
-    return torch.bmm(torch.bmm(x, A[tenant].mT), B[tenant].mT)
+    return torch.bmm(torch.bmm(x, down[tenant].mT), up[tenant].mT)
 
 
 class TenantLinear(nn.Module):
@@ -57,21 +57,21 @@ class TenantLinear(nn.Module):
     `rows` holds the tenant of each row of the present batch; `served` sets it.
     """
 
-    A: Float[Tensor, "N r in"]
-    B: Float[Tensor, "N out r"]
+    down: Float[Tensor, "N r in"]
+    up: Float[Tensor, "N out r"]
 
-    def __init__(self, base: nn.Linear, A: Float[Tensor, "N r in"], B: Float[Tensor, "N out r"]) -> None:
+    def __init__(self, base: nn.Linear, down: Float[Tensor, "N r in"], up: Float[Tensor, "N out r"]) -> None:
         super().__init__()
         self.base = base
-        self.register_buffer("A", A)
-        self.register_buffer("B", B)
+        self.register_buffer("down", down)
+        self.register_buffer("up", up)
         self.rows: Tensor | None = None
         self.way: Way = gathered
 
     def forward(self, x: Float[Tensor, "R T in"]) -> Float[Tensor, "R T out"]:
         """Return the base's output, and each row's own update added to it; before `served`, the base's alone."""
         out = self.base(x)
-        return out if self.rows is None else out + self.way(x, self.rows, self.A, self.B).to(out.dtype)
+        return out if self.rows is None else out + self.way(x, self.rows, self.down, self.up).to(out.dtype)
 
 
 def share(model: Any, adapters: Sequence[Mapping[str, Tensor]]) -> Any:
@@ -86,10 +86,10 @@ def share(model: Any, adapters: Sequence[Mapping[str, Tensor]]) -> Any:
         if set(one) != names:
             raise ValueError(f"Adapter {number} was not made for this model: its matrices are named otherwise.")
     for name, layer in found:
-        A = torch.stack([one[f"{name}.A"] for one in adapters])
-        B = torch.stack([layer.scale * one[f"{name}.B"] for one in adapters])
+        down = torch.stack([one[f"{name}.A"] for one in adapters])
+        up = torch.stack([layer.scale * one[f"{name}.B"] for one in adapters])
         parent, _, last = name.rpartition(".")
-        setattr(model.get_submodule(parent), last, TenantLinear(layer.base, A, B))
+        setattr(model.get_submodule(parent), last, TenantLinear(layer.base, down, up))
     return model
 
 
@@ -106,6 +106,10 @@ def served(model: nn.Module, rows: Int[Tensor, " R"], way: Way = gathered) -> It
             layer.rows = None
 
 
-def gathered_bytes(x: Float[Tensor, "R T in"], A: Float[Tensor, "N r in"], B: Float[Tensor, "N out r"]) -> int:
-    """Return the bytes that `gathered` copies before it computes: a pair of matrices for each row."""
-    return len(x) * (A[0].nbytes + B[0].nbytes)
+def gathered_bytes(rows: int, down: Float[Tensor, "N r in"], up: Float[Tensor, "N out r"]) -> int:
+    """Return the bytes that `gathered` copies before it computes: a pair of matrices for each row.
+
+    >>> gathered_bytes(40, torch.zeros(3, 2, 5), torch.zeros(3, 4, 2))
+    2880
+    """
+    return rows * (down[0].nbytes + up[0].nbytes)
