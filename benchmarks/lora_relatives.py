@@ -3,9 +3,8 @@
     python -m benchmarks.lora_relatives NAME FOLDER             run what FOLDER lacks, and print the rows
     python -m benchmarks.lora_relatives NAME FOLDER --record    and write the recorded run lora-NAME
 
-relatives: six methods, each at five rates or more with one seed, and at its best rate and its neighbours with two more.
-quantized: updates on a base in 32 bits, in NF4 and in four-bit integers, at three rates or more. merging: adapters of
-two tasks with three seeds. costs: the seconds of a step and of an answer, relative to LoRA's and to the bare model's.
+relatives: six methods, each at three rates or more with one seed, and at the best of them with two more. quantized:
+the same for updates on a base in 32 bits, in NF4 and in four-bit integers. merging: adapters of two tasks, three seeds. costs: the seconds of a step and of an answer, relative to LoRA's and to the bare model's.
 All but the costs are deterministic on a CPU with one thread.
 """
 
@@ -45,12 +44,20 @@ def kept(place: Path, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def sweep(folder: Path, line: str, rates: tuple[float, ...], run: Callable[..., dict[str, Any]]) -> list[Any]:
-    """Return the rows of one line of a table: every rate with one seed, the best and its neighbours with all."""
+    """Return the rows of one line of a table: every rate with the first seed, the best one with the others as well.
 
-    def look(cell: tuple[float, int]) -> dict[str, Any]:
-        return kept(folder / f"{line}-lr{cell[0]:g}-s{cell[1]}.json", lambda: run(line, *cell))
+    Where the best rate is the lowest or the highest, the sweep goes on in that direction.
+    """
 
-    return regret.swept(lambda rate, seed: (rate, seed), rates, look=look)
+    def look(rate: float, seed: int) -> dict[str, Any]:
+        return kept(folder / f"{line}-lr{rate:g}-s{seed}.json", lambda: run(line, rate, seed))
+
+    first, *others = regret.SEEDS
+    found = {rate: look(rate, first) for rate in rates}
+    while (best := min(found, key=lambda rate: found[rate]["loss"])) in (min(found), max(found)):
+        more = regret.beyond(best, 1 if best == max(found) else -1)
+        found[more] = look(more, first)
+    return [*found.values(), *(look(best, seed) for seed in others)]
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:

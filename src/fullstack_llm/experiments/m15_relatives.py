@@ -118,12 +118,10 @@ def conversations(blend: Blend, count: int = regret.TRAINED) -> tuple[Row, ...]:
 
 
 def factors(adapters: Sequence[Update], scale: float) -> dict[str, Tensor]:
-    """Return the updates of an adapter whose `A` and `B` are sums, which has mixed terms that the sum of updates lacks."""
+    """Return the updates of an adapter whose `A` and `B` are sums; it has mixed terms that the sum of updates lacks."""
     names = [name.removesuffix(".A") for name in adapters[0] if name.endswith(".A")]
-    return {
-        name: scale * sum(one[f"{name}.B"] for one in adapters) @ sum(one[f"{name}.A"] for one in adapters)
-        for name in names
-    }
+    added = {name: torch.stack([one[name] for one in adapters]).sum(0) for name in adapters[0]}
+    return {name: scale * added[f"{name}.B"] @ added[f"{name}.A"] for name in names}
 
 
 def merged(seed: int, rate: float) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class NF4Linear(nn.Linear):
     constants: Tensor
     scales: Tensor
     mean: Tensor
+    block: int
 
     def __init__(self, base: nn.Linear, block: int = nf4.BLOCK) -> None:
         nn.Module.__init__(self)
