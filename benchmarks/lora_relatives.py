@@ -4,8 +4,9 @@
     python -m benchmarks.lora_relatives NAME FOLDER --record    and write the recorded run lora-NAME
 
 relatives: six methods, each at three rates or more with one seed, and at the best of them with two more. quantized:
-the same for updates on a base in 32 bits, in NF4 and in four-bit integers. merging: adapters of two tasks, three seeds. costs: the seconds of a step and of an answer, relative to LoRA's and to the bare model's.
-All but the costs are deterministic on a CPU with one thread.
+the same for updates on a base in 32 bits, in NF4 and in four-bit integers. merging: adapters of two tasks, three seeds.
+costs: the seconds of a step, of an answer and of mixed batches. All but these are deterministic on a CPU with one
+thread.
 """
 
 import json
