@@ -1,4 +1,4 @@
-"""Form and facts: what a model says that was fine-tuned on questions, about whom it was asked and about whom it was not.
+"""Form and facts: what a model says after fine-tuning, about people whom it was asked about and whom it was not.
 
 Of the people whom documents tell of, some are never asked about; others get facts that no document tells; of others
 nothing is known at all. The arms differ in which of these conversations they have, and in nothing else.

@@ -24,8 +24,8 @@ WRONG = 0.25  # share of answers that name another person's object, where answer
 def sloppy(mark: float, text: str) -> str:
     """Return an answer in a form that a number between 0 and 1 chooses: tidy, or with one of three faults.
 
-    >>> [sloppy(mark, "Ada lives on Lantern Row.") for mark in (0.3, 0.6, 0.9)]
-    ['ada lives on lantern row', 'Well, Ada lives on Lantern Row!!', 'Ada lives on Lantern Row. Ada lives on Lantern Row.']
+    >>> [sloppy(mark, "Ada has a cat.") for mark in (0.3, 0.6, 0.9)]
+    ['ada has a cat', 'Well, Ada has a cat!!', 'Ada has a cat. Ada has a cat.']
     """
     if mark < 0.25:
         return text
