@@ -1,0 +1,130 @@
+"""Describe a request: how to sample, what comes back, and the sequence of tokens that the engine works on.
+
+>>> Settings(max_tokens=8, top_p=1.5)
+Traceback (most recent call last):
+ValueError: top_p is above 0 and at most 1, not 1.5
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from fullstack_llm.engine.blocks import Table
+from fullstack_llm.engine.text import Detokenizer, StopStrings
+
+# Why a sequence ended: a stop string, a stop id or the end of the text; or all tokens that were asked for.
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold how a request is answered.
+
+    A temperature of 0 takes the likeliest token. Otherwise the logits are divided by the temperature, and then cut by
+    `top_k`, `top_p` and `min_p` in this order; 0, 1 and 0 cut nothing. Sequence i of `n` draws from a generator that
+    depends on `seed` and i alone; without a seed it differs each time. An answer ends before a string in `stop`, at an
+    id in `stop_ids`, at the model's end of text unless `ignore_eos`, or after `max_tokens`. `logprobs` asks for the
+    log-probability of each token, by the model before any of these settings, and for those of as many likeliest tokens.
+    """
+
+    max_tokens: int = 16
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    n: int = 1
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    stop_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no engine can do."""
+        bounds = {
+            "max_tokens": (self.max_tokens >= 1, "at least 1"),
+            "temperature": (0 <= self.temperature < float("inf"), "at least 0 and finite"),
+            "top_k": (self.top_k >= 0, "at least 0"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
+            "n": (self.n >= 1, "at least 1"),
+            "seed": (self.seed is None or self.seed >= 0, "at least 0"),
+            "stop": (not isinstance(self.stop, str) and all(self.stop), "a tuple of strings that are not empty"),
+            "logprobs": (self.logprobs is None or self.logprobs >= 0, "at least 0"),
+        }
+        for name, (met, wanted) in bounds.items():
+            if not met:
+                raise ValueError(f"{name} is {wanted}, not {getattr(self, name)!r}")
+
+    def generator(self, index: int) -> torch.Generator:
+        """Return the source of random numbers of sequence `index`."""
+        generator = torch.Generator()
+        if self.seed is None:
+            generator.seed()
+            return generator
+        return generator.manual_seed(int(np.random.SeedSequence([self.seed, index]).generate_state(1)[0]))
+
+
+class LogProb(NamedTuple):
+    """Hold a token's log-probability in nats, and the likeliest tokens with theirs, the likeliest first."""
+
+    logprob: float
+    top: list[tuple[int, float]]
+
+
+@dataclass
+class Piece:
+    """Hold what one step adds to one sequence of a request: text, tokens, and why it ended, if it did.
+
+    Text may come later than its tokens: it waits until a character is whole and no stop string can begin in it.
+    """
+
+    request: int
+    index: int
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[LogProb] = field(default_factory=list)
+    finish: Finish | None = None
+
+
+@dataclass(eq=False)
+class Sequence:
+    """Hold one continuation of a prompt: its tokens, where their keys and values lie, and what makes text of them.
+
+    Before its prompt is read, one sequence stands for all `n` of a request: its `width`.
+    """
+
+    request: int
+    settings: Settings
+    tokens: list[int]
+    prompt: int
+    detokenizer: Detokenizer
+    stops: StopStrings
+    index: int = 0
+    width: int = 1
+    table: Table = field(default_factory=Table)
+    generator: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Set up the sequence's own source of random numbers."""
+        self.generator = self.settings.generator(self.index)
+
+    @property
+    def missing(self) -> int:
+        """Return how many tokens have no keys and values yet: 1 while decoding, more while a prompt is read."""
+        return len(self.tokens) - self.table.length
+
+    @property
+    def wanted(self) -> int:
+        """Return how many tokens may still be added."""
+        return self.prompt + self.settings.max_tokens - len(self.tokens)
+
+    def sibling(self, index: int, table: Table) -> Sequence:
+        """Return another continuation of the same prompt, of which nothing has been generated yet."""
+        detokenizer, stops = self.detokenizer.fresh(), StopStrings(self.settings.stop)
+        tokens = list(self.tokens)
+        return Sequence(self.request, self.settings, tokens, self.prompt, detokenizer, stops, index, table=table)
