@@ -35,8 +35,8 @@ class Copy(NamedTuple):
 class Table:
     """Hold where a sequence's keys and values lie: its blocks in order, and how many tokens are stored in them.
 
-    `keys` are the hashes of the sequence's whole blocks of tokens, as far as they were needed. They depend on the tokens
-    alone, which are only ever appended to: they stay when the blocks are given back.
+    `keys` are the hashes of the sequence's whole blocks of tokens, as far as they were needed. They depend on tokens
+    alone, and tokens are only ever appended: the hashes stay when the blocks are given back.
     """
 
     blocks: list[int] = field(default_factory=list)

@@ -168,7 +168,7 @@ class Engine:
     def _count(self, plan: Plan) -> None:
         """Count what a plan is going to do."""
         self.counts.steps += 1
-        self.counts.tokens += plan.size
+        self.counts.tokens += self.scheduler.budget - plan.left
         self.counts.hits += plan.hits
         self.counts.preempted += plan.preempted
         self.counts.copied += len(plan.copies)

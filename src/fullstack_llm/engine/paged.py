@@ -4,7 +4,7 @@ The tokens of all sequences that take part in a step lie in one row, one sequenc
 sequence that decodes, many of a prompt that is read. Everything in the model but attention treats tokens alone. In
 attention each query reads the keys and values of its own sequence, which its table finds:
 
->>> spans = [Span([2], start=1, count=1), Span([0, 3], start=0, count=3)]
+>>> spans = [Span([2], start=1, size=1), Span([0, 3], start=0, size=3)]
 >>> row = arrange(spans, block_size=2, device=torch.device("cpu"))
 >>> row.positions.tolist(), row.slots.tolist()
 ([1, 0, 1, 2], [5, 0, 1, 6])
@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -25,7 +24,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from fullstack_llm.engine.blocks import Copy
-from fullstack_llm.transformer.attention import attention
 
 NAME = "fullstack_llm_paged"  # under which the model finds this attention
 
@@ -33,11 +31,11 @@ Stored = Float[Tensor, "blocks block_size K d"]
 
 
 class Span(NamedTuple):
-    """Name the tokens of one sequence in a step: its blocks, the position of the first token, and how many there are."""
+    """Name the tokens of a sequence in a step: its blocks, the position of the first token, and how many there are."""
 
     blocks: Sequence[int]
     start: int
-    count: int
+    size: int
 
 
 class Rectangle(NamedTuple):
@@ -58,28 +56,27 @@ class Row(NamedTuple):
     positions: Int[Tensor, " N"]
     slots: Int[Tensor, " N"]
     rectangles: list[Rectangle]
-    spans: Sequence[Span]
 
 
 def arrange(spans: Sequence[Span], block_size: int, device: torch.device) -> Row:
     """Return positions and slots of the tokens of all sequences, and the sequences ordered into rectangles."""
     positions, slots, alike = list[int](), list[int](), defaultdict[int, list[tuple[int, Span]]](list)
     for span in spans:
-        alike[span.count].append((len(positions), span))
-        now = range(span.start, span.start + span.count)
+        alike[span.size].append((len(positions), span))
+        now = range(span.start, span.start + span.size)
         positions += now
         slots += [span.blocks[at // block_size] * block_size + at % block_size for at in now]
-    rectangles = [_rectangle(members, count, block_size, device) for count, members in alike.items()]
-    return Row(torch.tensor(positions, device=device), torch.tensor(slots, device=device), rectangles, spans)
+    rectangles = [_rectangle(members, size, block_size, device) for size, members in alike.items()]
+    return Row(torch.tensor(positions, device=device), torch.tensor(slots, device=device), rectangles)
 
 
-def _rectangle(members: list[tuple[int, Span]], count: int, block_size: int, device: torch.device) -> Rectangle:
-    """Return the rectangle of some sequences with `count` queries each, given with their first places in the row."""
+def _rectangle(members: list[tuple[int, Span]], size: int, block_size: int, device: torch.device) -> Rectangle:
+    """Return the rectangle of some sequences with `size` queries each, given with their first places in the row."""
     offsets = torch.tensor([first for first, _ in members], device=device)
     starts = torch.tensor([span.start for _, span in members], device=device)
-    width = max(-(-(span.start + count) // block_size) for _, span in members)
+    width = max(-(-(span.start + size) // block_size) for _, span in members)
     tables = [list(span.blocks[:width]) + [0] * (width - len(span.blocks)) for _, span in members]
-    steps = torch.arange(count, device=device)
+    steps = torch.arange(size, device=device)
     positions = (starts[:, None] + steps)[:, :, None]
     mask = torch.arange(width * block_size, device=device) <= positions
     return Rectangle(offsets[:, None] + steps, torch.tensor(tables, device=device), positions, mask[:, None])
@@ -89,8 +86,7 @@ class PagedCache:
     """Hold the keys and values of all layers, in blocks."""
 
     def __init__(self, config: PreTrainedConfig, blocks: int, block_size: int, like: Tensor) -> None:
-        heads = config.num_attention_heads
-        width = getattr(config, "head_dim", None) or config.hidden_size // heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         shape = (config.num_hidden_layers, blocks, block_size, config.num_key_value_heads, width)
         # Zeros and not whatever was there: a weight of 0 times NaN is NaN.
         self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
@@ -100,11 +96,6 @@ class PagedCache:
         for source, target in copies:
             self.keys[:, target] = self.keys[:, source]
             self.values[:, target] = self.values[:, source]
-
-    @property
-    def bytes(self) -> int:
-        """Return what the cache takes in memory."""
-        return self.keys.nbytes + self.values.nbytes
 
 
 def attend(
@@ -119,26 +110,10 @@ def attend(
         k, v = (stored[tables].flatten(1, 2).transpose(1, 2) for stored in (keys, values))
         if window is not None:
             near = torch.arange(k.shape[2], device=q.device) > positions - window
-            mask = mask & near[:, None]  # noqa: PLW2901
+            mask = mask & near[:, None]
         rows = q[queries].transpose(1, 2)
         mixed = scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale, enable_gqa=True)
         out[queries] = mixed.transpose(1, 2)
-    return out
-
-
-def attend_one_by_one(
-    q: Float[Tensor, "N H d"], keys: Stored, values: Stored, row: Row, scale: float, window: int | None = None
-) -> Float[Tensor, "N H d"]:
-    """Compute the same query by query, each over the keys and values of its own sequence, as the formula says."""
-    out, at = torch.empty_like(q), 0
-    for blocks, start, count in row.spans:
-        k, v = (torch.cat([stored[block] for block in blocks]) for stored in (keys, values))
-        for position in range(start, start + count):
-            first = 0 if window is None else max(position - window + 1, 0)
-            seen_k, seen_v = (x[first : position + 1].transpose(0, 1)[None] for x in (k, v))
-            query = q[at][None, :, None] * scale * q.shape[-1] ** 0.5
-            out[at] = attention(query, seen_k, seen_v)[0, :, 0]
-            at += 1
     return out
 
 

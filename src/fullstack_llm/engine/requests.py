@@ -47,7 +47,7 @@ class Settings:
         """Raise ValueError for what no engine can do."""
         bounds = {
             "max_tokens": (self.max_tokens >= 1, "at least 1"),
-            "temperature": (0 <= self.temperature < float("inf"), "at least 0 and finite"),
+            "temperature": (self.temperature == 0 or 1e-5 <= self.temperature < float("inf"), "0, or at least 0.00001"),
             "top_k": (self.top_k >= 0, "at least 0"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),

@@ -75,7 +75,7 @@ def choose(
 def log_probabilities(
     logits: Float[Tensor, "B V"], tokens: Sequence[int], counts: Sequence[int | None]
 ) -> list[LogProb | None]:
-    """Return the log-probability of each row's token and of the row's likeliest tokens, or None where none is asked for.
+    """Return the log-probabilities of each row's token and of its likeliest tokens, or None where none is asked for.
 
     >>> log_probabilities(torch.tensor([[0.0, 0.0]]), [1], [0])
     [LogProb(logprob=-0.6931..., top=[])]

@@ -39,17 +39,13 @@ class Chunk:
 
 @dataclass
 class Plan:
-    """Hold what a step does: copies of blocks, then the chunks; and how many sequences lost their blocks for it."""
+    """Hold what a step does: copies of blocks, then the chunks; and what is left of its budget."""
 
+    left: int
     chunks: list[Chunk] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
-    preempted: int = 0
+    preempted: int = 0  # sequences that lost their blocks
     hits: int = 0  # tokens whose keys and values the prefix cache had
-
-    @property
-    def size(self) -> int:
-        """Return how many tokens go through the model."""
-        return sum(len(chunk.tokens) for chunk in self.chunks)
 
 
 class Scheduler:
@@ -64,16 +60,16 @@ class Scheduler:
 
     def plan(self) -> Plan:
         """Plan a step, and take the blocks that it needs."""
-        plan = Plan()
+        plan = Plan(self.budget)
         # The sort is stable: those that decode, and those that read, each in order of arrival.
         for sequence in sorted(self.running, key=lambda each: each.missing > 1):
-            count = min(sequence.missing, self.budget - plan.size)
+            count = min(sequence.missing, plan.left)
             if count and sequence in self.running and self._make_room(plan, sequence, sequence.table.length + count):
                 self._append(plan, sequence, count)
         # What has just been preempted would take back the blocks that another sequence is about to need.
-        while self.waiting and plan.size < self.budget and not plan.preempted and self._admit(plan):
+        while self.waiting and plan.left and not plan.preempted and self._admit(plan):
             sequence = self.running[-1]
-            self._append(plan, sequence, min(sequence.missing, self.budget - plan.size))
+            self._append(plan, sequence, min(sequence.missing, plan.left))
         if self.drafts:
             self._guess(plan)
         return plan
@@ -98,12 +94,15 @@ class Scheduler:
         start = sequence.table.length
         plan.copies += self.manager.reserve(sequence.table, start + count)
         plan.chunks.append(Chunk(sequence, start, start + count))
+        plan.left -= count
 
     def _make_room(self, plan: Plan, sequence: Sequence, length: int) -> bool:
         """Preempt the youngest until there is room; False if this is the youngest, and had to go itself."""
         while self.manager.needs(sequence.table, length) > self.manager.room:
             youngest = self.running.pop()
-            plan.chunks = [chunk for chunk in plan.chunks if chunk.sequence is not youngest]
+            for chunk in [each for each in plan.chunks if each.sequence is youngest]:
+                plan.chunks.remove(chunk)
+                plan.left += chunk.end - chunk.start
             plan.preempted += 1
             self.manager.release(youngest.table)
             self.waiting.appendleft(youngest)
@@ -129,15 +128,16 @@ class Scheduler:
         return True
 
     def _guess(self, plan: Plan) -> None:
-        """Add guesses to the chunks of greedy sequences that decode; these take only budget and blocks that are left."""
+        """Add guesses to the chunks of greedy sequences; they take budget and blocks that nothing else needs now."""
         for chunk in plan.chunks:
             sequence = chunk.sequence
             if not chunk.complete or sequence.width > 1 or sequence.settings.temperature > 0:
                 continue
-            most = min(self.drafts, self.budget - plan.size, sequence.wanted - 1)
+            most = min(self.drafts, plan.left, sequence.wanted - 1)
             drafts = propose(sequence.tokens, most) if most > 0 else []
             while drafts and self.manager.needs(sequence.table, chunk.end + len(drafts)) > self.manager.room:
                 drafts.pop()
             if drafts:
                 plan.copies += self.manager.reserve(sequence.table, chunk.end + len(drafts))
                 chunk.drafts = drafts
+                plan.left -= len(drafts)

@@ -56,7 +56,10 @@ class Detokenizer:
 
 @dataclass
 class StopStrings:
-    """Look for the first of several strings in a text that comes in pieces, and hold back what may be its beginning."""
+    """Look for several strings in a text that comes in pieces, and hold back what may be the beginning of one.
+
+    The text stops before the string that ends first; of those that end together it is the longest.
+    """
 
     stops: tuple[str, ...]
     held: str = ""
@@ -64,10 +67,10 @@ class StopStrings:
     def push(self, piece: str) -> tuple[str, bool]:
         """Add a piece, and return the text that is certain now, and whether a stop string follows it."""
         text = self.held + piece
-        found = [at for stop in self.stops if (at := text.find(stop)) >= 0]
+        found = [(at + len(stop), at) for stop in self.stops if (at := text.find(stop)) >= 0]
         if found:
             self.held = ""
-            return text[: min(found)], True
+            return text[: min(found)[1]], True
         longest = max(map(len, self.stops), default=1) - 1
         begins = (at for at in range(max(len(text) - longest, 0), len(text)) if self._begins(text[at:]))
         certain = next(begins, len(text))
