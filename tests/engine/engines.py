@@ -23,7 +23,7 @@ from fullstack_llm.engine import Engine, Settings
 from fullstack_llm.models import load
 
 NAMES = ("base", "sft", "llama", "qwen2", "qwen3", "window")
-NEW = 20  # tokens that are generated
+NEW = 12  # tokens that are generated
 GREEDY = Settings(max_tokens=NEW, temperature=0)
 SMALL: dict[str, Any] = {
     "vocab_size": 512,

@@ -17,7 +17,7 @@ from fullstack_llm.engine.scheduler import Scheduler
 # What is on, and what must have happened for that to have been tested.
 FEATURES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "all at once": ({"prefix_cache": False, "budget": 2048}, set()),
-    "one at a time": ({"prefix_cache": False, "rows": 1, "budget": 2048}, set()),
+    "a few at a time": ({"prefix_cache": False, "rows": 5, "budget": 2048}, set()),
     "prefix cache": ({"rows": 3}, {"hits"}),
     "small chunks": ({"prefix_cache": False, "rows": 5, "budget": 7}, set()),
     "few blocks": ({"prefix_cache": False, "blocks": 12, "budget": 64}, {"preempted"}),
@@ -41,6 +41,13 @@ def test_greedy_is_that_of_transformers(served: engines.Served, features: str) -
     assert needed <= happened(made.counts)
 
 
+def test_one_at_a_time(served: engines.Served) -> None:
+    made = engines.engine(served)
+    some = served._replace(prompts=served.prompts[::7], answers=served.answers[::7], gaps=served.gaps[::7])
+    found = [engines.greedy(some, made, [prompt])[0] for prompt in some.prompts]
+    assert engines.mismatches(some, found) == []
+
+
 def test_there_are_enough_prompts_and_none_is_a_tie() -> None:
     found = [engines.served(name) for name in engines.NAMES]
     assert sum(len(of.prompts) for of in found) >= 200
@@ -53,11 +60,6 @@ def test_the_engine_leaves_the_model_as_it_was() -> None:
     before = of.model.config._attn_implementation
     engines.greedy(of, engines.engine(of), of.prompts[:2])
     assert of.model.config._attn_implementation == before != paged.NAME
-
-
-def without_parents(self: BlockManager, table: Any, tokens: Any, index: int) -> bytes:
-    size = self.block_size
-    return bytes(str(tokens[index * size : (index + 1) * size]), "ascii")
 
 
 def one_too_few(spans: Any, block_size: int, device: torch.device, right: Any = paged.arrange) -> paged.Row:
@@ -81,7 +83,6 @@ def forgets(self: Scheduler, plan: Any, sequence: Any, length: int, right: Any =
 
 # The feature under which each fault must be seen.
 FAULTS = {
-    "a hash without what came before": ("prefix cache", BlockManager, "_key", without_parents),
     "a mask that hides the first token": ("all at once", Engine.step.__globals__, "arrange", one_too_few),
     "positions that restart in each chunk": ("small chunks", Engine.step.__globals__, "arrange", from_zero),
     "tokens lost with the blocks": ("few blocks", Scheduler, "_make_room", forgets),
@@ -93,15 +94,27 @@ FAULTS = {
 def test_control_a_fault_is_seen(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     feature, place, name, wrong = FAULTS[fault]
     of = engines.served("llama")
-    # Equal blocks behind different beginnings, for the hash that does not see the difference.
-    if name == "_key":
-        shared = of.prompts[0][:8] * 2
-        of = of._replace(prompts=[[30 + at] * 8 + shared for at in range(8)])
-        of = of._replace(
-            answers=engines.greedy(of, engines.engine(of, prefix_cache=False)), gaps=[[0.0] * engines.NEW] * 8
-        )
     if isinstance(place, dict):
         monkeypatch.setitem(place, name, wrong)
     else:
         monkeypatch.setattr(place, name, wrong)
     assert engines.mismatches(of, engines.greedy(of, engines.engine(of, **FEATURES[feature][0])))
+
+
+def without_parents(self: BlockManager, table: Any, tokens: Any, index: int) -> bytes:
+    size = self.block_size
+    return bytes(str(tokens[index * size : (index + 1) * size]), "ascii")
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_equal_blocks_behind_different_beginnings(monkeypatch: pytest.MonkeyPatch, chained: bool) -> None:
+    """A block hits only behind the tokens that it was stored behind. Without the chain of hashes it hits too often."""
+    of = engines.served("llama")
+    x, y, same, other = (of.prompts[at][:8] for at in (2, 5, 8, 11))
+    prompts = [[*x, *same, 50], [*y, *other, 50], [*y, *same, 50]]
+    right = engines.greedy(of, engines.engine(of, prefix_cache=False), prompts)
+    if not chained:
+        monkeypatch.setattr(BlockManager, "_key", without_parents)
+    made = engines.engine(of)
+    assert ([engines.greedy(of, made, [prompt])[0] for prompt in prompts] == right) is chained
+    assert made.counts.hits == (8 if chained else 16)

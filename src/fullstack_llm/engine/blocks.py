@@ -120,10 +120,10 @@ class BlockManager:
                     self.block_of[key], self.key_of[block] = block, key
 
     def fork(self, table: Table) -> Table:
-        """Return a second table of the same blocks, which both hold from now on."""
+        """Return a second table of the same blocks, which both hold from now on; what follows may differ."""
         for block in table.blocks:
             self.references[block] += 1
-        return Table(list(table.blocks), table.length, list(table.keys))
+        return Table(list(table.blocks), table.length, table.keys[: table.length // self.block_size])
 
     def release(self, table: Table) -> None:
         """Take all blocks from a table.

@@ -144,8 +144,10 @@ class Engine:
         """
         if self.sequences:
             raise RuntimeError("other requests are being answered: call add and step")
-        requests = [self.add(prompt, settings) for prompt in prompts]
+        requests = list[int]()
         try:
+            for prompt in prompts:
+                requests.append(self.add(prompt, settings))
             while self.sequences:
                 for piece in self.step():
                     piece.request -= requests[0]
