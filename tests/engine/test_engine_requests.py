@@ -138,7 +138,7 @@ def soak(requests: int, seed: int) -> Engine:
             live.add(made.add(prompt, settings))
             rest -= 1
             continue
-        if live and rng.random() < 0.05:
+        if live and rng.random() < 0.08:
             gone = rng.choice(sorted(live))
             made.cancel(gone)
             live.discard(gone)

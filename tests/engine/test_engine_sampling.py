@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import engines
@@ -116,6 +117,25 @@ def test_log_probabilities_of_an_answer_are_those_of_the_whole_row() -> None:
     chosen = [want[at, token].item() for at, token in enumerate(answer.tokens)]
     assert [each.logprob for each in answer.logprobs] == pytest.approx(chosen, abs=1e-4)
     assert [each.top[0][0] for each in answer.logprobs] == want[: len(chosen)].argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("options", [{}, {"budget": 7, "rows": 7}, {"blocks": 7, "block_size": 8}, {"drafts": 3}])
+def test_log_probabilities_of_a_prompt(options: dict[str, Any]) -> None:
+    """They are those of one plain pass: read in chunks, read again, in the cache, and for each of two answers."""
+    of = engines.served("qwen3")
+    prompt, other = of.prompts[28], of.prompts[26]
+    made = engines.engine(of, **options)
+    settings = Settings(max_tokens=8, temperature=0, ignore_eos=True)
+    made.generate([prompt], settings)  # so that the cache has it
+    answers = made.generate([other, prompt], replace(settings, n=2, prompt_logprobs=1))[1]
+    with torch.inference_mode():
+        want = of.model(torch.tensor([prompt])).logits[0].log_softmax(-1)
+    for answer in answers:
+        assert [each.logprob for each in answer.prompt_logprobs] == pytest.approx(
+            [want[at, token].item() for at, token in enumerate(prompt[1:])], abs=1e-4
+        )
+        assert [each.top[0][0] for each in answer.prompt_logprobs] == want[:-1].argmax(-1).tolist()
+        assert answer.tokens == answers[0].tokens
 
 
 def draws(options: dict[str, Any], mates: int) -> list[list[int]]:

@@ -10,14 +10,13 @@ import pytest
 from fullstack_llm.engine.blocks import BlockManager
 from fullstack_llm.engine.requests import Sequence, Settings
 from fullstack_llm.engine.scheduler import Plan, Scheduler
-from fullstack_llm.engine.text import Detokenizer, StopStrings
 
 
 def sequence(request: int, prompt: int, new: int = 4, n: int = 1) -> Sequence:
     """A request whose tokens no other one has."""
     settings = Settings(max_tokens=new, temperature=0, n=n)
     tokens = list(range(1000 * request, 1000 * request + prompt))
-    return Sequence(request, settings, tokens, prompt, Detokenizer(engines.tokenizer()), StopStrings(()), width=n)
+    return Sequence(request, settings, tokens, engines.tokenizer(), width=n)
 
 
 def finish(scheduler: Scheduler, plan: Plan) -> None:
@@ -28,7 +27,7 @@ def finish(scheduler: Scheduler, plan: Plan) -> None:
         if chunk.complete:
             for each in [sequence, *scheduler.fork(sequence)]:
                 each.tokens.append(7)
-                if each.wanted == 0:
+                if each.room == 0:
                     scheduler.remove(each)
 
 

@@ -52,7 +52,7 @@ def preempted_then_hit() -> None:
     """Sequences of which nothing is alike, which lose their blocks and find most of them again."""
     of = engines.served("llama")
     which = [25, 26, 28, 29]
-    made = engines.engine(of, block_size=SIZE, blocks=12)
+    made = engines.engine(of, block_size=SIZE, blocks=11)
     asked = {made.add(of.prompts[at], engines.GREEDY): at for at in which}
     found = run(made)
     assert [found[request] for request in asked] == [of.answers[at] for at in which]

@@ -23,7 +23,6 @@ from fullstack_llm.engine.paged import PagedCache, Span, arrange, forward
 from fullstack_llm.engine.requests import Finish, LogProb, Piece, Sequence, Settings
 from fullstack_llm.engine.sampling import choose, log_probabilities
 from fullstack_llm.engine.scheduler import Chunk, Plan, Scheduler
-from fullstack_llm.engine.text import Detokenizer, StopStrings
 
 # A prompt is a text, or the ids of one.
 Prompt = str | Several[int]
@@ -36,6 +35,7 @@ class Answer:
     text: str = ""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[LogProb] = field(default_factory=list)
+    prompt_logprobs: list[LogProb] = field(default_factory=list)
     finish: Finish | None = None
 
 
@@ -101,12 +101,9 @@ class Engine:
             raise ValueError(f"{len(tokens)} tokens of prompt and {settings.max_tokens} more: there is room for {room}")
         if settings.n > self.scheduler.rows:
             raise ValueError(f"n is {settings.n}, and at most {self.scheduler.rows} sequences run at once")
-        detokenizer, stops = Detokenizer(self.tokenizer), StopStrings(settings.stop)
-        request, self.added = self.added, self.added + 1
-        self.scheduler.waiting.append(
-            Sequence(request, settings, tokens, len(tokens), detokenizer, stops, width=settings.n)
-        )
-        return request
+        self.scheduler.waiting.append(Sequence(self.added, settings, tokens, self.tokenizer, width=settings.n))
+        self.added += 1
+        return self.added - 1
 
     def cancel(self, request: int) -> None:
         """Forget a request, if it is not finished, and give its blocks back."""
@@ -115,27 +112,24 @@ class Engine:
                 self.scheduler.remove(sequence)
 
     def step(self) -> list[Piece]:
-        """Run one step, and return what it adds to each sequence; an empty list if nothing is left to do."""
+        """Run one step, and return what it adds to each sequence of which all that was there has been read."""
         plan = self.scheduler.plan()
         if not plan.chunks:
             return []
         self._count(plan)
         self.cache.copy(plan.copies)
-        logits = self._forward(plan.chunks)
-        ready, first = [], 0
-        for chunk in plan.chunks:
+        ready = list[tuple[Sequence, list[int], torch.Tensor]]()
+        for chunk, logits in zip(plan.chunks, self._forward(plan.chunks), strict=True):
             sequence = chunk.sequence
-            if not chunk.complete:
+            if sequence.scoring:
+                self._score(chunk, logits)
+            if not chunk.complete or sequence.width > 1:
                 self.manager.commit(sequence.table, sequence.tokens, chunk.end)
-                continue
-            # The prompt's blocks are stored, and its continuations share them.
-            if sequence.width > 1:
-                self.manager.commit(sequence.table, sequence.tokens, chunk.end)
-                ready += [(each, chunk, first) for each in [sequence, *self.scheduler.fork(sequence)]]
-            else:
-                ready.append((sequence, chunk, first))
-            first += 1 + len(chunk.drafts)
-        return self._choose(ready, logits)
+            if chunk.complete:
+                # The prompt's blocks are stored now, and all of its continuations share them.
+                siblings = self.scheduler.fork(sequence) if sequence.width > 1 else []
+                ready += [(each, chunk.drafts, logits[-1 - len(chunk.drafts) :]) for each in [sequence, *siblings]]
+        return self._choose(ready) if ready else []
 
     def stream(self, prompts: Several[Prompt], settings: Settings) -> Iterator[Piece]:
         """Answer some prompts, and yield pieces as they come; their requests are numbered in order, from 0.
@@ -164,6 +158,7 @@ class Engine:
             answer.text += piece.text
             answer.tokens += piece.tokens
             answer.logprobs += piece.logprobs
+            answer.prompt_logprobs += piece.prompt_logprobs
             answer.finish = piece.finish
         return answers
 
@@ -176,36 +171,45 @@ class Engine:
         self.counts.copied += len(plan.copies)
         self.counts.drafted += sum(len(chunk.drafts) for chunk in plan.chunks)
 
-    def _forward(self, chunks: list[Chunk]) -> torch.Tensor:
-        """Return the logits after the last token of each complete chunk and after each of its drafts."""
+    def _forward(self, chunks: list[Chunk]) -> Several[torch.Tensor]:
+        """Return the logits that are wanted of each chunk."""
         device = self.cache.keys.device
         spans, tokens, wanted = list[Span](), list[int](), list[int]()
         for chunk in chunks:
             spans.append(Span(chunk.sequence.table.blocks, chunk.start, len(chunk.tokens)))
             tokens += chunk.tokens
-            if chunk.complete:
-                wanted += range(len(tokens) - len(chunk.drafts) - 1, len(tokens))
+            wanted += range(len(tokens) - chunk.wanted, len(tokens))
         row = arrange(spans, self.manager.block_size, device)
         ids, places = (torch.tensor(values, dtype=torch.long, device=device) for values in (tokens, wanted))
-        return forward(self.model, self.cache, ids, row, places)
+        return forward(self.model, self.cache, ids, row, places).split([chunk.wanted for chunk in chunks])
 
-    def _choose(self, ready: list[tuple[Sequence, Chunk, int]], logits: torch.Tensor) -> list[Piece]:
-        """Choose the next tokens of each sequence whose logits begin at a row, and return them as pieces."""
-        rows = [(sequence, first + at) for sequence, chunk, first in ready for at in range(1 + len(chunk.drafts))]
-        of_row = logits[[at for _, at in rows]]
-        chosen = choose(of_row, [each.settings for each, _ in rows], [each.generator for each, _ in rows])
-        logprobs = log_probabilities(of_row, chosen, [each.settings.logprobs for each, _ in rows])
+    def _score(self, chunk: Chunk, logits: torch.Tensor) -> None:
+        """Note the log-probabilities of the prompt's tokens that follow those of a chunk."""
+        sequence = chunk.sequence
+        next_ones = sequence.tokens[chunk.start + 1 : min(chunk.end + 1, sequence.prompt)]
+        counts = [sequence.settings.prompt_logprobs] * len(next_ones)
+        found = log_probabilities(logits[: len(next_ones)], next_ones, counts)
+        sequence.scores |= {chunk.start + at: each for at, each in enumerate(found, 1) if each}
+
+    def _choose(self, ready: list[tuple[Sequence, list[int], torch.Tensor]]) -> list[Piece]:
+        """Choose the next tokens of sequences from the logits after their last token and after each of its drafts."""
+        rows = [sequence for sequence, _, logits in ready for _ in logits]
+        logits = torch.cat([logits for *_, logits in ready])
+        chosen = choose(logits, [each.settings for each in rows], [each.generator for each in rows])
+        logprobs = log_probabilities(logits, chosen, [each.settings.logprobs for each in rows])
         pieces, at = [], 0
-        for sequence, chunk, _ in ready:
-            right = accepted(chunk.drafts, chosen[at:])
+        for sequence, drafts, _ in ready:
+            right = accepted(drafts, chosen[at:])
             self.counts.accepted += right
             pieces.append(self._extend(sequence, chosen[at : at + right + 1], logprobs[at : at + right + 1]))
-            at += 1 + len(chunk.drafts)
+            at += 1 + len(drafts)
         return pieces
 
     def _extend(self, sequence: Sequence, tokens: list[int], logprobs: list[LogProb | None]) -> Piece:
         """Add tokens to a sequence up to where it ends, note what is stored, and return what is new."""
         piece = Piece(sequence.request, sequence.index)
+        if len(sequence.tokens) == sequence.prompt:
+            piece.prompt_logprobs = [each for _, each in sorted(sequence.scores.items())]
         for token, logprob in zip(tokens, logprobs, strict=True):
             sequence.tokens.append(token)
             piece.tokens.append(token)
@@ -226,7 +230,7 @@ class Engine:
         settings = sequence.settings
         ended = token in settings.stop_ids or (token in self.ends and not settings.ignore_eos)
         text, found = sequence.stops.push("" if ended else sequence.detokenizer.push(token))
-        if found or not (ended or sequence.wanted == 0):
+        if found or not (ended or sequence.room == 0):
             return text, "stop" if found else None
         rest, found = sequence.stops.push(sequence.detokenizer.flush())
         rest += "" if found else sequence.stops.flush()

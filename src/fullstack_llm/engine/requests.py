@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from fullstack_llm.engine.blocks import Table
 from fullstack_llm.engine.text import Detokenizer, StopStrings
@@ -28,7 +29,8 @@ class Settings:
     `top_k`, `top_p` and `min_p` in this order; 0, 1 and 0 cut nothing. Sequence i of `n` draws from a generator that
     depends on `seed` and i alone; without a seed it differs each time. An answer ends before a string in `stop`, at an
     id in `stop_ids`, at the model's end of text unless `ignore_eos`, or after `max_tokens`. `logprobs` asks for the
-    log-probability of each token, by the model before any of these settings, and for those of as many likeliest tokens.
+    log-probability of each token, by the model before any of these settings, and for those of as many likeliest tokens;
+    `prompt_logprobs` asks for the same of each token of the prompt after the first.
     """
 
     max_tokens: int = 16
@@ -42,6 +44,7 @@ class Settings:
     stop_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no engine can do."""
@@ -52,9 +55,10 @@ class Settings:
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
             "n": (self.n >= 1, "at least 1"),
-            "seed": (self.seed is None or self.seed >= 0, "at least 0"),
+            "seed": ((self.seed or 0) >= 0, "at least 0"),
             "stop": (not isinstance(self.stop, str) and all(self.stop), "a tuple of strings that are not empty"),
-            "logprobs": (self.logprobs is None or self.logprobs >= 0, "at least 0"),
+            "logprobs": ((self.logprobs or 0) >= 0, "at least 0"),
+            "prompt_logprobs": ((self.prompt_logprobs or 0) >= 0, "at least 0"),
         }
         for name, (met, wanted) in bounds.items():
             if not met:
@@ -88,6 +92,7 @@ class Piece:
     text: str = ""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[LogProb] = field(default_factory=list)
+    prompt_logprobs: list[LogProb] = field(default_factory=list)
     finish: Finish | None = None
 
 
@@ -101,17 +106,17 @@ class Sequence:
     request: int
     settings: Settings
     tokens: list[int]
-    prompt: int
-    detokenizer: Detokenizer
-    stops: StopStrings
+    tokenizer: PreTrainedTokenizerBase
     index: int = 0
     width: int = 1
     table: Table = field(default_factory=Table)
-    generator: torch.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        """Set up the sequence's own source of random numbers."""
+        """Note where the prompt ends, and set up the sequence's own random numbers and text."""
+        self.prompt = len(self.tokens)
+        self.scores: dict[int, LogProb] = {}  # of the prompt's tokens, by position
         self.generator = self.settings.generator(self.index)
+        self.detokenizer, self.stops = Detokenizer(self.tokenizer), StopStrings(self.settings.stop)
 
     @property
     def missing(self) -> int:
@@ -119,12 +124,17 @@ class Sequence:
         return len(self.tokens) - self.table.length
 
     @property
-    def wanted(self) -> int:
+    def scoring(self) -> bool:
+        """Return whether log-probabilities of the prompt are asked for and not there yet."""
+        return self.settings.prompt_logprobs is not None and len(self.scores) < self.prompt - 1
+
+    @property
+    def room(self) -> int:
         """Return how many tokens may still be added."""
         return self.prompt + self.settings.max_tokens - len(self.tokens)
 
     def sibling(self, index: int, table: Table) -> Sequence:
         """Return another continuation of the same prompt, of which nothing has been generated yet."""
-        detokenizer, stops = self.detokenizer.fresh(), StopStrings(self.settings.stop)
-        tokens = list(self.tokens)
-        return Sequence(self.request, self.settings, tokens, self.prompt, detokenizer, stops, index, table=table)
+        sibling = Sequence(self.request, self.settings, list(self.tokens), self.tokenizer, index, table=table)
+        sibling.scores = self.scores
+        return sibling

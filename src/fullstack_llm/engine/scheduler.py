@@ -36,6 +36,13 @@ class Chunk:
         """Return the ids that go through the model."""
         return self.sequence.tokens[self.start : self.end] + self.drafts
 
+    @property
+    def wanted(self) -> int:
+        """Return of how many tokens, the last ones of the chunk, the logits are wanted."""
+        if self.sequence.scoring:
+            return len(self.tokens)
+        return 1 + len(self.drafts) if self.complete else 0
+
 
 @dataclass
 class Plan:
@@ -119,7 +126,8 @@ class Scheduler:
         if sum(each.width for each in self.running) + sequence.width > self.rows:
             return False
         promised = sum(self.manager.needs(each.table, len(each.tokens)) for each in self.running)
-        hits = self.manager.match(sequence.table, sequence.tokens)
+        # What the cache has no logits of is read again if they are asked for.
+        hits = 0 if sequence.scoring else self.manager.match(sequence.table, sequence.tokens)
         if self.manager.needs(sequence.table, len(sequence.tokens)) + promised > self.manager.room:
             self.manager.release(sequence.table)
             return False
@@ -133,7 +141,7 @@ class Scheduler:
             sequence = chunk.sequence
             if not chunk.complete or sequence.width > 1 or sequence.settings.temperature > 0:
                 continue
-            most = min(self.drafts, plan.left, sequence.wanted - 1)
+            most = min(self.drafts, plan.left, sequence.room - 1)
             drafts = propose(sequence.tokens, most) if most > 0 else []
             while drafts and self.manager.needs(sequence.table, chunk.end + len(drafts)) > self.manager.room:
                 drafts.pop()

@@ -41,10 +41,6 @@ class Detokenizer:
         self.start = self.read = len(self.ids)
         return piece
 
-    def fresh(self) -> Detokenizer:
-        """Return a detokenizer of the same tokenizer for another row."""
-        return Detokenizer(self.tokenizer)
-
     def _piece(self) -> str:
         """Return the text of the ids that have not been returned."""
         known, all_of_it = (
