@@ -96,6 +96,7 @@ class Machine(RuleBasedStateMachine):
             read = [self.memory[row.table.blocks[at // SIZE]][at % SIZE] for at in range(row.table.length)]
             assert read == [tuple(row.tokens[: at + 1]) for at in range(row.table.length)]
             assert len(row.table.blocks) == self.manager.count(row.table.length)
+            assert len(row.table.keys) <= len(row.tokens) // SIZE, "a hash of tokens that another sequence has"
 
     @invariant()
     def only_full_blocks_are_found_and_by_their_own_hash(self) -> None:

@@ -119,7 +119,7 @@ def test_a_request_that_cannot_be_taken_leaves_nothing_of_its_batch() -> None:
 
 
 def soak(requests: int, seed: int) -> Engine:
-    """Send requests of all kinds in bursts, cancel one in six, and check the blocks after every step."""
+    """Send requests of all kinds, cancel some of them at any time, and check the blocks after every step."""
     of, rng = engines.served("llama"), random.Random(seed)
     made = engines.engine(of, blocks=24, block_size=4, budget=24, rows=10, drafts=2)
     live, ended, left, rest = set[int](), 0, 0, requests
@@ -138,7 +138,7 @@ def soak(requests: int, seed: int) -> Engine:
             live.add(made.add(prompt, settings))
             rest -= 1
             continue
-        if live and rng.random() < 0.08:
+        if live and rng.random() < 0.2:
             gone = rng.choice(sorted(live))
             made.cancel(gone)
             live.discard(gone)
@@ -161,7 +161,7 @@ def soak(requests: int, seed: int) -> Engine:
 
 def test_hundreds_of_requests_with_cancels() -> None:
     counts = soak(120, seed=1).counts
-    assert min(counts.preempted, counts.hits, counts.accepted, counts.copied) > 0
+    assert min(counts.preempted, counts.hits, counts.drafted, counts.copied) > 0
 
 
 @pytest.mark.full

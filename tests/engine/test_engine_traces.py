@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import engines
@@ -19,6 +19,7 @@ import torch
 from fullstack_llm.engine import Engine, Piece, paged
 from fullstack_llm.engine.blocks import BlockManager, Table
 from fullstack_llm.engine.paged import Row, Span
+from fullstack_llm.engine.requests import Sequence
 from fullstack_llm.engine.scheduler import Plan, Scheduler
 
 SIZE = 8
@@ -108,49 +109,61 @@ def test_trace(trace: str) -> None:
     TRACES[trace]()
 
 
-def hits_all(self: BlockManager, table: Table, tokens: list[int], right: Any = BlockManager.match) -> int:
-    return int(right(self, table, [*tokens, 0]))
+def hits_all(patch: pytest.MonkeyPatch) -> None:
+    right = BlockManager.match
+    patch.setattr(BlockManager, "match", lambda self, table, tokens: right(self, table, [*tokens, 0]))
 
 
-def counts_before_the_hit(
-    self: Scheduler, plan: Plan, sequence: Any, count: int, right: Any = Scheduler._append
-) -> None:
-    begins = not any(chunk.sequence is sequence for chunk in plan.chunks) and sequence is self.running[-1]
-    stale = sequence.table.length if begins and count > 1 else 0
-    right(self, plan, sequence, count + stale)
+def counts_before_the_hit(patch: pytest.MonkeyPatch) -> None:
+    match, append, matched = BlockManager.match, Scheduler._append, list[Table]()
+
+    def noted(self: BlockManager, table: Table, tokens: list[int]) -> int:
+        matched.append(table)
+        return match(self, table, tokens)
+
+    def stale(self: Scheduler, plan: Plan, sequence: Sequence, count: int) -> None:
+        begins = any(table is sequence.table for table in matched)
+        matched.clear()
+        append(self, plan, sequence, min(len(sequence.tokens), plan.left) if begins else count)
+
+    patch.setattr(BlockManager, "match", noted)
+    patch.setattr(Scheduler, "_append", stale)
 
 
-def throws_away(self: Engine, sequence: Any, tokens: list[int], logprobs: Any, right: Any = Engine._extend) -> Piece:
-    if len(sequence.tokens) > sequence.prompt and sequence.missing > 1:
-        return Piece(sequence.request, sequence.index)
-    return right(self, sequence, tokens, logprobs)  # type: ignore[no-any-return]
+def throws_away(patch: pytest.MonkeyPatch) -> None:
+    right = Engine._extend
+
+    def forgetful(self: Engine, sequence: Sequence, tokens: list[int], logprobs: Any) -> Piece:
+        if len(sequence.tokens) > sequence.prompt and sequence.missing > 1:
+            return Piece(sequence.request, sequence.index)
+        return right(self, sequence, tokens, logprobs)
+
+    patch.setattr(Engine, "_extend", forgetful)
 
 
-def reads_only_its_own(spans: Sequence[Span], block_size: int, device: torch.device) -> Row:
-    row = paged.arrange(spans, block_size, device)
-    own = list[torch.Tensor]()
-    for rectangle in row.rectangles:
-        starts = rectangle.positions[:, :1] if rectangle.queries.shape[1] > 1 else 0 * rectangle.positions[:, :1]
-        own.append(rectangle.mask & (torch.arange(rectangle.mask.shape[-1]) >= starts)[:, None])
-    positions = torch.cat([torch.arange(span.size) if span.size > 1 else torch.tensor([span.start]) for span in spans])
-    rectangles = [each._replace(mask=mask) for each, mask in zip(row.rectangles, own, strict=True)]
-    return row._replace(positions=positions, rectangles=rectangles)
+def reads_only_its_own(patch: pytest.MonkeyPatch) -> None:
+    def restarted(spans: list[Span], block_size: int, device: torch.device) -> Row:
+        row = paged.arrange(spans, block_size, device)
+        own = []
+        for each in row.rectangles:
+            first = each.positions[:, :1] if each.queries.shape[1] > 1 else 0 * each.positions[:, :1]
+            own.append(each._replace(mask=each.mask & (torch.arange(each.mask.shape[-1]) >= first)[:, None]))
+        places = [torch.arange(span.size) if span.size > 1 else torch.tensor([span.start]) for span in spans]
+        return row._replace(positions=torch.cat(places), rectangles=own)
+
+    patch.setitem(Engine._forward.__globals__, "arrange", restarted)
 
 
-BUGS: dict[str, tuple[Any, str, Any]] = {
-    "whole blocks": (BlockManager, "match", hits_all),
-    "preempted then hit": (Scheduler, "_append", counts_before_the_hit),
-    "read again": (Engine, "_extend", throws_away),
-    "equal prompts": (Engine._forward.__globals__, "arrange", reads_only_its_own),
+BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "whole blocks": hits_all,
+    "preempted then hit": counts_before_the_hit,
+    "read again": throws_away,
+    "equal prompts": reads_only_its_own,
 }
 
 
 @pytest.mark.parametrize("trace", TRACES)
 def test_control_the_bug_is_seen(monkeypatch: pytest.MonkeyPatch, trace: str) -> None:
-    place, name, bug = BUGS[trace]
-    if isinstance(place, dict):
-        monkeypatch.setitem(place, name, bug)
-    else:
-        monkeypatch.setattr(place, name, bug)
+    BUGS[trace](monkeypatch)
     with pytest.raises((AssertionError, IndexError, RuntimeError)):
         TRACES[trace]()
