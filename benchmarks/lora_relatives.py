@@ -9,13 +9,12 @@ costs: the seconds of a step, of an answer and of mixed batches. All but these a
 thread.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recording import one_thread, parser
+from benchmarks.recording import kept, one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m15_costs as costs
 from fullstack_llm.experiments import m15_regret as regret
@@ -34,16 +33,6 @@ RATES = {
 MERGING_RATE = 3e-3
 
 
-def kept(place: Path, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return a row from its file, or make it and write the file."""
-    if not place.exists():
-        row = made()
-        place.write_text(json.dumps(row))
-        print(place.stem, {key: row[key] for key in row if key != "first"}, flush=True)
-    found: dict[str, Any] = json.loads(place.read_text())
-    return found
-
-
 def sweep(folder: Path, line: str, rates: tuple[float, ...], run: Callable[..., dict[str, Any]]) -> list[Any]:
     """Return the rows of one line of a table: every rate with the first seed, the best one with the others as well.
 
@@ -51,7 +40,7 @@ def sweep(folder: Path, line: str, rates: tuple[float, ...], run: Callable[..., 
     """
 
     def look(rate: float, seed: int) -> dict[str, Any]:
-        return kept(folder / f"{line}-lr{rate:g}-s{seed}.json", lambda: run(line, rate, seed))
+        return kept(folder / f"{line}-lr{rate:g}-s{seed}.json", lambda: run(line, rate, seed), "first")
 
     first, *others = regret.SEEDS
     found = {rate: look(rate, first) for rate in rates}
@@ -69,7 +58,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
         return {"rows": [row for one in relatives.BASES for row in sweep(folder, one, LOW, relatives.on_base)]}
     if name == "merging":
         looks = [(folder / f"merging-s{s}.json", partial(relatives.merged, s, MERGING_RATE)) for s in regret.SEEDS]
-        return {"density": relatives.DENSITY, "rows": [kept(*one) for one in looks]}
+        return {"density": relatives.DENSITY, "rows": [kept(*one, "first") for one in looks]}
     return costs.measured()
 
 
