@@ -128,7 +128,12 @@ def chats_of(draw: Draw, *sizes: int, learnt: float = 0.7, first: bool = True):
     return chats
 
 
-@pack_chats.part(7, "Write down, chat by chat, which rows are open and how full each is. Where does the next one go?", "rows", items=("ids",))
+@pack_chats.part(
+    7,
+    "Write down, chat by chat, which rows are open and how full each is. Where does the next one go?",
+    "rows",
+    items=("ids",),
+)
 def placed(draw: Draw):
     # Nearly every wrong rule gives rows of its own here.
     yield chats_of(draw, 2, 4, 6, 7, 6, 6, 5, 4, 7, 3, 4, 7, 1), 11, 3, 0
@@ -153,13 +158,20 @@ def learnt(draw: Draw):
     yield chats_of(draw, 5, 1, 1, 4, 7), 7, 3, 0
 
 
-@pack_chats.part(3, "Each conversation is a piece, and so is the padding of a row; count on over all rows.", "boundaries", items=("boundaries",))
+@pack_chats.part(
+    3,
+    "Each conversation is a piece, and so is the padding of a row; count on over all rows.",
+    "boundaries",
+    items=("boundaries",),
+)
 def pieces(draw: Draw):
     yield chats_of(draw, 4, 3, 5, 2, 6), 11, 2, 0
     yield chats_of(draw, 5, 2, 4, 3, 1), 7, 2, 0
 
 
-@pack_chats.part(4, "A conversation longer than a row is left out; there may be rows without padding, and no rows at all.", "edges")
+@pack_chats.part(
+    4, "A conversation longer than a row is left out; there may be rows without padding, and no rows at all.", "edges"
+)
 def edges(draw: Draw):
     yield chats_of(draw, 4, 12, 7, 2, 8, 5), 7, 2, 0
     yield chats_of(draw, 3, 7, 2, 5), 7, 2, 60

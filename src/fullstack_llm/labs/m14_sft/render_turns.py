@@ -81,7 +81,9 @@ def grouped(messages, default, to_answer):
             first, part = part[:1], part[1:]
         else:
             first = []
-        groups = [(role, "\n\n".join(m["content"] for m in group)) for role, group in groupby(part, lambda m: m["role"])]
+        groups = [
+            (role, "\n\n".join(m["content"] for m in group)) for role, group in groupby(part, lambda m: m["role"])
+        ]
         groups = [(m["role"], m["content"]) for m in first] + groups
         texts.append("".join("<|im_start|>%s\n%s<|im_end|>\n" % group for group in groups))
     text = texts[-1] + "<|im_start|>assistant\n" * to_answer
@@ -129,7 +131,10 @@ def plain(draw: Draw):
 
 
 @render_turns.part(
-    6, "Rule 2: who of the assistant's messages has a user's message behind it, at any distance?", "thoughts", items=(0,)
+    6,
+    "Rule 2: who of the assistant's messages has a user's message behind it, at any distance?",
+    "thoughts",
+    items=(0,),
 )
 def thinking(draw: Draw):
     # Thoughts of a loop with a tool, before and after a user speaks; the last ones stay.
@@ -137,9 +142,17 @@ def thinking(draw: Draw):
     yield drawn(draw, "uAuAtuAtA"), "", False
     yield drawn(draw, "uAtAu"), DEFAULT, True
     # Two thoughts in one message, a thought that is all, one that is said by others, one that is not closed.
-    yield chat("uHm.", "a<think>A</think> no, <think>B</think> yes.", "u<think>Me?</think> Well.", "a<think>C</think> D"), "", False
+    yield (
+        chat("uHm.", "a<think>A</think> no, <think>B</think> yes.", "u<think>Me?</think> Well.", "a<think>C</think> D"),
+        "",
+        False,
+    )
     yield chat("uHm.", "a<think>A</think>\n", "u" + QUESTIONS[0], "a<think>B</think>"), DEFAULT, False
-    yield chat("uHm.", "t<think>A</think> 46", "aGo on: </think>", "aon.", "a<think>open", "uYes.", "aSo?"), DEFAULT, False
+    yield (
+        chat("uHm.", "t<think>A</think> 46", "aGo on: </think>", "aon.", "a<think>open", "uYes.", "aSo?"),
+        DEFAULT,
+        False,
+    )
     yield chat("uHm.", "a<think>A</think> B", "u \n", "s<think>A</think> C"), DEFAULT, True
 
 

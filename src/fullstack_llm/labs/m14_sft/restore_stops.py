@@ -52,7 +52,9 @@ def rows(ids, labels, real, stop):
             out.append(stop if put else -100 if label is None else label)
             last = (token, label)
         made.append(out)
-        unended += sum(1 for at, label in enumerate(out) if label != -100 and tokens[at] != stop and [*out, -100][at + 1] == -100)
+        unended += sum(
+            1 for at, label in enumerate(out) if label != -100 and tokens[at] != stop and [*out, -100][at + 1] == -100
+        )
     return torch.tensor(made, dtype=torch.int64).view_as(ids), restored, unended
 
 
@@ -79,11 +81,16 @@ def batch(draw: Draw, *rows: str, stop: int = 4, shared: bool = True, shuffled: 
     "counts", items=(1, 2), whole=True,
 )  # fmt: skip
 @restore_stops.part(
-    5, "Which stops follow a token that is learnt? Each of these is learnt, and no other is put back.", "labels", items=(0,)
+    5,
+    "Which stops follow a token that is learnt? Each of these is learnt, and no other is put back.",
+    "labels",
+    items=(0,),
 )
 def lost(draw: Draw):
     # Two ends that were lost, one that was not; an answer that is cut off, so that padding follows it at once.
-    yield batch(draw, "ab;cdEFGH!", "a;bCD!ef;gHIJ!k;b", "abCD;efG|hi;jKL", "abCDeFGHiJ", "abc;DEF!ghIJKlmnO", "aB;cD;eF;gH!")
+    yield batch(
+        draw, "ab;cdEFGH!", "a;bCD!ef;gHIJ!k;b", "abCD;efG|hi;jKL", "abCDeFGHiJ", "abc;DEF!ghIJKlmnO", "aB;cD;eF;gH!"
+    )
     yield batch(draw, "ab;cD!", "abc;DE!", "a;bCDEFG")
     # The template's newline is learnt as well, as "N"; a stop that nobody learns stands behind one.
     yield batch(draw, "ab;cDE!Nfg;hIJ!N", "ab;cDEF|Nfghijk", "ab;cDEFGHIJKLM", shared=False)

@@ -75,7 +75,9 @@ def answers(draw: Draw):
     yield row, [7, 1, 5], 6, [1]
 
 
-@turn_labels.part(4, "weights has a number for each turn of the assistant, in order: 0 says that it is not learnt.", "weights")
+@turn_labels.part(
+    4, "weights has a number for each turn of the assistant, in order: 0 says that it is not learnt.", "weights"
+)
 def weighed(draw: Draw):
     turns = ((SYSTEM, 2), (USER, 3), (BOT, 4), (TOOL, 2), (BOT, 3), (USER, 1), (BOT, 5), (USER, 2), (BOT, 2))
     for weights in ([1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]):
@@ -84,7 +86,9 @@ def weighed(draw: Draw):
 
 
 @turn_labels.part(
-    4, "A turn begins outside of any other and goes on to the next end mark; a start mark in between is content.", "marks"
+    4,
+    "A turn begins outside of any other and goes on to the next end mark; a start mark in between is content.",
+    "marks",
 )
 def quoted(draw: Draw):
     a, b, c, d = (words(draw, n) for n in (3, 2, 4, 2))
@@ -97,7 +101,9 @@ def quoted(draw: Draw):
 
 
 @turn_labels.part(
-    3, "Where does the row begin, and where does it end: in a turn or outside? Outside of turns nothing is learnt.", "edges"
+    3,
+    "Where does the row begin, and where does it end: in a turn or outside? Outside of turns nothing is learnt.",
+    "edges",
 )
 def edges(draw: Draw):
     a, b, c = (words(draw, n) for n in (3, 2, 4))
