@@ -4,7 +4,7 @@ from collections import Counter
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m14_sft.inputs import END, LIBRARIES, NEWLINE, header, words
+from fullstack_llm.labs.m14_sft.inputs import END, LIBRARIES, log
 
 
 @exercise(minutes=25, difficulty=4, review=LIBRARIES)
@@ -98,38 +98,9 @@ def by_answer(answers, rendered, lengths, labels, stop, halts):
     return {"causes": causes, "stage": order[0] if names.count(order[0]) else "", "learnt": tuple(good), "labels": new}
 
 
-def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, END), padding: int = -100):
-    """Draw a pipeline's log. A row has a letter for each answer, or a bar where it was cut, in or behind an answer.
-
-    `o` is learnt with its end, `m` without it, `t` has none from the template; `e` says nothing, `n` nothing unlearnt.
-    """
-    answers, rendered, lengths, tables = [], [], [], []
-    for row in rows:
-        ids, labels, spans, length = [], [], [], None
-        for at, letter in enumerate(row.replace("|", "")):
-            question = [*header("user"), *words(draw, draw.randint(1, 4)), END, NEWLINE, *header("assistant")]
-            content = [] if letter in "en" else words(draw, draw.randint(2, 5))
-            begin = len(ids) + len(question)
-            spans.append((begin, begin + len(content)))
-            end = [NEWLINE] if letter == "t" else [stop, NEWLINE]
-            ids += question + content + end
-            labels += [-100] * len(question) + content + [stop if letter in "oe" else -100, -100][-len(end) :]
-            if row.find("|") == at:
-                length = begin + draw.randint(1, len(content))
-        if row.endswith("|"):
-            length = len(ids) - (2 if row[-2] != "t" else 1)
-        answers.append(spans)
-        rendered.append(ids)
-        lengths.append(length or len(ids))
-        tables.append(labels)
-    width = max(lengths, default=0)
-    batch = [row[:length] + [padding] * (width - length) for row, length in zip(tables, lengths)]
-    return answers, rendered, lengths, batch, stop, list(halts)
-
-
 @diagnose.part(
     4, "Which labels change? The padding's, a stop that was lost at this stage, and an answer that the cut left without end.",
-    "labels", items=("labels",),
+    "labels", items=("labels",), whole=True,
 )  # fmt: skip
 @diagnose.part(
     5, "For each answer, go through the stages in order: the first that has lost its end is the cause.", "causes",

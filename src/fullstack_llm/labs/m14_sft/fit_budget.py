@@ -7,11 +7,11 @@ from fullstack_llm.labs.m14_sft.inputs import END, LIBRARIES, NEWLINE, header, w
 
 def laid(turns, closing):
     ids, labels = [], []
-    for role, header, content in turns:
+    for role, head, content in turns:
         body = content + closing[:1]
-        ids += header + content + closing
+        ids += head + content + closing
         learnt = body if role == "assistant" else [-100] * len(body)
-        labels += [-100] * len(header) + learnt + [-100] * len(closing[1:])
+        labels += [-100] * len(head) + learnt + [-100] * len(closing[1:])
     return ids, labels
 
 
@@ -28,14 +28,14 @@ def fit_budget(turns, closing, budget):
     over = len(laid(kept, closing)[0]) - budget
     if not starts or over > len(turns[starts[-1]][2]):
         return [], []
-    role, header, content = turns[starts[-1]]
-    kept = head + [(role, header, content[over:])] + turns[starts[-1] + 1 :]
+    _, mark, content = turns[starts[-1]]
+    kept = [*head, ("user", mark, content[over:]), *turns[starts[-1] + 1 :]]
     return laid(kept, closing)
 
 
 @fit_budget.right
 def counted(turns, closing, budget):
-    sizes = [len(header) + len(content) + len(closing) for _, header, content in turns]
+    sizes = [len(head) + len(content) + len(closing) for _, head, content in turns]
     exchange, number = [], 0
     for role, _, _ in turns:
         number += role == "user"
@@ -46,13 +46,13 @@ def counted(turns, closing, budget):
     keep = [e == 0 or e >= first for e in exchange]
     over = max(0, sum(s for s, k in zip(sizes, keep) if k) - budget)
     ids, labels = [], []
-    for at, (role, header, content) in enumerate(turns):
+    for at, (role, head, content) in enumerate(turns):
         if not keep[at]:
             continue
         if over and role == "user":
             content, over = content[over:], max(0, over - len(content))
-        ids += [*header, *content, *closing]
-        labels += [-100] * len(header)
+        ids += [*head, *content, *closing]
+        labels += [-100] * len(head)
         for token in [*content, closing[0]]:
             labels.append(token if role == "assistant" else -100)
         labels += [-100] * (len(closing) - 1)
@@ -62,11 +62,11 @@ def counted(turns, closing, budget):
 @fit_budget.right
 def from_the_end(turns, closing, budget):
     places = []
-    for role, header, content in turns:
+    for role, head, content in turns:
         mine = role == "assistant"
-        turn = [(one, -100) for one in header] + [(one, one if mine else -100) for one in content]
+        turn = [(one, -100) for one in head] + [(one, one if mine else -100) for one in content]
         turn += [(one, one if mine and at == 0 else -100) for at, one in enumerate(closing)]
-        places.append((role, turn, len(header), len(content)))
+        places.append((role, turn, len(head), len(content)))
     head = []
     while places and places[0][0] != "user":
         head += places.pop(0)[1]
@@ -177,7 +177,7 @@ def edges(draw: Draw):
 
 
 FITS = "if len(laid(kept, closing)[0]) <= budget:"
-LEARN, ROW = 'learnt = body if role == "assistant" else [-100] * len(body)', "labels += [-100] * len(header) + learnt"
+LEARN, ROW = 'learnt = body if role == "assistant" else [-100] * len(body)', "labels += [-100] * len(head) + learnt"
 KEPT = "kept = head + turns[start:]"
 CUT, NONE = "content[over:]", "if not starts or over > len(turns[starts[-1]][2]):"
 fit_budget.mistakes(f"""
@@ -200,11 +200,11 @@ The question's content loses only as many ids as it must.
     {CUT} => []
     {CUT} => content[over + 1 :]
 The last answer lost ids, and with them its end: the question's content is cut instead.
-    kept = head + [(role, header, {CUT})] + turns[starts[-1] + 1 :]\\n    return laid(kept, closing) => return tuple(one[:budget] for one in laid(kept, closing))
+    kept = [*head, ("user", mark, {CUT}), *turns[starts[-1] + 1 :]]\\n    return laid(kept, closing) => return tuple(one[:budget] for one in laid(kept, closing))
 The beginning of the row was cut, the system's turn with it: the question's content is cut instead.
-    kept = head + [(role, header, {CUT})] + turns[starts[-1] + 1 :]\\n    return laid(kept, closing) => return tuple(one[-budget:] for one in laid(kept, closing))
+    kept = [*head, ("user", mark, {CUT}), *turns[starts[-1] + 1 :]]\\n    return laid(kept, closing) => return tuple(one[-budget:] for one in laid(kept, closing))
 The question's header was cut as well: only its content loses ids.
-    [(role, header, {CUT})] => [(role, (header + content)[over:], [])]
+    ("user", mark, {CUT}) => ("user", (mark + content)[over:], [])
 The last exchange is never dropped: here the row holds none, or nothing at all.
     {NONE} => if starts:\\n        return laid(head, closing)\\n    if True:
     {NONE} => if True:
@@ -237,7 +237,7 @@ The end of an answer is not learnt here: the first id of closing is the stop tok
 All of closing is learnt: only its first id, the stop token, is.
     + learnt + [-100] * len(closing[1:]) => + learnt + (closing[1:] if role == "assistant" else [-100] * len(closing[1:]))
 An answer's header is learnt: it is given with the prompt.
-    {ROW} => labels += (header if role == "assistant" else [-100] * len(header)) + learnt
+    {ROW} => labels += (head if role == "assistant" else [-100] * len(head)) + learnt
 Only the last answer is learnt: each that stays is.
     return ids, labels => last = max([at for at, turn in enumerate(turns) if turn[0] == "assistant"], default=0)\\n    given = sum(len(h) + len(c) + len(closing) for _, h, c in turns[:last])\\n    return ids, [-100] * given + labels[given:]
 Everything is learnt here: only answers and their stop tokens are.

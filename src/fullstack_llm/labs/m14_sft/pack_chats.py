@@ -4,7 +4,7 @@ import torch
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m14_sft.inputs import LIBRARIES, words
+from fullstack_llm.labs.m14_sft.inputs import LIBRARIES, chats_of
 
 
 @exercise(minutes=30, difficulty=4, review=LIBRARIES)
@@ -112,20 +112,6 @@ def by_starts(chats, length, most_open, pad):
     shaped = {key: torch.tensor(value, dtype=torch.int64).view(count, length) for key, value in found.items()}
     left_out = [number for number in range(len(chats)) if number not in starts]
     return shaped | {"boundaries": sorted(edges), "left_out": left_out}
-
-
-def chats_of(draw: Draw, *sizes: int, learnt: float = 0.7, first: bool = True):
-    """Draw conversations of these sizes; some ids are learnt, and the first one too, as in a loss on all tokens."""
-    chats = []
-    for size in sizes:
-        ids = words(draw, size)
-        labels = [one if draw.random() < learnt else -100 for one in ids]
-        if first:
-            labels[0] = ids[0]
-        # A conversation holds what is learnt and what is not, where it has room for both.
-        labels[1:3] = [ids[1], -100][: size - 1] if size > 2 else ids[1:]
-        chats.append((ids, labels))
-    return chats
 
 
 @pack_chats.part(

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m14_sft.inputs import LIBRARIES
+from fullstack_llm.labs.m14_sft.inputs import ANSWERS, DEFAULT, LIBRARIES, QUESTIONS, chat, drawn
 
 
 def written(messages, default):
@@ -85,31 +85,9 @@ def grouped(messages, default, to_answer):
             (role, "\n\n".join(m["content"] for m in group)) for role, group in groupby(part, lambda m: m["role"])
         ]
         groups = [(m["role"], m["content"]) for m in first] + groups
-        texts.append("".join("<|im_start|>%s\n%s<|im_end|>\n" % group for group in groups))
+        texts.append("".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in groups))
     text = texts[-1] + "<|im_start|>assistant\n" * to_answer
     return text, [text.startswith(texts[n + 1]) for n, m in enumerate(messages) if m["role"] == "assistant"]
-
-
-# A conversation as a list of strings: the role's first letter, then the content.
-NAMES = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
-DEFAULT = "You are the clerk of Tinytown."
-QUESTIONS = ["Where does Ada live?", "And Bo?", "What does Dot bake?", "  12 + 34?\n", "Who, on Lantern Row, paints?"]
-ANSWERS = ["Ada lives on Lantern Row.", "\nBo does.", "Rye bread, and\n\nrolls.", "46. ", "I don't know."]
-
-
-def chat(*lines: str):
-    return [{"role": NAMES[line[0]], "content": line[1:]} for line in lines]
-
-
-def drawn(draw: Draw, letters: str):
-    """Draw a conversation with these roles; capitals think before they answer, and a dot says nothing."""
-    lines = []
-    for letter in letters:
-        low = letter.lower()
-        text = draw.choice(ANSWERS if low in "ta" else QUESTIONS) + draw.choice(["", f" ({draw.randint(10, 99)})"])
-        thought = f"<think>\nIs it {draw.randint(100, 999)}?\n</think>\n\n" if letter.isupper() else ""
-        lines.append(low + thought + text)
-    return chat(*lines)
 
 
 @render_turns.part(
