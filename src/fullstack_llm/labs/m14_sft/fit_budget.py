@@ -117,30 +117,11 @@ def whole(draw: Draw):
 @fit_budget.part(5, "Which exchanges stay? The system's turn and the newest ones, each of them whole.", "exchanges")
 def exchanges(draw: Draw):
     # A short exchange stands before a long one: what is dropped is the beginning, without holes.
-    turns = talk(
-        draw,
-        ("s", 3),
-        ("u", 2),
-        ("a", 1),
-        ("u", 9),
-        ("a", 8),
-        ("t", 5),
-        ("a", 7),
-        ("u", 3),
-        ("a", 4),
-        ("u", 5),
-        ("a", 2),
-    )
+    sizes = ("s", 3), ("u", 2), ("a", 1), ("u", 9), ("a", 8), ("t", 5), ("a", 7), ("u", 3), ("a", 4), ("u", 5), ("a", 2)
+    turns = talk(draw, *sizes)
     last, third = size_of(turns, 9), size_of(turns, 7)
-    for room in (
-        third + 1,
-        third,
-        third + size_of(turns[1:3]),
-        third + size_of(turns[4:7]) + 1,
-        third - 1,
-        last,
-        size_of(turns, 3) - 1,
-    ):
+    older, middle = third + size_of(turns[1:3]), third + size_of(turns[4:7]) + 1
+    for room in (third + 1, third, older, middle, third - 1, last, size_of(turns, 3) - 1):
         yield turns, CLOSING, size_of(turns[:1]) + room
     turns = talk(draw, ("u", 4), ("a", 3), ("u", 2), ("t", 6), ("a", 5), ("u", 7), ("a", 1))
     yield turns, CLOSING, size_of(turns, 2)

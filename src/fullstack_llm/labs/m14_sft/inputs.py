@@ -68,7 +68,8 @@ def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, EN
     """
     answers, rendered, lengths, tables = [], [], [], []
     for row in rows:
-        ids, labels, spans, length = [], [], [], None
+        ids: list[int] = []
+        labels, spans, length = [], [], None
         for at, letter in enumerate(row.replace("|", "")):
             question = [*header("user"), *words(draw, draw.randint(1, 4)), END, NEWLINE, *header("assistant")]
             content = [] if letter in "en" else words(draw, draw.randint(2, 5))

@@ -55,38 +55,30 @@ def tables(chats, length, most_open, pad):
             continue
         places = [(i, t, p) for p, (i, t) in enumerate(zip(ids, [*labels[1:], -100]))]
         # A row is closed, its places and its pieces.
-        best = None
-        for row in done:
-            if not row[0] and len(row[1]) + len(ids) <= length and (best is None or len(row[1]) > len(best[1])):
+        best, still = None, [row for row in done if not row[0]]
+        for row in still:
+            if len(row[1]) + len(ids) <= length and (best is None or len(row[1]) > len(best[1])):
                 best = row
         if best is None:
-            still = [row for row in done if not row[0]]
             if len(still) >= most_open:
                 sorted(still, key=lambda row: -len(row[1]))[0][0] = True
             done.append(best := [False, [], []])
         best[1] += places
         best[2].append(len(ids))
-    table = torch.tensor(
-        [row + [(pad, -100, 0)] * (length - len(row)) for _, row, _ in done], dtype=torch.int64
-    ).reshape(-1, length, 3)
+    rows = [row + [(pad, -100, 0)] * (length - len(row)) for _, row, _ in done]
+    table = torch.tensor(rows, dtype=torch.int64).reshape(-1, length, 3)
     boundaries = [0]
     for _, row, sizes in done:
         for size in [*sizes, *([length - len(row)] if len(row) < length else [])]:
             boundaries.append(boundaries[-1] + size)
-    return {
-        "ids": table[..., 0],
-        "targets": table[..., 1],
-        "positions": table[..., 2],
-        "boundaries": boundaries,
-        "left_out": left_out,
-    }
+    found = dict(zip(("ids", "targets", "positions"), table.unbind(dim=2)))
+    return found | {"boundaries": boundaries, "left_out": left_out}
 
 
 @pack_chats.right
 def by_starts(chats, length, most_open, pad):
     # First only where each conversation begins in the flat batch; the tables are read off from there.
-    room, starts = {}, {}
-    count = 0
+    room, starts, count = {}, {}, 0
     for number, (ids, _) in enumerate(chats):
         if len(ids) > length:
             continue
@@ -110,16 +102,13 @@ def by_starts(chats, length, most_open, pad):
         edges |= {start, start + len(chats[number][0])}
     found = {"ids": ids, "targets": targets, "positions": positions}
     shaped = {key: torch.tensor(value, dtype=torch.int64).view(count, length) for key, value in found.items()}
-    left_out = [number for number in range(len(chats)) if number not in starts]
-    return shaped | {"boundaries": sorted(edges), "left_out": left_out}
+    return shaped | {"boundaries": sorted(edges), "left_out": [n for n in range(len(chats)) if n not in starts]}
 
 
 @pack_chats.part(
-    7,
-    "Write down, chat by chat, which rows are open and how full each is. Where does the next one go?",
-    "rows",
+    7, "Write down, chat by chat, which rows are open and how full each is. Where does the next one go?", "rows",
     items=("ids",),
-)
+)  # fmt: skip
 def placed(draw: Draw):
     # Nearly every wrong rule gives rows of its own here.
     yield chats_of(draw, 2, 4, 6, 7, 6, 6, 5, 4, 7, 3, 4, 7, 1), 11, 3, 0
@@ -127,7 +116,7 @@ def placed(draw: Draw):
     # Rows that are equally full.
     yield chats_of(draw, 5, 5, 2, 6, 3, 1, 4), 7, 2, 0
     yield chats_of(draw, 4, 4, 4, 3, 2, 5, 1), 7, 2, 0
-    # A row at a time; more rows than are ever needed; a row that is filled to its last place.
+    # A row at a time; more rows than are ever needed.
     yield chats_of(draw, 3, 4, 2, 6, 1, 1), 7, 1, 0
     yield chats_of(draw, 6, 5, 4, 3, 2, 1, 2), 7, 9, 0
     for most_open in (1, 2, 3):
@@ -145,11 +134,9 @@ def learnt(draw: Draw):
 
 
 @pack_chats.part(
-    3,
-    "Each conversation is a piece, and so is the padding of a row; count on over all rows.",
-    "boundaries",
+    3, "Each conversation is a piece, and so is the padding of a row; count on over all rows.", "boundaries",
     items=("boundaries",),
-)
+)  # fmt: skip
 def pieces(draw: Draw):
     yield chats_of(draw, 4, 3, 5, 2, 6), 11, 2, 0
     yield chats_of(draw, 5, 2, 4, 3, 1), 7, 2, 0
@@ -168,15 +155,13 @@ def edges(draw: Draw):
 
 
 BEST, CLOSE = "row = max(fits, key=lambda r: (used[r], -r))", "opened.remove(max(opened, key=lambda r: (used[r], -r)))"
-TARGET, SKIP = "torch.tensor([*labels[1:], -100])", "left_out.append(number)\n            continue"
-SKIP = SKIP.replace("\n", "\\n")
+TARGET, SKIP = "torch.tensor([*labels[1:], -100])", "left_out.append(number)\\n            continue"
 RETURN = "return tables |"
 pack_chats.mistakes(f"""
 A conversation of exactly `length` ids fits: it fills a row.
     if size > length: => if size >= length:
 left_out holds the numbers of conversations that are longer than a row, from 0.
     left_out.append(number) => left_out.append(ids)
-    left_out.append(number) => left_out.append(number + 1)
     {SKIP} => continue
 A conversation that is longer than a row is left out whole: here its beginning was kept.
     size = len(ids)\\n        if size > length: => size = min(len(ids), length)\\n        if False: && tokens, labels = chats[number] => tokens, labels = (one[:length] for one in chats[number])
@@ -199,10 +184,8 @@ The last boundary, the number of places of the whole batch, is missing.
     {RETURN} => boundaries = boundaries[:-1]\\n    {RETURN}
 boundaries is a list of integers.
     {RETURN} => boundaries = torch.tensor(boundaries)\\n    {RETURN}
-    {RETURN} => boundaries = torch.tensor(boundaries, dtype=torch.int32)\\n    {RETURN}
 The padding's positions are 0, each: here they go on.
     positions[r, at : at + size] = torch.arange(size) => positions[r, at:] = torch.arange(length - at)
-    if at < length: => if at < length:\\n            positions[r, at:] = torch.arange(length - at)
 Positions count from the beginning of the row: they begin at 0 with each conversation.
     positions[r, at : at + size] = torch.arange(size) => positions[r, at : at + size] = torch.arange(at, at + size)
     positions[r, at : at + size] = torch.arange(size) => positions[r] = torch.arange(length)
@@ -219,10 +202,8 @@ Each next token is a target here, those of the prompt too: a target is a label, 
 The last place of a conversation has no next one: -100.
     {TARGET} => torch.tensor([*labels[1:], labels[-1]])
     {TARGET} => torch.tensor([*labels[1:], pad])
-    {TARGET} => torch.tensor([*labels[1:], labels[0]])
 Padding is not to be learnt: its target is -100.
     torch.full_like(ids, -100) => torch.full_like(ids, pad)
-    torch.full_like(ids, -100) => torch.full_like(ids, 0)
 A conversation that fills a row to its last place fits in it.
     used[row] + size <= length => used[row] + size < length
 The first row with room is taken: take the *fullest* that has room.
@@ -251,14 +232,11 @@ Is a row closed too early, or too late? One is closed when a new row is needed a
     if len(opened) == most_open: => if len(opened) == max(most_open - 1, 1):
 Rows stand in the order in which they were opened, not in that in which they were closed.
     ids = torch.full((len(rows) => ended = [r for r in range(len(rows)) if r not in opened]\\n    rows = [rows[r] for r in sorted(ended, key=lambda r: -used[r]) + opened]\\n    ids = torch.full((len(rows)
+The conversations were sorted by length first: they are placed as they come.
+    rows, used, opened, left_out = [], [], [], [] => rows, used, opened, left_out = [], [], [], []\\n    chats = sorted(chats, key=lambda chat: -len(chat[0]))
 Every conversation has a row of its own.
     fits = [row for row in opened if used[row] + size <= length] => fits = []
 """)
-
-
-@pack_chats.mistake("The conversations were sorted by length first: they are placed as they come.")
-def sorted_first(chats, length, most_open, pad):
-    return pack_chats(sorted(chats, key=lambda chat: -len(chat[0])), length, most_open, pad)
 
 
 @pack_chats.mistake("Conversations are cut where a row ends: each stays whole, in one row.")

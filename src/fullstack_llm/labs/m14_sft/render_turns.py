@@ -76,15 +76,10 @@ def grouped(messages, default, to_answer):
             if m["role"] == "assistant":
                 m["content"] = m["content"].rpartition("</think>")[2].strip()
         part = [m for m in part if m["content"]]
-        if default and (not part or part[0]["role"] != "system"):
-            part = [{"role": "system", "content": default}, *part]
-            first, part = part[:1], part[1:]
-        else:
-            first = []
-        groups = [
-            (role, "\n\n".join(m["content"] for m in group)) for role, group in groupby(part, lambda m: m["role"])
-        ]
-        groups = [(m["role"], m["content"]) for m in first] + groups
+        added = default and (not part or part[0]["role"] != "system")
+        groups = [("system", default)] if added else []
+        for role, group in groupby(part, lambda m: m["role"]):
+            groups.append((role, "\n\n".join(m["content"] for m in group)))
         texts.append("".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in groups))
     text = texts[-1] + "<|im_start|>assistant\n" * to_answer
     return text, [text.startswith(texts[n + 1]) for n, m in enumerate(messages) if m["role"] == "assistant"]
@@ -109,28 +104,19 @@ def plain(draw: Draw):
 
 
 @render_turns.part(
-    6,
-    "Rule 2: who of the assistant's messages has a user's message behind it, at any distance?",
-    "thoughts",
-    items=(0,),
-)
+    6, "Rule 2: who of the assistant's messages has a user's message behind it, at any distance?", "thoughts", items=(0,)
+)  # fmt: skip
 def thinking(draw: Draw):
     # Thoughts of a loop with a tool, before and after a user speaks; the last ones stay.
     yield drawn(draw, "AuAtAuAtA"), DEFAULT, False
     yield drawn(draw, "uAuAtuAtA"), "", False
     yield drawn(draw, "uAtAu"), DEFAULT, True
     # Two thoughts in one message, a thought that is all, one that is said by others, one that is not closed.
-    yield (
-        chat("uHm.", "a<think>A</think> no, <think>B</think> yes.", "u<think>Me?</think> Well.", "a<think>C</think> D"),
-        "",
-        False,
-    )
+    twice = "a<think>A</think> no, <think>B</think> yes."
+    yield chat("uHm.", twice, "u<think>Me?</think> Well.", "a<think>C</think> D"), "", False
     yield chat("uHm.", "a<think>A</think>\n", "u" + QUESTIONS[0], "a<think>B</think>"), DEFAULT, False
-    yield (
-        chat("uHm.", "t<think>A</think> 46", "aGo on: </think>", "aon.", "a<think>open", "uYes.", "aSo?"),
-        DEFAULT,
-        False,
-    )
+    loop = ("t<think>A</think> 46", "aGo on: </think>", "aon.", "a<think>open")
+    yield chat("uHm.", *loop, "uYes.", "aSo?"), DEFAULT, False
     yield chat("uHm.", "a<think>A</think> B", "u \n", "s<think>A</think> C"), DEFAULT, True
 
 
@@ -183,7 +169,6 @@ A user's message that says nothing is no message: it makes nobody forget.
     left = [(m["role"], {STRIP}) for m in messages]\\n    {LEFT} => left = [(m["role"], {STRIP}) for m in messages]
 A message may hold several thoughts: all goes up to the *last* </think>.
     {FORGET} => content.split("</think>", 1)[-1].strip()
-    {FORGET} => (content.split("</think>") + [content])[content.count("</think>") > 0].strip()
 Only what stands between the two marks is taken away here: all goes that stands before the last </think>.
     {FORGET} => re.sub("(?s)<think>.*?</think>", "", content).strip()
 A thought without an end mark is no thought: without </think> nothing is taken away.
@@ -193,7 +178,6 @@ The white space behind a thought is left: trim again.
 Only the assistant thinks: in what others say, </think> is text.
     {THINK} => if users and at < users[-1]:
     {THINK} => if role != "user" and users and at < users[-1]:
-    {THINK} => if role != "system" and users and at < users[-1]:
 Without a user's message behind it, a message keeps its thought: here all thoughts go.
     {THINK} => if role == "assistant":
 Thoughts are kept: those of the assistant go if a user's message comes later.
@@ -219,7 +203,6 @@ The default is added although the conversation begins with a system turn.
     {SYSTEM} => if default:
 The default is missing: without a system turn at the beginning, it is the first one.
     {SYSTEM} => if False:
-    {SYSTEM} => if turns and default and turns[0][0] != "system":
 A system message stays where it stands: here it was moved to the beginning.
     {SYSTEM} => turns.sort(key=lambda turn: turn[0] != "system")\\n    {SYSTEM}
 A message with nothing left leaves no trace, and its neighbours become one: here it parts them.
@@ -256,7 +239,6 @@ The header of an answer stands at the end only where to_answer is true.
 The header of an answer ends with its newline, and nothing is closed behind it.
     text += opened => text += opened[:-1]
     text += opened => text += opened + "<|im_end|>" + chr(10)
-    text += opened => text += opened + "<|im_end|>"
 A turn ends with <|im_end|> and one newline, the last one too.
     {ROW} => header.format(role) + content + end[:-1]
     {ROW} => header.format(role) + content + chr(10) + end

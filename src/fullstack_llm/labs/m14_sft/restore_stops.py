@@ -9,7 +9,7 @@ from fullstack_llm.labs.m14_sft.inputs import LIBRARIES
 
 @exercise(minutes=20, difficulty=3, review=LIBRARIES)
 def restore_stops(ids, labels, real, stop):
-    given, B, T = labels.tolist(), *ids.shape
+    given, (B, T) = labels.tolist(), ids.shape
     new = [[label if here else -100 for label, here in zip(row, mask)] for row, mask in zip(given, real.tolist())]
     restored = unended = 0
     for b in range(B):
