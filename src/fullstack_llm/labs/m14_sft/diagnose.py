@@ -113,6 +113,7 @@ def faults(draw: Draw):
     yield log(draw, "mm", "mo", "m|oo", "oto", "mmm")
     yield log(draw, "oo", "om", "ot", "o|o", halts=(1,))
     yield log(draw, "oeon", "et", "omo|", "o|mo", padding=END)
+    yield log(draw, "ow", "wm", "o|w", "oo")
 
 
 @diagnose.part(
@@ -200,6 +201,8 @@ The rows of labels are padded: whether an end was cut is told by lengths[r], and
 A row of `length` ids has the places 0 to length - 1: the cut took the end that stands at `length`.
     {CUT} => elif end > lengths[r]:
     {CUT} => elif end > lengths[r]: && {LABELS} => elif end >= len(labels[r]) or labels[r][end] != stop: && repaired[r][end] = stop => repaired[r][end : end + 1] = [stop] * (end < len(repaired[r]))
+An end is learnt if its label is the stop: one with the label of another id is as lost as one with -100.
+    {LABELS} => elif labels[r][end] == -100:
 The end of an answer stands at `end`: here the last id of its content was looked at, or what follows the end.
     {TEMPLATE} => if rendered[r][end - 1 : end] != [stop]:
     {TEMPLATE} => if rendered[r][end + 1 : end + 2] != [stop]:

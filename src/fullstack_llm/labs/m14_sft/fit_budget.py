@@ -164,6 +164,7 @@ CUT, NONE = "content[over:]", "if not starts or over > len(turns[starts[-1]][2])
 fit_budget.mistakes(f"""
 Without a user's turn nothing can be dropped: what fits stays whole, and what does not is left out.
     {NONE} => if not starts:\\n        return tuple(one[:budget] for one in laid(turns, closing))\\n    if over > len(turns[starts[-1]][2]):
+    {NONE} => if not starts:\\n        return laid(turns[:1], closing)\\n    if over > len(turns[starts[-1]][2]):
     starts = [at => if not any(turn[0] == "user" for turn in turns):\\n        return [], []\\n    starts = [at
 The question's content may be lost altogether, as long as its turn stays.
     over > len(turns[starts[-1]][2]) => over >= len(turns[starts[-1]][2])

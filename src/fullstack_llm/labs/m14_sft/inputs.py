@@ -64,7 +64,8 @@ def drawn(draw: Draw, letters: str):
 def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, END), padding: int = -100):
     """Draw a pipeline's log. A row has a letter for each answer, or a bar where it was cut, in or behind an answer.
 
-    `o` is learnt with its end, `m` without it, `t` has none from the template; `e` says nothing, `n` nothing unlearnt.
+    `o` is learnt with its end, `m` without it, `w` with another id for it, `t` has none from the template; `e` says
+    nothing, and `n` nothing, without its end.
     """
     answers, rendered, lengths, tables = [], [], [], []
     for row in rows:
@@ -77,7 +78,9 @@ def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, EN
             spans.append((begin, begin + len(content)))
             end = [NEWLINE] if letter == "t" else [stop, NEWLINE]
             ids += question + content + end
-            labels += [-100] * len(question) + content + [stop if letter in "oe" else -100, -100][-len(end) :]
+            labels += (
+                [-100] * len(question) + content + [{"o": stop, "e": stop, "w": 1}.get(letter, -100), -100][-len(end) :]
+            )
             if row.find("|") == at:
                 length = begin + draw.randint(1, len(content))
         if row.endswith("|"):

@@ -165,7 +165,6 @@ left_out holds the numbers of conversations that are longer than a row, from 0.
     {SKIP} => continue
 A conversation that is longer than a row is left out whole: here its beginning was kept.
     size = len(ids)\\n        if size > length: => size = min(len(ids), length)\\n        if False: && tokens, labels = chats[number] => tokens, labels = (one[:length] for one in chats[number])
-    size = len(ids)\\n        if size > length: => size = min(len(ids), length)\\n        if len(ids) > length:\\n            left_out.append(number)\\n        if False: && tokens, labels = chats[number] => tokens, labels = (one[:length] for one in chats[number])
 A conversation that is longer than a row is left out whole: here its end was kept.
     size = len(ids)\\n        if size > length: => size = min(len(ids), length)\\n        if False: && tokens, labels = chats[number] => tokens, labels = (one[-length:] for one in chats[number])
 The padding is pad, whatever it is.
@@ -174,6 +173,7 @@ A row that is full to its last place has no padding, and no piece of it.
     if at < length: => if True:
 The padding at the end of a row is a piece of its own: the next row's first conversation does not begin there.
     if at < length: => if False:
+    boundaries.append(r * length + at) => boundaries.append(boundaries[-1] + size) && if at < length: => if False:
 boundaries count over the whole batch: the second row begins at `length`.
     boundaries.append(r * length + at) => boundaries.append(at) && boundaries.append((r + 1) * length) => boundaries.append(length)
 boundaries say where pieces end: these are the sizes of the pieces. Add them up.
@@ -186,6 +186,7 @@ boundaries is a list of integers.
     {RETURN} => boundaries = torch.tensor(boundaries)\\n    {RETURN}
 The padding's positions are 0, each: here they go on.
     positions[r, at : at + size] = torch.arange(size) => positions[r, at:] = torch.arange(length - at)
+    if at < length: => if at < length:\\n            positions[r, at:] = torch.arange(length - at)
 Positions count from the beginning of the row: they begin at 0 with each conversation.
     positions[r, at : at + size] = torch.arange(size) => positions[r, at : at + size] = torch.arange(at, at + size)
     positions[r, at : at + size] = torch.arange(size) => positions[r] = torch.arange(length)
@@ -201,7 +202,6 @@ Each next token is a target here, those of the prompt too: a target is a label, 
     {TARGET} => torch.tensor([*tokens[1:], -100])
 The last place of a conversation has no next one: -100.
     {TARGET} => torch.tensor([*labels[1:], labels[-1]])
-    {TARGET} => torch.tensor([*labels[1:], pad])
 Padding is not to be learnt: its target is -100.
     torch.full_like(ids, -100) => torch.full_like(ids, pad)
 A conversation that fills a row to its last place fits in it.

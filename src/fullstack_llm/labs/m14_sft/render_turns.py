@@ -38,8 +38,7 @@ def render_turns(messages, default, to_answer):
     kept = []
     for at, message in enumerate(messages):
         if message["role"] == "assistant":
-            alone = written(messages[: at + 1], default)
-            kept.append(text.startswith(alone))
+            kept.append(text.startswith(written(messages[: at + 1], default)))
     return text, kept
 
 
@@ -108,7 +107,7 @@ def plain(draw: Draw):
 )  # fmt: skip
 def thinking(draw: Draw):
     # Thoughts of a loop with a tool, before and after a user speaks; the last ones stay.
-    yield drawn(draw, "AuAtAuAtA"), DEFAULT, False
+    yield drawn(draw, "AuAtAuAtAA"), DEFAULT, False
     yield drawn(draw, "uAuAtuAtA"), "", False
     yield drawn(draw, "uAtAu"), DEFAULT, True
     # Two thoughts in one message, a thought that is all, one that is said by others, one that is not closed.
@@ -126,7 +125,7 @@ def thinking(draw: Draw):
 )  # fmt: skip
 def prefixes(draw: Draw):
     yield drawn(draw, "uAtauaaua"), "", False
-    yield drawn(draw, "uauaaua"), DEFAULT, False
+    yield chat("aA", "aB", "uHm.", "aA", "uHm.", "aB"), "", False
     yield drawn(draw, "uaAtauAtA"), "", True
     yield drawn(draw, "uatataAua"), "", False
     yield chat("uHm.", "aA", "a ", "uB", "a<think>C</think>", "uD", "aE"), "", False
@@ -139,7 +138,7 @@ STRIP, JOIN = 'm["content"].strip()', "turns[-1][1] += gap + content"
 THINK, FORGET = 'if role == "assistant" and users and at < users[-1]:', 'content.split("</think>")[-1].strip()'
 LEFT, SAME = "left = [(role, content) for role, content in left if content]", "if turns and turns[-1][0] == role:"
 SYSTEM, ROW = 'if default and not (turns and turns[0][0] == "system"):', "header.format(role) + content + end"
-ALONE, TEST, TEXT = "written(messages[: at + 1], default)", "text.startswith(alone)", "return text, kept"
+ALONE, TEST, TEXT = "written(messages[: at + 1], default)", "kept.append(text.startswith(", "return text, kept"
 render_turns.mistakes(f"""
 Every message of the assistant has a bool, also one that leaves no trace: go through the messages, not through the turns.
     if message["role"] == "assistant": => if message["role"] == "assistant" and message["content"].strip():
@@ -154,11 +153,13 @@ The default is missing from what is rendered alone: it is a conversation like an
 The header of an answer stands at the end of what is rendered alone: it is rendered without.
     {ALONE} => written(messages[: at + 1], default) + opened
 The bools say whether the text ends with what is rendered alone: it must begin with it.
-    {TEST} => text.endswith(alone)
+    {TEST} => kept.append(text.endswith(
+What is rendered alone stands somewhere in the text: it must stand at its beginning.
+    {TEST} => kept.append(text.__contains__(
 The bools are turned round: True is where the whole text begins so.
-    {TEST} => not text.startswith(alone)
+    {TEST} => kept.append(not text.startswith(
 All are True here: render each beginning by itself, with the rules that it then has, and compare.
-    {TEST} => True
+    {TEST} => kept.append(True or text.startswith(
 There is one bool for each message of the assistant, not for each message.
     if message["role"] == "assistant": => if True:
 One answer for all: the second value is a list, with a bool for each message of the assistant.
@@ -169,6 +170,7 @@ A user's message that says nothing is no message: it makes nobody forget.
     left = [(m["role"], {STRIP}) for m in messages]\\n    {LEFT} => left = [(m["role"], {STRIP}) for m in messages]
 A message may hold several thoughts: all goes up to the *last* </think>.
     {FORGET} => content.split("</think>", 1)[-1].strip()
+    {FORGET} => (content.split("</think>") + [content])[content.count("</think>") > 0].strip()
 Only what stands between the two marks is taken away here: all goes that stands before the last </think>.
     {FORGET} => re.sub("(?s)<think>.*?</think>", "", content).strip()
 A thought without an end mark is no thought: without </think> nothing is taken away.
@@ -182,6 +184,8 @@ Without a user's message behind it, a message keeps its thought: here all though
     {THINK} => if role == "assistant":
 Thoughts are kept: those of the assistant go if a user's message comes later.
     {THINK} => if False:
+What a tool says is no user's message: it makes nobody forget.
+    left) if role == "user"] => left) if role != "assistant"]
 Thoughts go from every message but the last one: those of a loop with a tool stay until a user speaks.
     {THINK} => if role == "assistant" and at < len(left) - 1:
     {THINK} => if role == "assistant" and at < max([n for n, (r, _) in enumerate(left) if r == "assistant"]):
@@ -215,20 +219,16 @@ Contents are trimmed at both ends, before they are joined.
     {STRIP} => m["content"].rstrip()
     {STRIP} => m["content"].lstrip()
     {STRIP} => m["content"].strip(" ")
-    {STRIP} => m["content"].strip(chr(10))
-White space within a content stays: it is trimmed at its ends only.
-    {STRIP} => " ".join(m["content"].split())
 Neighbours of one role are joined by an empty line, which is two newlines.
     {JOIN} => turns[-1][1] += chr(10) + content
     {JOIN} => turns[-1][1] += " " + content
-    {JOIN} => turns[-1][1] += content
 Neighbours of one role are one turn: here each message is.
     {SAME} => if False:
 Only neighbours become one turn: here messages that others part were joined, too.
     {SAME} => if role in [turn[0] for turn in turns]: && {JOIN} => next(turn for turn in turns if turn[0] == role)[1] += gap + content
 Neighbours of every role become one turn: the assistant's, the system's and the tool's too.
     {SAME} => if turns and turns[-1][0] == role == "user":
-    {SAME} => if turns and turns[-1][0] == role and role in ("user", "assistant"):
+    {SAME} => if turns and turns[-1][0] == role != "tool":
 Of neighbours of one role, both count: here the later one took the other's place.
     {JOIN} => turns[-1][1] = content
 With to_answer the text ends with the header of a new turn of the assistant.
@@ -246,5 +246,4 @@ A turn ends with <|im_end|> and one newline, the last one too.
 Between role and content stands one newline.
     {ROW} => header.format(role)[:-1] + " " + content + end
     {ROW} => header.format(role)[:-1] + content + end
-    {ROW} => header.format(role) + " " + content + end
 """)

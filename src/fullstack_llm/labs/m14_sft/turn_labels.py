@@ -94,7 +94,7 @@ def quoted(draw: Draw):
     a, b, c, d = (words(draw, n) for n in (3, 2, 4, 2))
     # A user who quotes the header of an answer; an answer that quotes one; a start mark alone.
     user = turn(USER, [*a, *HEADER, *b])
-    yield [*user, *turn(BOT, c), *turn(USER, d), *turn(BOT, b)], HEADER, END, [1, 0]
+    yield [*user, *turn(BOT, c), *turn(USER, d), *turn(BOT, b), *turn(BOT, a)], HEADER, END, [1, 0, 0]
     yield [*turn(USER, a), *turn(BOT, [*c, *header(USER), *b]), *turn(USER, c), *turn(BOT, d)], HEADER, END, [1, 1]
     yield [*turn(USER, a), *turn(BOT, [*c, *HEADER, *b]), *turn(USER, c), *turn(BOT, d)], HEADER, END, [1, 0]
     yield [*turn(TOOL, [*c, START, *d]), *turn(BOT, [START, *a])], HEADER, END, [1]
@@ -113,6 +113,7 @@ def edges(draw: Draw):
     yield [*c, END, NEWLINE, *whole], HEADER, END, [1]
     yield [*whole, *turn(USER, c), *HEADER, *a], HEADER, END, [1, 1]
     yield [*turn(USER, a), *HEADER], HEADER, END, [1]
+    yield [*HEADER, *a], HEADER, END, [1]
     yield [*turn(USER, a), *HEADER[:-1]], HEADER, END, []
     # An empty answer is its end mark; a row without turns; no row.
     yield [*turn(USER, a), *turn(BOT, []), *turn(USER, []), *turn(BOT, c)], HEADER, END, [1, 1]
@@ -137,6 +138,7 @@ An end mark that ends no answer is learnt: here it is padding, or the end of ano
     return labels => return [i if i == end and ids[at - 1 : at] == [end] else label for at, (i, label) in enumerate(zip(ids, labels))]
     return labels => return [i if i == end and header[0] not in ids[:at] else label for at, (i, label) in enumerate(zip(ids, labels))]
 An answer that the row cuts off is learnt as far as it stands there: only its end is unknown.
+    labels, size = [-100] * len(ids), len(header) => labels, size = [-100] * len(ids), len(header)\\n    if end not in ids:\\n        return labels
     if weights[number]: => if weights[number] and last < len(ids):
 Marks that are quoted in an answer are left out of it: they are content, and learnt.
     return labels => return [-100 if label == header[0] else label for label in labels]
@@ -152,6 +154,9 @@ There are more turns than weights here: were turns of others counted, or a heade
     number += 1 => pass && place = last + 1 => place = last + 1; number += 1
     place = last + 1 => place = last + 1 if ids[place : place + size] == header else place + 1
     place = last + 1 => place += 1
+Each turn has a weight of its own: here it was given that of the one before, or of the one behind.
+    if weights[number]: => if (weights + [1])[number + 1]:
+    if weights[number]: => if weights[number - 1]:
 A turn with weight 0 is a turn all the same: the next one has the next weight.
     number += 1 => number += weights[number]
 A turn with weight 1 is missing, and one with 0 is learnt: here 1 is taken for "leave out".
