@@ -1,0 +1,78 @@
+"""Fine-tune `base` in full and by updates of low rank, and record the tables of part 15b.
+
+    python -m benchmarks.lora NAME FOLDER             run what FOLDER lacks, and print the rows
+    python -m benchmarks.lora NAME FOLDER --record    and write the recorded run lora-NAME
+
+rates: five ranks, under two scalings, and full fine-tuning, each at five rates or more. coverage: attention, MLP or all
+layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. Each is deterministic on
+a CPU with one thread. A run takes about five seconds.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recording import one_thread, parser
+from fullstack_llm import recorded
+from fullstack_llm.experiments import m15_regret as regret
+from fullstack_llm.experiments.m15_regret import Cell
+
+FULL_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RANKS = (16, 1, 4, 64, 128)
+Look = Callable[[Cell], dict[str, Any]]
+
+
+def kept(cell: Cell, folder: Path) -> dict[str, Any]:
+    """Return the row of a cell from its file, or run the cell and write the file."""
+    place = folder / f"{cell.name}.json"
+    if not place.exists():
+        row = regret.run(cell)
+        place.write_text(json.dumps(row))
+        print(cell.name, {key: row[key] for key in ("loss", "known", "unknown", "kept", "seconds")}, flush=True)
+    found: dict[str, Any] = json.loads(place.read_text())
+    return found
+
+
+def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ...]]]:
+    """Return the sweeps of a table: each makes a cell from a rate and a seed, and has its rates."""
+
+    def low(**settings: Any) -> tuple[Callable[[float, int], Cell], tuple[float, ...]]:
+        return lambda rate, seed: Cell(lr=rate, seed=seed, **settings), RATES
+
+    def full(**settings: Any) -> tuple[Callable[[float, int], Cell], tuple[float, ...]]:
+        return lambda rate, seed: Cell(rank=None, lr=rate, seed=seed, **settings), FULL_RATES
+
+    if name == "rates":
+        return [full(), *(low(rank=r) for r in RANKS), *(low(rank=r, alpha=None) for r in RANKS if r != 16)]
+    if name == "coverage":
+        return [low(rank=8), low(rank=21, targets="attention"), low(rank=13, targets="mlp")]
+    return [
+        line for batch in (64, 4) for line in (full(batch=batch), low(rank=4, batch=batch), low(rank=64, batch=batch))
+    ]
+
+
+def measured(name: str, folder: Path) -> dict[str, Any]:
+    """Return the rows of a table."""
+    look = partial(kept, folder=folder)
+    rows = [row for cells, rates in lines(name) for row in regret.swept(cells, rates, look=look)]
+    return {"rows": rows}
+
+
+def main() -> None:
+    arguments = parser(__doc__, "lora-NAME")
+    arguments.add_argument("name", choices=("rates", "coverage", "batches"))
+    arguments.add_argument("folder", type=Path, help="where rows are kept")
+    options = arguments.parse_args()
+    one_thread()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    values = measured(options.name, options.folder)
+    if options.record:
+        command = f"python -m benchmarks.lora {options.name} FOLDER --record"
+        recorded.write(f"lora-{options.name}", command, values, ["torch", "transformers"], seed=0)
+
+
+if __name__ == "__main__":
+    main()
