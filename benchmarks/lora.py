@@ -4,8 +4,9 @@
     python -m benchmarks.lora NAME FOLDER --record    and write the recorded run lora-NAME
 
 rates: five ranks, under two scalings, and full fine-tuning, each at five rates or more. coverage: attention, MLP or all
-layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. Each is deterministic on
-a CPU with one thread. A run takes about five seconds.
+layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. capacity: facts that
+cannot be guessed, in the last layer. Each is deterministic on a CPU with one thread. A run takes about five seconds, and
+one of capacity a minute.
 """
 
 import json
@@ -18,10 +19,16 @@ from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m15_regret as regret
 from fullstack_llm.experiments.m15_regret import Cell
+from fullstack_llm.lora.capacity import memorised
 
 FULL_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 RANKS = (16, 1, 4, 64, 128)
+# Rank, facts, steps, rate; with each of the seeds, or with the first alone.
+CAPACITY = [(rank, count, 4_000, 3e-3) for count in (2048, 512) for rank in (1, 4, 16)]
+CAPACITY += [(None, 2048, 4_000, 1e-3), (1, 2048, 8_000, 3e-3)]
+CAPACITY_RATES = [(rank, 2048, 4_000, rate) for rank in (1, 16) for rate in (1e-3, 1e-2)]
+CAPACITY_RATES += [(None, 2048, 4_000, rate) for rate in (3e-4, 3e-3)]
 Look = Callable[[Cell], dict[str, Any]]
 
 
@@ -34,6 +41,17 @@ def kept(cell: Cell, folder: Path) -> dict[str, Any]:
         print(cell.name, {key: row[key] for key in ("loss", "known", "unknown", "kept", "seconds")}, flush=True)
     found: dict[str, Any] = json.loads(place.read_text())
     return found
+
+
+def facts(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of capacity, from their files or by training."""
+    runs = [(*run, seed) for seed in regret.SEEDS for run in CAPACITY] + [(*run, 0) for run in CAPACITY_RATES]
+    for run in runs:
+        place = folder / f"capacity-{'-'.join(map(str, run))}.json"
+        if not place.exists():
+            place.write_text(json.dumps(memorised(*run)))
+            print(place.read_text(), flush=True)
+    return [json.loads((folder / f"capacity-{'-'.join(map(str, run))}.json").read_text()) for run in runs]
 
 
 def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ...]]]:
@@ -56,6 +74,8 @@ def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ..
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
     """Return the rows of a table."""
+    if name == "capacity":
+        return {"rows": facts(folder)}
     look = partial(kept, folder=folder)
     rows = [row for cells, rates in lines(name) for row in regret.swept(cells, rates, look=look)]
     return {"rows": rows}
@@ -63,7 +83,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     arguments = parser(__doc__, "lora-NAME")
-    arguments.add_argument("name", choices=("rates", "coverage", "batches"))
+    arguments.add_argument("name", choices=("rates", "coverage", "batches", "capacity"))
     arguments.add_argument("folder", type=Path, help="where rows are kept")
     options = arguments.parse_args()
     one_thread()
