@@ -5,7 +5,7 @@
 
 rates: five ranks, under two scalings, and full fine-tuning, each at five rates or more. coverage: attention, MLP or all
 layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. capacity: facts that
-cannot be guessed, in the last layer. Each is deterministic on a CPU with one thread. A run takes about five seconds, and
+cannot be guessed, in the last layer. cells: a small encoder of real blood cells, ten splits. Each is deterministic on a CPU with one thread. A run takes about five seconds, and
 one of capacity a minute.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.recording import one_thread, parser
 from fullstack_llm import recorded
+from fullstack_llm.experiments import m15_cells as cells
 from fullstack_llm.experiments import m15_regret as regret
 from fullstack_llm.experiments.m15_regret import Cell
 from fullstack_llm.lora.capacity import memorised
@@ -54,6 +55,16 @@ def facts(folder: Path) -> list[dict[str, Any]]:
     return [json.loads((folder / f"capacity-{'-'.join(map(str, run))}.json").read_text()) for run in runs]
 
 
+def splits(method: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Return a method's row on a split of the cells, from its file or by training."""
+    place = folder / f"cells-{method}-{seed}.json"
+    if not place.exists():
+        place.write_text(json.dumps(cells.row(method, seed)))
+        print(place.read_text(), flush=True)
+    found: dict[str, Any] = json.loads(place.read_text())
+    return found
+
+
 def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ...]]]:
     """Return the sweeps of a table: each makes a cell from a rate and a seed, and has its rates."""
 
@@ -76,6 +87,10 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     """Return the rows of a table."""
     if name == "capacity":
         return {"rows": facts(folder)}
+    if name == "cells":
+        return {
+            "rows": [splits(method, seed, folder) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
+        }
     look = partial(kept, folder=folder)
     rows = [row for cells, rates in lines(name) for row in regret.swept(cells, rates, look=look)]
     return {"rows": rows}
@@ -83,7 +98,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     arguments = parser(__doc__, "lora-NAME")
-    arguments.add_argument("name", choices=("rates", "coverage", "batches", "capacity"))
+    arguments.add_argument("name", choices=("rates", "coverage", "batches", "capacity", "cells"))
     arguments.add_argument("folder", type=Path, help="where rows are kept")
     options = arguments.parse_args()
     one_thread()
