@@ -5,8 +5,8 @@
 
 rates: five ranks, under two scalings, and full fine-tuning, each at five rates or more. coverage: attention, MLP or all
 layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. capacity: facts that
-cannot be guessed, in the last layer. cells: a small encoder of real blood cells, ten splits. Each is deterministic on a CPU with one thread. A run takes about five seconds, and
-one of capacity a minute.
+cannot be guessed, in the last layer. cells: a small encoder of real blood cells, ten splits. Each is deterministic on a
+CPU with one thread. A run takes about five seconds, one of capacity a minute, and a row of cells ten seconds.
 """
 
 import json
@@ -92,7 +92,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
             "rows": [splits(method, seed, folder) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
         }
     look = partial(kept, folder=folder)
-    rows = [row for cells, rates in lines(name) for row in regret.swept(cells, rates, look=look)]
+    rows = [row for make, rates in lines(name) for row in regret.swept(make, rates, look=look)]
     return {"rows": rows}
 
 
