@@ -30,6 +30,7 @@ CAPACITY = [(rank, count, 4_000, 3e-3) for count in (2048, 512) for rank in (1, 
 CAPACITY += [(None, 2048, 4_000, 1e-3), (1, 2048, 8_000, 3e-3)]
 CAPACITY_RATES = [(rank, 2048, 4_000, rate) for rank in (1, 16) for rate in (1e-3, 1e-2)]
 CAPACITY_RATES += [(None, 2048, 4_000, rate) for rate in (3e-4, 3e-3)]
+CAPACITY_QUICK = (4, 128, 150, 3e-3)  # what the notebook can run again
 Look = Callable[[Cell], dict[str, Any]]
 
 
@@ -46,7 +47,8 @@ def kept(cell: Cell, folder: Path) -> dict[str, Any]:
 
 def facts(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of capacity, from their files or by training."""
-    runs = [(*run, seed) for seed in regret.SEEDS for run in CAPACITY] + [(*run, 0) for run in CAPACITY_RATES]
+    runs = [(*run, seed) for seed in regret.SEEDS for run in CAPACITY]
+    runs += [(*run, 0) for run in (*CAPACITY_RATES, CAPACITY_QUICK)]
     for run in runs:
         place = folder / f"capacity-{'-'.join(map(str, run))}.json"
         if not place.exists():
