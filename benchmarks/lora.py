@@ -26,9 +26,13 @@ FULL_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 RANKS = (16, 1, 4, 64, 128)
 # Rank, facts, steps, rate; with each of the seeds, or with the first alone.
-CAPACITY = [(rank, count, 4_000, 3e-3) for count in (2048, 512) for rank in (1, 4, 16)]
+CAPACITY: list[tuple[int | None, int, int, float]] = [
+    (rank, count, 4_000, 3e-3) for count in (2048, 512) for rank in (1, 4, 16)
+]
 CAPACITY += [(None, 2048, 4_000, 1e-3), (1, 2048, 8_000, 3e-3)]
-CAPACITY_RATES = [(rank, 2048, 4_000, rate) for rank in (1, 16) for rate in (1e-3, 1e-2)]
+CAPACITY_RATES: list[tuple[int | None, int, int, float]] = [
+    (rank, 2048, 4_000, rate) for rank in (1, 16) for rate in (1e-3, 1e-2)
+]
 CAPACITY_RATES += [(None, 2048, 4_000, rate) for rate in (3e-4, 3e-3)]
 CAPACITY_QUICK = (4, 128, 150, 3e-3)  # what the notebook can run again
 Look = Callable[[Cell], dict[str, Any]]

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ def times(low: Line, full: Line) -> Gap | None:
     if ours is None or theirs is None:
         return None
     found = apart([math.log(rate) for rate in ours], [math.log(rate) for rate in theirs])
-    return Gap(*(round(math.exp(x), 2) for x in (found.value, found.low, found.high)), found.items)
+    value, low_end, high_end = (round(math.exp(x), 2) for x in (found.value, found.low, found.high))
+    return Gap(value, low_end, high_end, found.items)
 
 
 def kept_at(runs: Line, seed: int, level: float = LEVEL) -> float | None:
@@ -108,7 +110,7 @@ def kept_at(runs: Line, seed: int, level: float = LEVEL) -> float | None:
     Between two neighbouring rates it is interpolated; None where no two of them enclose the level.
     """
     points = [(row["loss"], row["kept"]) for rate in sorted(runs) for row in runs[rate] if row["seed"] == seed]
-    for (above, before), (below, after) in zip(points, points[1:], strict=False):
+    for (above, before), (below, after) in pairwise(points):
         if above >= level >= below:
             return float(before + (above - level) / (above - below) * (after - before))
     return None
