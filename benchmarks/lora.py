@@ -78,9 +78,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     if name == "capacity":
         return {"rows": facts(folder)}
     if name == "cells":
-        return {
-            "rows": [splits(method, seed, folder) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
-        }
+        return {"rows": splits(folder)}
     look = partial(look_up, folder=folder)
     rows = [row for make, rates in lines(name) for row in regret.swept(make, rates, look=look)]
     return {"rows": rows}
