@@ -220,3 +220,58 @@ RIGHT = [
     ("fit_budget", BUDGET),
     ("diagnose", FOUND),
 ]
+# An answer above, what is replaced in it, by what, and what its hint says.
+EDITS = [
+    (LABELS, "if tok == header[0]:", "if ids[i : i + n] == header:", "There are more turns than weights here"),
+    (LABELS, "pos = 1\n", "pos = 0\n", "A part of the header is learnt"),
+    (LABELS, "            inside = False", "            inside, labels[-1] = False, -100", "never be taught to stop"),
+    (LABELS, "continue\n", "continue\n        inside = inside and tok != header[0]\n", "a turn ends at its end mark"),
+    (LABELS, 'weights[count] == 0 else "bot"', '[*weights, 1][count + 1] == 0 else "bot"', "a weight of its own"),
+    (LABELS, "return labels", "return labels if end in ids else [-100] * len(ids)", "learnt as far as it stands there"),
+    (LABELS, "labels = []\n", "labels = []\n    ids = ids[: ids.index(end) + 1] if end in ids else ids\n", ""),
+    (PACK, "labels[1:] + [-100]", "labels[1:] + [ids[-1]]", ""),
+    (PACK, "labels[1:] + [-100]", "labels", "These are the labels as they came in"),
+    (PACK, "if len(row.ids) > len(fullest.ids)", "if len(row.ids) < len(fullest.ids)", "The emptiest row is closed"),
+    (PACK, "len(row.ids) > len(best.ids)", "len(row.ids) >= len(best.ids)", "the one that was opened first is taken"),
+    (PACK, "extend(range(n))", "extend(range(len(best.ids) - n, len(best.ids)))", "Positions count from the beginning"),
+    (PACK, "row.positions += [0] * rest", "row.positions += list(range(rest))", "The padding's positions are 0"),
+    (PACK, "        if rest:\n            row.sizes.append(rest)\n", "", "The padding at the end of a row is a piece"),
+    (PACK, "left_out.append(c)", "left_out.append(n)", ""),
+    (STOPS, "labels[b, t - 1] != -100 and ids[b, t - 1] != stop", "out[b, t - 1] != -100", "follows a stop"),
+    (STOPS, "real[b, t] and ids[b, t] == stop", "ids[b, t] == stop", "A stop was put where the padding begins"),
+    (STOPS, "out[~real] = -100", "out[ids == stop] = -100", "count those that you put back"),
+    (STOPS, "out[~real] = -100", "pass", "The padding keeps its labels"),
+    (STOPS, "n_restored += 1", "n_restored = 1", ""),
+    (STOPS, "labels[b, t - 1] != -100 and", "(labels[b, :t] != -100).any() and", ""),
+    (RENDER, "i < last_user and", "i < len(cleaned) - 1 and", "stay until a user speaks"),
+    (RENDER, 'rsplit("</think>", 1)[1]', 'split("</think>")[1]', "up to the *last* </think>"),
+    (RENDER, 'if m["role"] == "user":', 'if m["role"] != "assistant":', "What a tool says is no user's message"),
+    (RENDER, "[-1][0] == role", '[-1][0] == role != "tool"', "the assistant's, the system's and the tool's too"),
+    (RENDER, "render(messages[: i + 1])", 'render(messages[:i]) + "<|im_start|>assistant\\n"', "the message included"),
+    (RENDER, "full[: len(prefix)] == prefix", "prefix in full", "it must stand at its beginning"),
+    (RENDER, "if text:\n                forgotten", "if True:\n                forgotten", "leaves an empty turn"),
+    (RENDER, 'merged[0][0] != "system"', 'all(r != "system" for r, _ in merged)', "A system turn that comes later"),
+    (RENDER, "<|im_end|>\\n", "<|im_end|>\\n\\n", ""),
+    (BUDGET, "> budget:\n        users.pop(0)", ">= budget:\n        users.pop(0)", "exactly `budget` ids fits"),
+    (BUDGET, "c[too_much:]", "c[:-too_much]", "The question loses ids from its *beginning*"),
+    (BUDGET, "if too_much > len(c)", "if too_much >= len(c)", "may be lost altogether"),
+    (BUDGET, "users:\n        return [], []", "users:\n        return render(turns[:1])", "Without a user's turn"),
+    (BUDGET, "length(head) + length(turns[users[0] :])", "length(turns[users[0] :])", ""),
+    (BUDGET, "c + [closing[0]] + [-100] * (len(closing) - 1)", "c + closing", "All of closing is learnt"),
+    (BUDGET, "sum(len(h) + len(c) + len(closing) for", "sum(len(h) + len(c) for", "take room as its content does"),
+    (FOUND, "elif end >= lengths[r]", "elif end > lengths[r]", "has the places 0 to length - 1"),
+    (FOUND, "range(begin, lengths[r])", "range(lengths[r])", "All of the row was given up"),
+    (FOUND, '"" if stop in halts else', '"" if stop == halts[0] else', ""),
+    (FOUND, "count > counts[stage]", "count >= counts[stage]", "the earlier one counts"),
+    (FOUND, "elif labels[r][end] != stop:", "elif labels[r][end] == -100:", "as lost as one with -100"),
+    (FOUND, "row = list(labels[r])", "row = list(labels[r][: lengths[r]])", "The padding is gone"),
+    (FOUND, "(before, after)", "(before, after - before)", "not those that were mended"),
+]  # fmt: skip
+
+
+def _made(answer: str, old: str, new: str) -> tuple[str, str]:
+    assert answer.count(old) == 1, (answer, old)
+    return answer.split("def ")[1].split("(")[0], answer.replace(old, new)
+
+
+WRONG = [(*_made(answer, old, new), hint) for answer, old, new, hint in EDITS]

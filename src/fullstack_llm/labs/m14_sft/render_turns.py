@@ -126,7 +126,7 @@ def thinking(draw: Draw):
 def prefixes(draw: Draw):
     yield drawn(draw, "uAtauaaua"), "", False
     yield chat("aA", "aB", "uHm.", "aA", "uHm.", "aB"), "", False
-    yield drawn(draw, "uaAtauAtA"), "", True
+    yield drawn(draw, "uaAtauAtA"), DEFAULT, True
     yield drawn(draw, "uatataAua"), "", False
     yield chat("uHm.", "aA", "a ", "uB", "a<think>C</think>", "uD", "aE"), "", False
     yield chat("a ", "sBe brief.", "uHm.", "aYes?", "uA", "aB"), DEFAULT, False
