@@ -87,6 +87,11 @@ def runs(draw: Draw):
     yield run(draw, False, "q", {"lm_head": "merged", "embed_tokens": "trained"}, head=True)
     yield run(draw, False, "q v", {})
     yield run(draw, True, "q v o", {"lm_head": "trained"}, head=True, resumed=True)
+    # A copy of the merged tensor that was moved by itself, and a gain that has moved by its last bits.
+    before, after, scale, shrink = run(draw, True, "q", {"lm_head": "merged"}, head=True)
+    after["embed_tokens.weight"] = before["embed_tokens.weight"] + 0.01
+    after["norm.weight"] = before["norm.weight"] * (1 + 1e-6)
+    yield before, after, scale, shrink
 
 
 @diagnose.part(
