@@ -4,36 +4,55 @@
     python -m benchmarks.lora NAME FOLDER --record    and write the recorded run lora-NAME
 
 rates: five ranks, under two scalings, and full fine-tuning, each at five rates or more. coverage: attention, MLP or all
-layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. Each is deterministic on
-a CPU with one thread. A run takes about five seconds.
+layers at equal numbers of parameters. batches: other batch sizes at equal numbers of examples. capacity: facts that
+cannot be guessed, in the last layer. cells: a small encoder of real blood cells, ten splits. Each is deterministic on a
+CPU with one thread. A run takes about five seconds, one of capacity a minute, and a row of cells ten seconds.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recording import one_thread, parser
+from benchmarks.recording import kept, one_thread, parser
 from fullstack_llm import recorded
+from fullstack_llm.experiments import m15_cells as cells
 from fullstack_llm.experiments import m15_regret as regret
 from fullstack_llm.experiments.m15_regret import Cell
+from fullstack_llm.lora.capacity import memorised
 
 FULL_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 RANKS = (16, 1, 4, 64, 128)
+# Rank, facts, steps, rate; with each of the seeds, or with the first alone.
+CAPACITY: list[tuple[int | None, int, int, float]] = [
+    (rank, count, 4_000, 3e-3) for count in (2048, 512) for rank in (1, 4, 16)
+]
+CAPACITY += [(None, 2048, 4_000, 1e-3), (1, 2048, 8_000, 3e-3)]
+CAPACITY_RATES: list[tuple[int | None, int, int, float]] = [
+    (rank, 2048, 4_000, rate) for rank in (1, 16) for rate in (1e-3, 1e-2)
+]
+CAPACITY_RATES += [(None, 2048, 4_000, rate) for rate in (3e-4, 3e-3)]
+CAPACITY_QUICK = (4, 128, 150, 3e-3)  # what the notebook can run again
 Look = Callable[[Cell], dict[str, Any]]
 
 
-def kept(cell: Cell, folder: Path) -> dict[str, Any]:
+def look_up(cell: Cell, folder: Path) -> dict[str, Any]:
     """Return the row of a cell from its file, or run the cell and write the file."""
-    place = folder / f"{cell.name}.json"
-    if not place.exists():
-        row = regret.run(cell)
-        place.write_text(json.dumps(row))
-        print(cell.name, {key: row[key] for key in ("loss", "known", "unknown", "kept", "seconds")}, flush=True)
-    found: dict[str, Any] = json.loads(place.read_text())
-    return found
+    return kept(folder / f"{cell.name}.json", partial(regret.run, cell), "first")
+
+
+def facts(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of capacity, from their files or by training."""
+    runs = [(*run, seed) for seed in regret.SEEDS for run in CAPACITY]
+    runs += [(*run, 0) for run in (*CAPACITY_RATES, CAPACITY_QUICK)]
+    return [kept(folder / f"capacity-{'-'.join(map(str, run))}.json", partial(memorised, *run)) for run in runs]
+
+
+def splits(folder: Path) -> list[dict[str, Any]]:
+    """Return the row of each method on each split of the cells, from their files or by training."""
+    runs = [(method, seed) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
+    return [kept(folder / f"cells-{method}-{seed}.json", partial(cells.row, method, seed)) for method, seed in runs]
 
 
 def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ...]]]:
@@ -56,14 +75,18 @@ def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ..
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
     """Return the rows of a table."""
-    look = partial(kept, folder=folder)
-    rows = [row for cells, rates in lines(name) for row in regret.swept(cells, rates, look=look)]
+    if name == "capacity":
+        return {"rows": facts(folder)}
+    if name == "cells":
+        return {"rows": splits(folder)}
+    look = partial(look_up, folder=folder)
+    rows = [row for make, rates in lines(name) for row in regret.swept(make, rates, look=look)]
     return {"rows": rows}
 
 
 def main() -> None:
     arguments = parser(__doc__, "lora-NAME")
-    arguments.add_argument("name", choices=("rates", "coverage", "batches"))
+    arguments.add_argument("name", choices=("rates", "coverage", "batches", "capacity", "cells"))
     arguments.add_argument("folder", type=Path, help="where rows are kept")
     options = arguments.parse_args()
     one_thread()

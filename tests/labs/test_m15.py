@@ -97,7 +97,7 @@ def test_what_the_text_says_of_four_levels_and_of_sixteen() -> None:
         return torch.cat([-down[1:].flip(0), up]) / up[-1]
 
     torch.testing.assert_close(both_ends(16), create_normal_map().unique(), atol=1e-4, rtol=0)
-    weights = torch.randn(64 * 500, generator=torch.Generator().manual_seed(0))
+    weights = torch.randn(64 * 9_000, generator=torch.Generator().manual_seed(0))
     ratios = {}
     for levels in (4, 16):
         blocks = weights.view(-1, 64)
@@ -106,7 +106,7 @@ def test_what_the_text_says_of_four_levels_and_of_sixteen() -> None:
         theirs = book[(scaled[..., None] - book).abs().argmin(-1)] * blocks.abs().amax(1, keepdim=True)
         mine = normal_codes(weights, levels, 64)["restored"]
         ratios[levels] = ((mine - weights).norm() / (theirs.flatten() - weights).norm()).item()
-    assert 0.64 < ratios[4] < 0.70 and 1.03 < ratios[16] < 1.055, ratios
+    assert 0.66 < ratios[4] < 0.675 and 1.03 < ratios[16] < 1.045, ratios
 
 
 def test_a_fused_layer_is_its_parts() -> None:

@@ -22,14 +22,14 @@ def coarse(draw: Draw, *shape: int) -> Float[Tensor, "..."]:
     return torch.tensor([draw.randint(-31, 31) / 64 for _ in range(count)]).reshape(shape)
 
 
-def run(draw: Draw, tied: bool, adapted: str, head: bool = False, resumed: bool = False, **faults: str):
-    """Draw two checkpoints of a run; each fault is `name=kind`, where `__` in a name stands for a point."""
+def run(draw: Draw, tied: bool, adapted: str, faults: dict[str, str], head: bool = False, resumed: bool = False):
+    """Draw two checkpoints of a run; a fault is a tensor's or layer's name, and its kind."""
     V, D, scale, shrink = 11, 6, draw.choice((0.5, 2.0, 3.0)), draw.uniform(0.9, 0.98)
-    shapes = {"embed_tokens": (V, D)}
+    shapes: dict[str, tuple[int, ...]] = {"embed_tokens": (V, D)}
     for layer in range(2):
         shapes |= {f"layers.{layer}.{name}": (D, D) if name != "norm" else (D,) for name in ("q", "v", "o", "norm")}
     shapes |= {"norm": (D,), "lm_head": (V, D)}
-    before = {}
+    before: dict[str, torch.Tensor] = {}
     for name, size in shapes.items():
         on = name.rpartition(".")[2] in adapted.split() or (name == "lm_head" and head)
         base = name + (".base.weight" if on else ".weight")
@@ -37,14 +37,13 @@ def run(draw: Draw, tied: bool, adapted: str, head: bool = False, resumed: bool 
         if on:
             before[name + ".A"] = normal(draw, 2, size[1])
             before[name + ".B"] = normal(draw, size[0], 2, scale=0.2) if resumed else torch.zeros(size[0], 2)
-    faults = {name.replace("__", "."): kind for name, kind in faults.items()}
     for name, kind in faults.items():
         if kind == "zeros":
             before[name + ".A"], before[name + ".B"] = before[name + ".A"] * 0, before[name + ".B"] * 0
     after = {}
     for name, one in before.items():
-        layer, _, end = name.rpartition(".")
-        step = normal(draw, *one.shape, scale=0.1) if end in "AB" and layer not in faults else 0.0
+        place, _, end = name.rpartition(".")
+        step = normal(draw, *one.shape, scale=0.1) if end in "AB" and place not in faults else 0.0
         after[name] = one + step
     for name, kind in faults.items():
         base = name + (".base.weight" if name + ".A" in before else ".weight")

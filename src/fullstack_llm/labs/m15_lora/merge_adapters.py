@@ -58,7 +58,7 @@ def drawn(draw: Draw, E: int, D: int, dtype: torch.dtype, *rest: tuple[int, floa
 def mergers(draw: Draw):
     half, few = torch.bfloat16, torch.float16
     # Updates near to what a step of 16 bits is; equal ranks first, where factors could be added by mistake.
-    first = {}
+    first: dict = {}
     while first.get("stuck", 0) < 3 or first.get("changed", 0) < 3:
         case = drawn(draw, 7, 11, half, (2, 0.5, 1.0), (2, 0.0625, -0.25))
         first = merge_adapters(*case)

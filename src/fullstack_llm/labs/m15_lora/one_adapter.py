@@ -44,8 +44,8 @@ def without_the_product(adapters, rank, alpha, stable):
 def update(value, adapters, rank, alpha, stable):
     """Return the shapes of A and B, and what they add to a weight: A and B themselves may be any that add it."""
     A, B, _ = value
-    scale = alpha / (math.sqrt(rank) if stable else rank)
-    return list(A.shape), list(B.shape), (scale * B.double() @ A.double()).float()
+    divisor = rank**0.5 if stable else rank
+    return list(A.shape), list(B.shape), (alpha * B.double() @ A.double() / divisor).float()
 
 
 def drawn(draw: Draw, E: int, D: int, rank: int, alpha: float, stable: bool, *rest: tuple[int, float, bool, float]):
