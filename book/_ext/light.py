@@ -142,6 +142,8 @@ def rewrite(app: Sphinx, exception: Exception | None) -> None:
     style = static / "styles" / "pydata-sphinx-theme.css"
     style.write_text(ICON_RULE.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
+    for path in static.rglob("*.map"):  # for those who develop the theme; no reader's browser asks for them
+        path.unlink()
     for path in out.rglob("*.html"):
         html = path.read_text(encoding="utf-8")
         if "</head>" in html and "pst-header" in html:
