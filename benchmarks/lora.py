@@ -9,13 +9,12 @@ cannot be guessed, in the last layer. cells: a small encoder of real blood cells
 CPU with one thread. A run takes about five seconds, one of capacity a minute, and a row of cells ten seconds.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recording import one_thread, parser
+from benchmarks.recording import kept, one_thread, parser
 from fullstack_llm import recorded
 from fullstack_llm.experiments import m15_cells as cells
 from fullstack_llm.experiments import m15_regret as regret
@@ -38,37 +37,22 @@ CAPACITY_QUICK = (4, 128, 150, 3e-3)  # what the notebook can run again
 Look = Callable[[Cell], dict[str, Any]]
 
 
-def kept(cell: Cell, folder: Path) -> dict[str, Any]:
+def look_up(cell: Cell, folder: Path) -> dict[str, Any]:
     """Return the row of a cell from its file, or run the cell and write the file."""
-    place = folder / f"{cell.name}.json"
-    if not place.exists():
-        row = regret.run(cell)
-        place.write_text(json.dumps(row))
-        print(cell.name, {key: row[key] for key in ("loss", "known", "unknown", "kept", "seconds")}, flush=True)
-    found: dict[str, Any] = json.loads(place.read_text())
-    return found
+    return kept(folder / f"{cell.name}.json", partial(regret.run, cell), "first")
 
 
 def facts(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of capacity, from their files or by training."""
     runs = [(*run, seed) for seed in regret.SEEDS for run in CAPACITY]
     runs += [(*run, 0) for run in (*CAPACITY_RATES, CAPACITY_QUICK)]
-    for run in runs:
-        place = folder / f"capacity-{'-'.join(map(str, run))}.json"
-        if not place.exists():
-            place.write_text(json.dumps(memorised(*run)))
-            print(place.read_text(), flush=True)
-    return [json.loads((folder / f"capacity-{'-'.join(map(str, run))}.json").read_text()) for run in runs]
+    return [kept(folder / f"capacity-{'-'.join(map(str, run))}.json", partial(memorised, *run)) for run in runs]
 
 
-def splits(method: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Return a method's row on a split of the cells, from its file or by training."""
-    place = folder / f"cells-{method}-{seed}.json"
-    if not place.exists():
-        place.write_text(json.dumps(cells.row(method, seed)))
-        print(place.read_text(), flush=True)
-    found: dict[str, Any] = json.loads(place.read_text())
-    return found
+def splits(folder: Path) -> list[dict[str, Any]]:
+    """Return the row of each method on each split of the cells, from their files or by training."""
+    runs = [(method, seed) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
+    return [kept(folder / f"cells-{method}-{seed}.json", partial(cells.row, method, seed)) for method, seed in runs]
 
 
 def lines(name: str) -> list[tuple[Callable[[float, int], Cell], tuple[float, ...]]]:
@@ -94,10 +78,8 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     if name == "capacity":
         return {"rows": facts(folder)}
     if name == "cells":
-        return {
-            "rows": [splits(method, seed, folder) for seed in cells.SEEDS for method in ("logistic", *cells.METHODS)]
-        }
-    look = partial(kept, folder=folder)
+        return {"rows": splits(folder)}
+    look = partial(look_up, folder=folder)
     rows = [row for make, rates in lines(name) for row in regret.swept(make, rates, look=look)]
     return {"rows": rows}
 

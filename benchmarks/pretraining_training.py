@@ -4,17 +4,12 @@ Run from the repository: `python -m benchmarks.pretraining_training schedules` (
 --record: write the recorded run pretraining-NAME. All but the speeds are deterministic on a CPU with one thread.
 """
 
-import time
-from collections.abc import Callable
-from typing import Any
-
-from benchmarks.recording import one_thread, parser
-from fullstack_llm import recorded
+from benchmarks.recording import Measure, measure
 from fullstack_llm.experiments import m05_continued as continued
 from fullstack_llm.experiments import m05_speed as speed
 from fullstack_llm.experiments import m05_training as training
 
-MEASURES: dict[str, Callable[[Callable[[str], None]], dict[str, Any]]] = {
+MEASURES: dict[str, Measure] = {
     "schedules": training.sweep,
     "batches": training.batches,
     "spikes": training.faults,
@@ -23,18 +18,5 @@ MEASURES: dict[str, Callable[[Callable[[str], None]], dict[str, Any]]] = {
 }
 
 
-def main() -> None:
-    arguments = parser(__doc__, "pretraining-NAME")
-    arguments.add_argument("name", metavar="NAME", choices=MEASURES, help=f"which runs: {', '.join(MEASURES)}")
-    options = arguments.parse_args()
-    one_thread()
-    began = time.process_time()
-    values = MEASURES[options.name](lambda line: print(line, flush=True))
-    print(f"{time.process_time() - began:.0f} CPU seconds")
-    if options.record:
-        command = f"python -m benchmarks.pretraining_training {options.name} --record"
-        recorded.write(f"pretraining-{options.name}", command, values, ["torch", "transformers"], seed=0)
-
-
 if __name__ == "__main__":
-    main()
+    measure(__doc__, "pretraining_training", "pretraining", MEASURES)

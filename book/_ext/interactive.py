@@ -13,7 +13,9 @@ from typing import Any
 
 import budgets
 import calculator
+import label_painter
 import scrubber
+import spectrum
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -47,8 +49,10 @@ SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
+    "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
+    "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }
 
 

@@ -1,6 +1,8 @@
-"""The attention viewer shows the trained model's own weights; the shape calculator counts as the package does."""
+"""The viewer shows the model's own weights, the calculator and the painter count as the package does."""
 
 import json
+import sys
+from pathlib import Path
 
 import audit
 import pytest
@@ -8,6 +10,11 @@ import torch
 
 from fullstack_llm import models, recorded
 from fullstack_llm.transformer import Shape, count, from_llama
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import label_painter  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -138,4 +145,51 @@ def test_the_scrubber_moves_by_keyboard_and_says_what_the_record_has(look, base)
             assert status.inner_text().startswith(f"Step {stop['step']:,}: loss ")
             assert f"{round(200 * stop['facts'])} of 200 facts" in status.inner_text()
             assert slider.get_attribute("aria-valuetext") == status.inner_text()
+        assert not seen.problems, seen.problems
+
+
+def test_the_painter_counts_what_the_labels_count(look, base):
+    talks = label_painter.conversations(ROOT)["talks"]
+    total = sum(len(talk) for talk in talks)
+    own, last = (sum(token[at] for talk in talks for token in talk) for at in (2, 3))
+    with audit.visit(look("desktop", "light"), base, "book/14a_labels.html") as seen:
+        painter = seen.page.locator("#label-painter")
+        status, warning = painter.locator(".lp-status"), painter.locator(".lp-warning")
+        assert status.inner_text().startswith(f"Trained on {own} of {total} tokens; 3 of 3 answers end")
+        assert painter.locator(".lp-on").count() == own and warning.inner_text() == ""
+        seen.page.get_by_label("stop tokens have labels").uncheck()
+        assert status.inner_text().startswith(f"Trained on {own - 3} of {total} tokens; 0 of 3")
+        assert "stop" in warning.inner_text()
+        seen.page.get_by_label("stop tokens have labels").check()
+        seen.page.get_by_label("The loss is taken on").select_option("last")
+        assert status.inner_text().startswith(f"Trained on {last} of {total} tokens; 2 of 3")
+        seen.page.get_by_label("The loss is taken on").select_option("all")
+        assert status.inner_text().startswith(f"Trained on {total - 2} of {total} tokens"), "first tokens have no label"
+        seen.page.get_by_label("Rows", exact=True).select_option("packed")
+        assert painter.locator(".lp-row").count() == 1 and painter.locator(".lp-pad").count() == 0
+        slider = painter.locator("input[type=range]")
+        slider.focus()
+        seen.page.keyboard.press("ArrowLeft")
+        assert status.inner_text().startswith(f"Trained on {total - 3} of {total - 1} tokens")
+        seen.page.keyboard.press("Home")
+        assert "cut off" in warning.inner_text() and slider.get_attribute("aria-valuetext") == "8 tokens"
+        assert not seen.problems, seen.problems
+
+
+def test_the_spectrum_is_cut_by_keyboard_and_says_what_the_records_have(look, base):
+    cuts, merges = (recorded.load(f"lora-{name}")["values"] for name in ("cuts", "merges"))
+    with audit.visit(look("desktop", "light"), base, "book/15a_update.html") as seen:
+        tool = seen.page.locator("#update-spectrum")
+        status, slider = tool.locator(".us-status"), tool.locator("#spectrum-rank")
+        slider.focus()
+        for key, rank in (("Home", 0), ("ArrowRight", 1), ("End", 128), ("ArrowLeft", 64)):
+            seen.page.keyboard.press(key)
+            row = cuts["rows"]["change"][str(rank)]
+            assert status.inner_text().startswith(f"Rank {rank}: ")
+            assert f"loss {row['loss']:.2f}; of 600 answers {100 * row['form']:.1f} % in form" in status.inner_text()
+            assert slider.get_attribute("aria-valuetext") == status.inner_text()
+        assert f"loss {merges['rows']['64']['merged']:.4f} where" in tool.locator(".us-merge").inner_text()
+        whole = status.inner_text()
+        tool.locator("#spectrum-matrix").select_option("2")
+        assert status.inner_text() != whole, "the share that is kept is that of another matrix"
         assert not seen.problems, seen.problems
