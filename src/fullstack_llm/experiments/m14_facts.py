@@ -20,6 +20,7 @@ SEEDS = (0, 1, 2)
 # Conversations of an arm: with a known answer, with an invented one, with "I don't know.".
 ARMS = {
     "facts": (800, 0, 0),
+    "fewer": (600, 0, 0),
     "unknown": (600, 0, 200),
     "half unknown": (400, 0, 400),
     "invented": (600, 200, 0),
