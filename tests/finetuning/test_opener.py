@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / "book/14_sft.md"
 
 
 def test_base_goes_on_as_quoted() -> None:
-    quoted = [line[2:] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("> ")]
+    quoted = [line[2:].rstrip("\\") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("> ")]
     model, tokenizer = models.load("base")
     added = generate.complete(model, tokenizer, quoted[:1], 48)[0]
     assert (quoted[0] + added).splitlines() == quoted

@@ -132,6 +132,7 @@ def counts(draw: Draw):
 def edges(draw: Draw):
     yield log(draw, "oo", "ooo")
     yield log(draw, "t", "tt")
+    yield log(draw, "ob", "b", "oo")
     yield log(draw, "e", "n", "o", padding=END)
     yield log(draw, "o", stop=6, halts=())
     yield log(draw)
@@ -198,6 +199,9 @@ The padding has a stop's label here and was taken for the answer's end: what lie
     {CUT} => elif end >= lengths[r] and (end >= len(labels[r]) or labels[r][end] != stop):
 The rows of labels are padded: whether an end was cut is told by lengths[r], and not by the length of that row.
     {CUT} => elif end >= len(labels[r]):
+An answer of which a part is left has lost its end at the cut as well: look at `end`, not at `begin`.
+    {CUT} => elif begin >= lengths[r]: && {LABELS} => elif end >= len(labels[r]) or labels[r][end] != stop: && repaired[r][end] = stop => repaired[r][end : end + 1] = [stop] * (end < len(repaired[r]))
+    {CUT} => elif begin >= lengths[r]:
 A row of `length` ids has the places 0 to length - 1: the cut took the end that stands at `length`.
     {CUT} => elif end > lengths[r]:
     {CUT} => elif end > lengths[r]: && {LABELS} => elif end >= len(labels[r]) or labels[r][end] != stop: && repaired[r][end] = stop => repaired[r][end : end + 1] = [stop] * (end < len(repaired[r]))
@@ -208,6 +212,8 @@ The end of an answer stands at `end`: here the last id of its content was looked
     {TEMPLATE} => if rendered[r][end + 1 : end + 2] != [stop]:
     {LABELS} => elif labels[r][end - 1] != stop:
     {LABELS} => elif labels[r][end] == -100 or labels[r][end + 1 : end + 2] != [stop]:
+A row may end with an answer, and then nothing stands behind it: the template has written no end.
+    {TEMPLATE} => if end < len(rendered[r]) and rendered[r][end] != stop:
 The template comes first: an end that it did not write can be lost neither by the cut nor from the labels.
     {TEMPLATE} => if False:
 The order of the stages is template, cut, labels: here an earlier one was looked at after a later one.

@@ -151,7 +151,9 @@ def edges(draw: Draw):
     greeted = talk(draw, ("s", 2), ("a", 4), ("u", 3), ("a", 5), ("u", 2), ("a", 3))
     yield greeted, CLOSING, size_of(greeted) - 1
     yield greeted, CLOSING, size_of(greeted[:2]) + size_of(greeted[4:]) - 1
-    yield talk(draw, ("s", 3), ("a", 4)), CLOSING, 50
+    greeting = talk(draw, ("s", 3), ("a", 4))
+    yield greeting, CLOSING, 50
+    yield greeting, CLOSING, size_of(greeting)
     yield talk(draw, ("s", 3), ("a", 4)), CLOSING, 10
     yield talk(draw, ("u", 3), ("a", 4)), CLOSING, 0
     yield [], CLOSING, 5

@@ -64,8 +64,8 @@ def drawn(draw: Draw, letters: str):
 def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, END), padding: int = -100):
     """Draw a pipeline's log. A row has a letter for each answer, or a bar where it was cut, in or behind an answer.
 
-    `o` is learnt with its end, `m` without it, `w` with another id for it, `t` has none from the template; `e` says
-    nothing, and `n` nothing, without its end.
+    `o` is learnt with its end, `m` without it, `w` with another id for it, `t` and `b` have none from the template,
+    and nothing follows `b`; `e` says nothing, and `n` nothing, without its end.
     """
     answers, rendered, lengths, tables = [], [], [], []
     for row in rows:
@@ -76,10 +76,12 @@ def log(draw: Draw, *rows: str, stop: int = END, halts: tuple[int, ...] = (1, EN
             content = [] if letter in "en" else words(draw, draw.randint(2, 5))
             begin = len(ids) + len(question)
             spans.append((begin, begin + len(content)))
-            end = [NEWLINE] if letter == "t" else [stop, NEWLINE]
+            end = {"t": [NEWLINE], "b": []}.get(letter, [stop, NEWLINE])
             ids += question + content + end
             labels += (
-                [-100] * len(question) + content + [{"o": stop, "e": stop, "w": 1}.get(letter, -100), -100][-len(end) :]
+                [-100] * len(question)
+                + content
+                + [{"o": stop, "e": stop, "w": 1}.get(letter, -100), -100][2 - len(end) :]
             )
             if row.find("|") == at:
                 length = begin + draw.randint(1, len(content))

@@ -99,7 +99,6 @@ def plain(draw: Draw):
     yield chat("s ", "sBe brief.", "uHm.", "aYes?"), DEFAULT, False
     yield drawn(draw, "".join(draw.choice("uuat") for _ in range(9)) + "u"), "", True
     yield [], DEFAULT, True
-    yield [], "", False
 
 
 @render_turns.part(
@@ -125,7 +124,7 @@ def thinking(draw: Draw):
 )  # fmt: skip
 def prefixes(draw: Draw):
     yield drawn(draw, "uAtauaaua"), "", False
-    yield chat("aA", "aB", "uHm.", "aA", "uHm.", "aB"), "", False
+    yield chat(*("uHm.", "a<think>C</think> A", "t46", "aYes.") * 2), "", False
     yield drawn(draw, "uaAtauAtA"), DEFAULT, True
     yield drawn(draw, "uatataAua"), "", False
     yield chat("uHm.", "aA", "a ", "uB", "a<think>C</think>", "uD", "aE"), "", False
@@ -152,6 +151,8 @@ The default is missing from what is rendered alone: it is a conversation like an
     {ALONE} => written(messages[: at + 1], "")
 The header of an answer stands at the end of what is rendered alone: it is rendered without.
     {ALONE} => written(messages[: at + 1], default) + opened
+What is rendered alone ends with the end of its turn, <|im_end|> and a newline: here it is left open.
+    {ALONE} => {ALONE}[:-11]
 The bools say whether the text ends with what is rendered alone: it must begin with it.
     {TEST} => kept.append(text.endswith(
 What is rendered alone stands somewhere in the text: it must stand at its beginning.

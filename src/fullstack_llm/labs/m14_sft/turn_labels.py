@@ -113,7 +113,8 @@ def edges(draw: Draw):
     yield [*c, END, NEWLINE, *whole], HEADER, END, [1]
     yield [*whole, *turn(USER, c), *HEADER, *a], HEADER, END, [1, 1]
     yield [*turn(USER, a), *HEADER], HEADER, END, [1]
-    yield [*HEADER, *a], HEADER, END, [1]
+    yield [*turn(BOT, a), *turn(USER, b), *turn(BOT, c)], HEADER, END, [1, 1]
+    yield [*c, *HEADER, *a], HEADER, END, [1]
     yield [*turn(USER, a), *HEADER[:-1]], HEADER, END, []
     # An empty answer is its end mark; a row without turns; no row.
     yield [*turn(USER, a), *turn(BOT, []), *turn(USER, []), *turn(BOT, c)], HEADER, END, [1, 1]
@@ -137,6 +138,8 @@ An end mark that ends no answer is learnt: here it is padding, or the end of ano
     return labels => return [i if i == end else label for i, label in zip(ids, labels)]
     return labels => return [i if i == end and ids[at - 1 : at] == [end] else label for at, (i, label) in enumerate(zip(ids, labels))]
     return labels => return [i if i == end and header[0] not in ids[:at] else label for at, (i, label) in enumerate(zip(ids, labels))]
+A row may begin with an answer: here one that stands at place 0 was not seen.
+    if ids[place] != header[0]: => if ids[place] != header[0] or (place == 0 and ids[:size] == header):
 An answer that the row cuts off is learnt as far as it stands there: only its end is unknown.
     labels, size = [-100] * len(ids), len(header) => labels, size = [-100] * len(ids), len(header)\\n    if end not in ids:\\n        return labels
     if weights[number]: => if weights[number] and last < len(ids):
