@@ -1,7 +1,7 @@
 """Read the sweeps of part 15b: the best rate of a line of runs, and by how much two lines differ, seed by seed.
 
 >>> apart([1.0, 2.0, 3.0], [0.5, 1.5, 2.0])
-Gap(value=0.6667, low=-0.0505, high=1.3838, items=3)
+Gap(value=0.6667, low=-0.0504, high=1.3838, items=3)
 >>> round(vertex([0.001, 0.003, 0.01], [0.2, 0.16, 0.21]), 4)
 0.003
 """

@@ -2,7 +2,7 @@
 
 >>> ids = invented(count=4, objects=64, seed=0)
 >>> course_tokenizer.load().decode(ids[0])
-'<|eos|>elsri food'
+'<|eos|>ossown cake'
 >>> learned([math.log(64)] * 4, objects=64), learned([0.0] * 4, objects=64)
 (0.0, 24.0)
 """
