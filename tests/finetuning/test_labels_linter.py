@@ -151,3 +151,15 @@ def test_a_template_without_a_prompt_or_an_end_is_refused():
     endless.chat_template = TOK.chat_template.replace("<|im_end|>", ".")
     with pytest.raises(ValueError, match="no special token"):
         turns_of(endless)
+
+
+def test_padding_may_stand_on_either_side() -> None:
+    ids, marks = collate([ADA, ROWS[0]], PAD)
+    turned = [
+        torch.stack([row.roll(int((row_ids == PAD).sum())) for row, row_ids in zip(x, ids, strict=True)])
+        for x in (ids, marks)
+    ]
+    assert turned[0][:, 0].eq(PAD).any() and lint(TOK, *turned) == []
+    first = int(turned[0][:, 0].eq(PAD).nonzero()[0])
+    turned[1][first, 0] = PAD
+    assert [one.rule for one in lint(TOK, *turned)][:1] == ["padding"]

@@ -140,18 +140,17 @@ def lint(
     how, pad, found = turns_of(tokenizer), tokenizer.pad_token_id, list[Finding]()
     trained = labels != IGNORE
     for at, (row, label) in enumerate(zip(ids.tolist(), labels.tolist(), strict=True)):
-        end = len(row)
-        while pad is not None and pad != how.stop and end and row[end - 1] == pad:
-            end -= 1
-        if any(mark != IGNORE for mark in label[end:]):
-            found.append(Finding("padding", at, f"padding is trained on, at {end} of {len(row)}"))
-        found += [Finding(rule, at, text) for rule, text in _row(tokenizer, how, row[:end], label[:end])]
-        count = sum(tuple(row[k : k + 1]) == how.opening[:1] for k in range(end))
+        real = [k for k, token in enumerate(row) if pad is None or pad == how.stop or token != pad]
+        begin, end = (real[0], real[-1] + 1) if real else (0, 0)
+        if any(mark != IGNORE for mark in label[:begin] + label[end:]):
+            found.append(Finding("padding", at, f"padding is trained on, outside of {begin} to {end} of {len(row)}"))
+        found += [Finding(rule, at, text) for rule, text in _row(tokenizer, how, row[begin:end], label[begin:end])]
+        count = sum(tuple(row[k : k + 1]) == how.opening[:1] for k in range(begin, end))
         if messages is not None and count != messages[at]:
             text = f"{messages[at]} messages have become {count}: does a text spell out a marker?"
             found.append(Finding("marker", at, text))
-    real = (ids != pad).sum().item() if pad is not None and pad != how.stop else ids.numel()
-    share = trained.sum().item() / max(real, 1)
+    tokens = (ids != pad).sum().item() if pad is not None and pad != how.stop else ids.numel()
+    share = trained.sum().item() / max(tokens, 1)
     if not bounds[0] <= share <= bounds[1]:
         found.append(Finding("share", -1, f"{share:.1%} of the tokens are trained on, outside of {bounds}"))
     return found
