@@ -91,6 +91,7 @@ INITS: dict[str, tuple[bool, bool]] = {  # whether A, and whether B, begins with
     "B": (False, True),
     "none": (False, False),
     "both": (True, True),
+    "small B": (False, True),  # drawn in the range that A has, not in its own, which is wider
 }
 INIT_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 INIT_STEPS = 40
@@ -122,6 +123,8 @@ def adapted(rank: int, scale: float = 2.0, init: str = "A", seed: int = 0) -> An
             nn.init.zeros_(one.A)
         if random_B:
             nn.init.kaiming_uniform_(one.B, a=math.sqrt(5), generator=generator)
+        if init == "small B":
+            one.B.data *= math.sqrt(rank / one.A.shape[1])
     return model
 
 
@@ -175,10 +178,10 @@ def ended(init: str, rate: float, seed: int) -> dict[str, Any]:
 
 
 def inits(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return what `ended` finds with A random, and with B random, at each rate and seed."""
+    """Return what `ended` finds with A random, with B random, and with B in A's range, at each rate and seed."""
     rows: dict[str, Any] = {}
     for rate in INIT_RATES:
-        for init in ("A", "B"):
+        for init in ("A", "B", "small B"):
             rows.setdefault(init, {})[str(rate)] = [ended(init, rate, seed) for seed in SEEDS]
             say(f"{init} {rate}: {[found['loss'] for found in rows[init][str(rate)]]}")
     return {"settings": settings(rank=8, scale=2.0, rates=list(INIT_RATES), init_steps=INIT_STEPS), "rows": rows}
