@@ -6,8 +6,8 @@
 >>> model = from_llama(llama)
 >>> ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer("Ada lives").input_ids]])
 >>> kept = Buffer(model.shape, size=64)
->>> tokenizer.decode(generate(model, ids, kept, count=5)), kept.length
-(' on Lantern Row.', 8)
+>>> tokenizer.decode(generate(model, ids, kept, count=6)), kept.length
+(' on Lantern R', 10)
 
 A cache has `length`, the number of tokens that it holds; `update`, which stores the keys and values of a layer and
 returns all of that layer; and `advance`, once for each pass, when all layers have stored theirs.
@@ -153,7 +153,7 @@ def forward(
     for layer, block in enumerate(model.layers):
         assert isinstance(block, Block)
         q, k, v = projected(block.self_attn, block.input_layernorm(x))
-        q, k = positions.rotate(q, *rotation), positions.rotate(k, *rotation)
+        q, k = (positions.rotate(part, *rotation).to(x.dtype) for part in (q, k))
         k, v = cache.update(layer, k, v)
         x = x + block.self_attn.o_proj(fused(q, k, v, mask).transpose(1, 2).flatten(2))
         x = x + block.mlp(block.post_attention_layernorm(x))
