@@ -102,7 +102,7 @@ class Buffer:
         return self.keys.nbytes + self.values.nbytes
 
     def update(self, layer: int, k: KV, v: KV) -> tuple[KV, KV]:
-        """Write the new keys and values behind the old ones, and return a view of both; ValueError if they do not fit."""
+        """Write new keys and values behind the old ones, and return a view of both; ValueError if they do not fit."""
         end = self.length + k.shape[2]
         if end > self.size:
             raise ValueError(f"{end} tokens do not fit into a buffer for {self.size}")
@@ -169,9 +169,7 @@ def projected(attention: Attention, x: Float[Tensor, "B T D"]) -> tuple[Tensor, 
     return q, k, v
 
 
-def generate(
-    model: Decoder, ids: Int[Tensor, "1 T"], cache: Cache, count: int, stop: int | None = None
-) -> list[int]:
+def generate(model: Decoder, ids: Int[Tensor, "1 T"], cache: Cache, count: int, stop: int | None = None) -> list[int]:
     """Decode greedily: return up to `count` tokens, ending with `stop` if it comes.
 
     The last token is not put through the model, and so is not in the cache.

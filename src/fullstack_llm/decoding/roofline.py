@@ -129,7 +129,7 @@ def measured(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Machine:
-    """Return what this machine reaches, at the best of some tries: FLOP/s of a product of squares, bytes/s of a copy."""
+    """Return the best of some tries of this machine: FLOP/s of a product of squares, bytes/s of a copy."""
     a = torch.randn(size, size, device=device).to(dtype)
     source = torch.zeros(megabytes * 2**20, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
