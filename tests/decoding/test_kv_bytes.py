@@ -40,16 +40,15 @@ def test_shapes_are_those_of_the_configurations(name):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("batch", "length"), [(1, 1), (3, 29)])
 def test_a_filled_cache_has_the_bytes_of_the_formula(dtype, batch, length):
-    config = LlamaConfig(
-        vocab_size=31, hidden_size=48, intermediate_size=32, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2
-    )
+    sizes = {"vocab_size": 31, "hidden_size": 48, "intermediate_size": 32, "num_hidden_layers": 3}
+    config = LlamaConfig(**sizes, num_attention_heads=6, num_key_value_heads=2)
     cache = DynamicCache()
     with torch.no_grad():
         LlamaForCausalLM(config).to(dtype)(torch.zeros(batch, length, dtype=torch.long), past_key_values=cache)
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    shape = of_llama(config)
-    assert held == kept(of_shape(shape), length, batch, dtype.itemsize) == count.kv_bytes(shape, length, batch, dtype.itemsize)
-    assert held != kept(of_shape(shape), length + 1, batch, dtype.itemsize)
+    shape, size = of_llama(config), dtype.itemsize
+    assert held == kept(of_shape(shape), length, batch, size) == count.kv_bytes(shape, length, batch, size)
+    assert held != kept(of_shape(shape), length + 1, batch, size)
 
 
 def test_a_window_ends_the_growth_of_its_layers_only():

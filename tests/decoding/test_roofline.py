@@ -6,10 +6,11 @@ from fullstack_llm.decoding.roofline import MACHINES, Machine, Traffic, critical
 from fullstack_llm.scaling.flops import FlopCounter
 from fullstack_llm.transformer import Decoder, Shape
 
+SIZES = {"vocab_size": 53, "hidden_size": 32, "intermediate_size": 50}
 SHAPES = [
     Shape(vocab_size=101, hidden_size=48, intermediate_size=74, num_layers=3, num_heads=6, num_kv_heads=2),
-    Shape(vocab_size=53, hidden_size=32, intermediate_size=50, num_layers=2, num_heads=4, num_kv_heads=4, tied=False),
-    Shape(vocab_size=53, hidden_size=32, intermediate_size=50, num_layers=1, num_heads=4, num_kv_heads=1, activation="gelu"),
+    Shape(**SIZES, num_layers=2, num_heads=4, num_kv_heads=4, tied=False),
+    Shape(**SIZES, num_layers=1, num_heads=4, num_kv_heads=1, activation="gelu"),
 ]
 LLAMA_70B = Shape(
     vocab_size=32000, hidden_size=8192, intermediate_size=28672, num_layers=80, num_heads=64, num_kv_heads=8, tied=False
