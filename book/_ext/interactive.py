@@ -13,6 +13,7 @@ from typing import Any
 
 import budgets
 import calculator
+import kv
 import label_painter
 import scrubber
 import spectrum
@@ -49,6 +50,7 @@ SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
+    "kv-calculator": Source(kv.caches, kv.FILES),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
