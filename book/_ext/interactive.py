@@ -14,6 +14,7 @@ from typing import Any
 import budgets
 import calculator
 import label_painter
+import sampler
 import scrubber
 import spectrum
 import viewer
@@ -51,6 +52,7 @@ SOURCES = {
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
+    "sampler": Source(sampler.logits, sampler.FILES),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
     "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }

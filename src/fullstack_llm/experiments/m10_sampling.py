@@ -197,10 +197,16 @@ def beamed(
 
 @torch.inference_mode()
 def continued(model: Any, ids: torch.Tensor, mask: torch.Tensor, out: torch.Tensor) -> list[float]:
-    """Return the log-probability of each row's continuation; padding that follows its end counts nothing."""
-    whole, own = torch.cat([ids, out], 1), torch.cat([mask, out != 0], 1)
-    logps = model(whole, attention_mask=own.long()).logits[:, ids.shape[1] - 1 : -1].float().log_softmax(-1)
-    picked = logps.gather(2, out[:, :, None])[:, :, 0] * (out != 0)
+    """Return the log-probability of each row's continuation, up to its <|eos|>.
+
+    What follows is no part of it, whatever it is filled with: with a padding id of 0 the beam search of `transformers`
+    5.23 fills with <|eos|>, since it asks whether the id is truthy.
+    """
+    end = loaded()[1].eos_token_id
+    own = (out == end).cumsum(1) - (out == end).long() == 0
+    whole, seen = torch.cat([ids, out], 1), torch.cat([mask, own], 1)
+    logps = model(whole, attention_mask=seen.long()).logits[:, ids.shape[1] - 1 : -1].float().log_softmax(-1)
+    picked = logps.gather(2, out[:, :, None])[:, :, 0] * own
     return [float(value) for value in picked.sum(1)]
 
 
