@@ -41,7 +41,7 @@ def test_ours_is_theirs(draft: Any, width: int, penalty: float, early: bool) -> 
             assert one.tokens == row[: len(one.tokens)], prompt
             # What they fill with: not the padding token, whose id is 0, but the first stop token.
             assert set(row[len(one.tokens) :]) <= {END}
-            assert one.score == pytest.approx(score.item(), abs=2e-4)
+            assert one.score == pytest.approx(score.item(), rel=2e-4)
 
 
 def test_a_table_on_which_greedy_fails_and_two_beams_do_not() -> None:
