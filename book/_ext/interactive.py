@@ -15,6 +15,7 @@ import budgets
 import calculator
 import kv
 import label_painter
+import sampler
 import scrubber
 import spectrum
 import viewer
@@ -53,6 +54,7 @@ SOURCES = {
     "kv-calculator": Source(kv.caches, kv.FILES),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
+    "sampler": Source(sampler.logits, sampler.FILES),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
     "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }
