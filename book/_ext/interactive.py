@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blocktable
 import budgets
 import calculator
 import label_painter
@@ -47,6 +48,7 @@ class Source:
 
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
+    "block-table": Source(blocktable.trace, (blocktable.RECORD,)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
