@@ -12,7 +12,7 @@
   var range = make("input", { type: "range", id: "block-table-step", min: 0, max: last, step: 1, value: 0 });
   var status = make("p", { "class": "bt-status", role: "status" });
   var memory = make("div", { "class": "bt-memory", role: "img" });
-  var tables = make("tbody");
+  var tables = make("tbody", {});
   root.appendChild(make("div", { "class": "bt fsllm-tool" }, [
     make("div", { "class": "bt-buttons" }, [play, back, on]),
     make("label", { "for": "block-table-step" }, ["Step of the engine"]), range, status, memory,
@@ -66,7 +66,7 @@
       " of them shared, and " + step.idle.length + " are idle.");
     var line = "Step " + (number + 1) + " of " + (last + 1) + ": " + step.events.join("; ") + ".";
     range.setAttribute("aria-valuetext", line);
-    fill(status, [line, make("br"), used + " of " + held + " held slots are filled."]);
+    fill(status, [line, make("br", {}), used + " of " + held + " held slots are filled."]);
     fill(tables, step.rows.map(function (row) {
       return make("tr", {}, [
         make("th", { scope: "row", "class": "bt-" + row[1] }, [row[0]]), make("td", {}, [row[2] ? "runs" : "waits"]),
