@@ -64,7 +64,8 @@
     fill(memory, boxes);
     memory.setAttribute("aria-label", held / data.size + " of " + data.blocks + " blocks are held, " + shared +
       " of them shared, and " + step.idle.length + " are idle.");
-    var line = "Step " + (number + 1) + " of " + (last + 1) + ": " + step.events.join("; ") + ".";
+    var said = step.events.join("; "), line = "Step " + (number + 1) + " of " + (last + 1) + ": " + said;
+    if (said.slice(-1) !== "”") line += "."; // a quoted sentence has its own
     range.setAttribute("aria-valuetext", line);
     fill(status, [line, make("br", {}), used + " of " + held + " held slots are filled."]);
     fill(tables, step.rows.map(function (row) {
