@@ -29,7 +29,8 @@ class Arrival(NamedTuple):
     settings: Settings
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """Hold a sequence in a step; at its end `stored` of the `tokens` have keys and values in the blocks."""
 
     request: int
