@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blocktable
 import budgets
 import calculator
 import kv
@@ -49,6 +50,7 @@ class Source:
 
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
+    "block-table": Source(blocktable.trace, (blocktable.RECORD,)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
     "kv-calculator": Source(kv.caches, kv.FILES),
