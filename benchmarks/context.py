@@ -16,10 +16,11 @@ from fullstack_llm.experiments import m10_context as runs
 
 
 def rates(folder: Path) -> dict[str, Any]:
-    """Return the exams of one seed at each rate, for interpolation and YaRN."""
+    """Return the exams of one seed of interpolation at each rate."""
     rows = [
-        kept(folder / f"rate-{method}-{rate:g}.json", partial(runs.run, method, 0, rate), "losses", "curve")
-        for method in ("interpolation", "yarn")
+        kept(
+            folder / f"rate-interpolation-{rate:g}.json", partial(runs.run, "interpolation", 0, rate), "losses", "curve"
+        )
         for rate in runs.RATES
     ]
     return {"rates": list(runs.RATES), "rows": rows}

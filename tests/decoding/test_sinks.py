@@ -10,7 +10,9 @@ from fullstack_llm.transformer import Decoder, Shape, attention, initialise, mas
 
 @pytest.fixture(scope="module")
 def decoder():
-    model = Decoder(Shape(vocab_size=31, hidden_size=24, intermediate_size=20, num_layers=2, num_heads=3, num_kv_heads=1))
+    model = Decoder(
+        Shape(vocab_size=31, hidden_size=24, intermediate_size=20, num_layers=2, num_heads=3, num_kv_heads=1)
+    )
     initialise(model, 0.3)
     return model.eval()
 
@@ -28,7 +30,9 @@ def by_list(model, ids, window, first):
         x = model.embed_tokens.weight[token][None, None]
         for block, (keys, values) in zip(model.layers, kept, strict=True):
             h, part = block.input_layernorm(x), block.self_attn
-            q, k, v = (f(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for f in (part.q_proj, part.k_proj, part.v_proj))
+            q, k, v = (
+                f(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for f in (part.q_proj, part.k_proj, part.v_proj)
+            )
             keys.append(k)
             values.append(v)
             if len(keys) > window:

@@ -5,7 +5,7 @@ has read the answer. Practice uses the people of one split, and exams those of t
 
 >>> from fullstack_llm.tinytown.world import town
 >>> drawn(town(), 2, seed=1)[0]
-Needle(prompt="You find Carla's house on", target=' Lantern Row')
+Needle(prompt="Abby's coat is", target=' purple')
 """
 
 from __future__ import annotations

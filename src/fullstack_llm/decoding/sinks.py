@@ -41,7 +41,7 @@ def places(seen: int, window: int, sinks: int) -> Int[Tensor, " S"]:
     """Return for each slot the place of its token among those that are kept, the oldest first.
 
     >>> places(6, window=4, sinks=1).tolist()
-    [0, 3, 1, 2]
+    [0, 2, 3, 1]
     """
     if seen <= window:
         return torch.arange(seen)
@@ -77,7 +77,9 @@ class Ring:
         x = self.model.embed_tokens.weight[token][None, None]
         for number, block in enumerate(self.model.layers):
             part, h = block.self_attn, block.input_layernorm(x)
-            q, k, v = (p(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for p in (part.q_proj, part.k_proj, part.v_proj))
+            q, k, v = (
+                p(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for p in (part.q_proj, part.k_proj, part.v_proj)
+            )
             self.keys[number, :, at], self.values[number, :, at] = k[0, :, 0], v[0, :, 0]
             k = positions.rotate(self.keys[number, None, :, :kept], cos[where], sin[where])
             mixed = fused(positions.rotate(q, cos[-1:], sin[-1:]), k, self.values[number, None, :, :kept])

@@ -36,8 +36,8 @@ LONG = TRAINED * FACTOR
 LENGTHS = (256, 512, 1024, 2048)
 SEEDS = (0, 1, 2)
 TOKENS, STEPS, WARMUP = 2048, 60, 6  # tokens of a step, whatever the length of its rows
-RATES = (0.1, 0.3, 1.0)  # multiples of the rates that base was trained with; tried with one seed
-RATE = 0.3
+RATES = (0.1, 0.3, 1.0)  # multiples of the rates that base was trained with; tried with one seed of interpolation
+RATE = 1.0
 HELD_OUT = 900  # a seed of documents that no training reads
 FACTS, STACKS, ROWS, BIN = 120, 6, 8, 64
 
