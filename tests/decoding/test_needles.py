@@ -33,9 +33,10 @@ def test_pieces_that_do_not_fit_are_refused():
 def test_needles_tell_of_people_of_whom_nothing_is_known():
     world = town()
     known = {person.name for person in told(world)}
-    words = {split: {word.removesuffix("'s") for one in needles.drawn(world, 40, 3, split) for word in one.prompt.split()}
-             for split in ("train", "test")}  # fmt: skip
-    names = {split: found & {person.name for person in world.people} for split, found in words.items()}
+    names = {}
+    for split in ("train", "test"):
+        words = " ".join(one.prompt for one in needles.drawn(world, 40, 3, split)).replace("'s", "").split()
+        names[split] = {word for word in words if word in world.persons}
     assert len(names["test"]) == 40 and not names["test"] & (known | names["train"])
 
 
@@ -48,8 +49,12 @@ def test_questions_share_a_cache_as_if_each_were_asked_alone(base):
     def alone(one):
         start = [*text, *tokenizer(f" {one.prompt}").input_ids]
         ids = [*text, *tokenizer(f" {one.prompt}{one.target}").input_ids]
-        said = model(torch.tensor([ids])).logits[0].argmax(-1).tolist()
-        return said[len(start) - 1 : -1] == ids[len(start) :]
+        logs = model(torch.tensor([ids])).logits[0].log_softmax(-1)[len(start) - 1 : -1]
+        target = torch.tensor(ids[len(start) :])
+        return logs.argmax(-1).tolist() == target.tolist(), logs.gather(1, target[:, None]).sum().item()
 
     with torch.no_grad():
-        assert needles.recalled(model, tokenizer, text, facts) == [alone(one) for one in facts]
+        together, apart = needles.recalled(model, tokenizer, text, facts), [alone(one) for one in facts]
+    assert [one.right for one in together] == [right for right, _ in apart]
+    for one, (_, log) in zip(together, apart, strict=True):
+        assert one.log_probability == pytest.approx(log, abs=1e-3)

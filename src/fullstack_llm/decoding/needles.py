@@ -93,6 +93,13 @@ def _stop(tokenizer: PreTrainedTokenizerFast) -> int:
     return int(tokenizer(".").input_ids[0])
 
 
+class Recall(NamedTuple):
+    """Say whether every token of a target was the likeliest one, and how likely the target was, in nats (a log)."""
+
+    right: bool
+    log_probability: float
+
+
 @torch.no_grad()
 def recalled(
     model: LlamaForCausalLM,
@@ -100,10 +107,10 @@ def recalled(
     text: Sequence[int],
     needles: Sequence[Needle],
     lead: str = " ",
-) -> list[bool]:
-    """Ask for each needle at the end of the same text; right is if every token of its target is the likeliest one.
+) -> list[Recall]:
+    """Ask for each needle at the end of the same text, with `lead` between the text and the question.
 
-    The text goes through the model once, and all questions share its cache; `lead` stands between it and a question.
+    The text goes through the model once, and all questions share its cache.
     """
     asked = tokenizer([f"{lead}{one.prompt}" for one in needles]).input_ids
     whole = tokenizer([f"{lead}{one.prompt}{one.target}" for one in needles]).input_ids
@@ -111,13 +118,12 @@ def recalled(
     cache = DynamicCache(config=model.config)
     model(torch.tensor([list(text)], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(len(needles))
-    rows = torch.tensor([ids + [0] * (width - len(ids)) for ids in whole], device=model.device)
     # What pads a row on the right is seen by nothing before it.
-    said = model(rows, past_key_values=cache, use_cache=True).logits.argmax(-1).tolist()
-    return [
-        said[row][len(start) - 1 : len(ids) - 1] == ids[len(start) :]
-        for row, (start, ids) in enumerate(zip(asked, whole, strict=True))
-    ]
+    rows = torch.tensor([ids + [0] * (width - len(ids)) for ids in whole], device=model.device)
+    logits = model(rows, past_key_values=cache, use_cache=True).logits[:, :-1]
+    likeliest, logs = logits.argmax(-1) == rows[:, 1:], logits.log_softmax(-1).gather(-1, rows[:, 1:, None])[..., 0]
+    places = [slice(len(start) - 1, len(ids) - 1) for start, ids in zip(asked, whole, strict=True)]
+    return [Recall(bool(likeliest[row, at].all()), logs[row, at].sum().item()) for row, at in enumerate(places)]
 
 
 class Practice(NamedTuple):

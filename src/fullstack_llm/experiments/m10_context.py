@@ -24,7 +24,6 @@ from fullstack_llm.decoding.rope_scaling import METHODS, stretch
 from fullstack_llm.models.loop import optimizers
 from fullstack_llm.models.pretrain import tokenized
 from fullstack_llm.models.recipes import Pretraining, recipe
-from fullstack_llm.models.scores import Score, share
 from fullstack_llm.pretraining import schedules
 from fullstack_llm.pretraining.loop import State, advance, planned
 from fullstack_llm.tinytown import evaluation
@@ -87,7 +86,7 @@ def known(model: Any, before: int, count: int = FACTS, stacks: int = STACKS) -> 
     text, right = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist(), list[bool]()
     for stack in range(stacks):
         context = [*text[stack * max(LENGTHS) :][:before], tokenizer.eos_token_id]
-        right += needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")
+        right += [one.right for one in needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")]
     return right
 
 
