@@ -1,6 +1,6 @@
 """The runs of part 10c: `base` stretched to rows four times as long, before and after a short tuning.
 
-Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates). Each run leaves a row in the folder,
+Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates, stream). Each run leaves a row in the folder,
 so that an interrupted measurement goes on where it was.
 --record: write the recorded run context-NAME. All are deterministic on a CPU with one thread.
 """
@@ -43,7 +43,17 @@ def tuned(folder: Path) -> dict[str, Any]:
     return found
 
 
-MEASURES = {"rates": rates, "tuned": tuned}
+def stream(folder: Path) -> dict[str, Any]:
+    """Return the mean losses of pieces of 256 tokens of a stream, by what is kept of the tokens before them."""
+
+    def make() -> dict[str, Any]:
+        losses = runs.streams()
+        return {name: [round(piece.mean().item(), 4) for piece in one.split(256)] for name, one in losses.items()}
+
+    return {"length": runs.STREAM, "window": runs.WINDOW, "losses": kept(folder / "stream.json", make)}
+
+
+MEASURES = {"rates": rates, "tuned": tuned, "stream": stream}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from fullstack_llm import models
-from fullstack_llm.decoding import needles
+from fullstack_llm.decoding import needles, sinks
 from fullstack_llm.decoding.rope_scaling import METHODS, stretch
 from fullstack_llm.models.loop import optimizers
 from fullstack_llm.models.pretrain import tokenized
@@ -29,6 +29,7 @@ from fullstack_llm.pretraining.loop import State, advance, planned
 from fullstack_llm.tinytown import evaluation
 from fullstack_llm.tinytown.mixture import documents
 from fullstack_llm.tinytown.world import Town, town
+from fullstack_llm.transformer import from_llama
 
 TRAINED, FACTOR = 256, 4
 LONG = TRAINED * FACTOR
@@ -102,6 +103,45 @@ def run(method: str, seed: int, rate: float = RATE, length: int = LONG) -> dict[
     """Return the exams of a tuned model, and the losses on the way."""
     state = tuned(method, seed, rate, length)
     return {**examined(state.model), "losses": [round(loss, 4) for loss in state.losses]}
+
+
+def needled(model: Any, length: int, stacks: int = 20, count: int = 6) -> dict[str, list[list[float]]]:
+    """Ask for needles at the end of texts that hold them, and of the same texts without them.
+
+    "right" and "right without" have a row for each text, with a one for each needle that is recalled, the first depth
+    at the beginning; "lift" says how much likelier the target is for having been in the text, in nats.
+    """
+    _, tokenizer = models.load("base")
+    text, found = hay(HELD_OUT + 1, stacks * length).long().tolist(), dict[str, list[list[float]]]()
+    for stack in range(stacks):
+        facts, piece = needles.drawn(world(), count, 7_000 + stack), text[stack * length : (stack + 1) * length]
+        told = needles.recalled(model, tokenizer, needles.context(tokenizer, piece, facts, length), facts)
+        untold = needles.recalled(model, tokenizer, piece, facts)
+        row = {
+            "right": [float(one.right) for one in told],
+            "right without": [float(one.right) for one in untold],
+            "lift": [a.log_probability - b.log_probability for a, b in zip(told, untold, strict=True)],
+        }
+        for name, values in row.items():
+            found.setdefault(name, []).append(values)
+    return found
+
+
+STREAM, WINDOW, SINKS = 4096, 128, 4
+
+
+def streams(count: int = STREAM) -> dict[str, Float[Tensor, " T"]]:
+    """Return the loss of each token of a stream, in nats, by what is kept of the tokens before it."""
+    decoder, ids = from_llama(models.load("base")[0].float()), hay(HELD_OUT + 3, 2 * STREAM).long()[:count]
+    found = {
+        "window": sinks.streamed(sinks.Ring(decoder, WINDOW), ids),
+        "four sinks": sinks.streamed(sinks.Ring(decoder, WINDOW, SINKS), ids),
+    }
+    for name, mask in (("sinks at true positions", sinks.visible(count, WINDOW, SINKS)), ("no window", None)):
+        with torch.no_grad():
+            logits = decoder(ids[None], mask=mask)[0, :-1]
+        found[name] = cross_entropy(logits, ids[1:], reduction="none")
+    return found
 
 
 def settings() -> dict[str, Any]:
