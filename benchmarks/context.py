@@ -1,7 +1,7 @@
 """The runs of part 10c: `base` stretched to rows four times as long, before and after a short tuning.
 
-Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates, stream). Each run leaves a row in the folder,
-so that an interrupted measurement goes on where it was.
+Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates, stream).
+Each run leaves a row in the folder, so that an interrupted measurement goes on where it was.
 --record: write the recorded run context-NAME. All are deterministic on a CPU with one thread.
 """
 
