@@ -1,7 +1,7 @@
 """Facts that stand in the context alone: put somewhere into a long text, and asked for at its end.
 
 The people are the untold: documents of Tinytown use their names and tell nothing else, so that a model which answers
-has read the answer. Practice uses the people of one split, and exams those of the other.
+has read the answer.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> drawn(town(), 2, seed=1)[0]
@@ -124,28 +124,3 @@ def recalled(
     likeliest, logs = logits.argmax(-1) == rows[:, 1:], logits.log_softmax(-1).gather(-1, rows[:, 1:, None])[..., 0]
     places = [slice(len(start) - 1, len(ids) - 1) for start, ids in zip(asked, whole, strict=True)]
     return [Recall(bool(likeliest[row, at].all()), logs[row, at].sum().item()) for row, at in enumerate(places)]
-
-
-class Practice(NamedTuple):
-    """Hold a row to learn reading from: its ids, and which of them answer a question that the row has answered."""
-
-    ids: list[int]
-    answers: list[bool]
-
-
-def practice(
-    tokenizer: PreTrainedTokenizerFast, hay: Sequence[int], needles: Sequence[Needle], length: int, seed: int
-) -> Practice:
-    """Return a row in which each needle's sentence stands twice, at random places: the second time it can be known."""
-    rng = stream(seed, "practice")
-    pieces, heads = list[tuple[float, list[int]]](), list[int]()
-    for needle in needles:
-        sentence = tokenizer(f" {needle.prompt}{needle.target}.").input_ids
-        pieces += [(at, sentence) for at in sorted((rng.random(), rng.random()))]
-        heads.append(len(tokenizer(f" {needle.prompt}").input_ids))
-    ids, starts = spliced(hay, pieces, length, _stop(tokenizer))
-    answers = [False] * length
-    for number, head in enumerate(heads):
-        start, size = starts[2 * number + 1], len(pieces[2 * number + 1][1])
-        answers[start + head : start + size - 1] = [True] * (size - 1 - head)
-    return Practice(ids, answers)

@@ -27,7 +27,9 @@ from fullstack_llm.models.recipes import Pretraining, recipe
 from fullstack_llm.pretraining import schedules
 from fullstack_llm.pretraining.loop import State, advance, planned
 from fullstack_llm.tinytown import evaluation
+from fullstack_llm.tinytown.chance import stream
 from fullstack_llm.tinytown.mixture import documents
+from fullstack_llm.tinytown.stories import stories
 from fullstack_llm.tinytown.world import Town, town
 from fullstack_llm.transformer import from_llama
 
@@ -125,6 +127,34 @@ def needled(model: Any, length: int, stacks: int = 20, count: int = 6) -> dict[s
         for name, values in row.items():
             found.setdefault(name, []).append(values)
     return found
+
+
+@cache
+def endings(count: int) -> tuple[list[needles.Needle], list[int]]:
+    """Return stories that no training read, up to the name of who has the thing at the end, and how many it may be."""
+    found, people = list[needles.Needle](), list[int]()
+    for story in stories(world(), stream(HELD_OUT, "endings")):
+        holders = story.meta["holders"]
+        assert isinstance(holders, tuple)
+        head, name, rest = story.text.rpartition(f" {holders[-1]}")
+        if len(found) == count:
+            break
+        # The name has to stand in the last sentence, which ends the story.
+        if ". " not in rest and "? " not in rest:
+            found.append(needles.Needle(head, name))
+            people.append(len(set(holders)))
+    return found, people
+
+
+def read(model: Any, before: int, count: int = 60, stacks: int = 6) -> list[bool]:
+    """Return for which stories, told after `before` tokens of other documents, a model says who has the thing."""
+    _, tokenizer = models.load("base")
+    items, _ = endings(count)
+    text, right = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist(), list[bool]()
+    for stack in range(stacks):
+        context = [*text[stack * max(LENGTHS) :][:before], tokenizer.eos_token_id]
+        right += [one.right for one in needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")]
+    return right
 
 
 STREAM, WINDOW, SINKS = 4096, 128, 4
