@@ -1,6 +1,6 @@
 """The runs of part 10c: `base` stretched to rows four times as long, before and after a short tuning.
 
-Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates, stream).
+Run from the repository: `python -m benchmarks.context tuned FOLDER` (or rates, stream, read).
 Each run leaves a row in the folder, so that an interrupted measurement goes on where it was.
 --record: write the recorded run context-NAME. All are deterministic on a CPU with one thread.
 """
@@ -53,7 +53,22 @@ def stream(folder: Path) -> dict[str, Any]:
     return {"length": runs.STREAM, "window": runs.WINDOW, "losses": kept(folder / "stream.json", make)}
 
 
-MEASURES = {"rates": rates, "tuned": tuned, "stream": stream}
+def read(folder: Path) -> dict[str, Any]:
+    """Return which of the stories a model ends rightly, a digit for each, before any tuning and by what comes first."""
+
+    def make(method: str, before: int) -> dict[str, Any]:
+        return {"right": "".join(str(int(one)) for one in runs.read(runs.stretched(method), before))}
+
+    return {
+        method: {
+            str(before): kept(folder / f"read-{method}-{before}.json", partial(make, method, before))["right"]
+            for before in (0, 512, 1024)
+        }
+        for method in ("none", "yarn")
+    }
+
+
+MEASURES = {"rates": rates, "tuned": tuned, "stream": stream, "read": read}
 
 
 def main() -> None:

@@ -146,14 +146,15 @@ def endings(count: int) -> tuple[list[needles.Needle], list[int]]:
     return found, people
 
 
-def read(model: Any, before: int, count: int = 60, stacks: int = 6) -> list[bool]:
+def read(model: Any, before: int, count: int = FACTS, stacks: int = STACKS) -> list[bool]:
     """Return for which stories, told after `before` tokens of other documents, a model says who has the thing."""
     _, tokenizer = models.load("base")
-    items, _ = endings(count)
-    text, right = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist(), list[bool]()
-    for stack in range(stacks):
-        context = [*text[stack * max(LENGTHS) :][:before], tokenizer.eos_token_id]
-        right += [one.right for one in needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")]
+    items, right = endings(count)[0], [False] * count
+    text = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist()
+    for number in range(stacks):
+        context = [*text[number * max(LENGTHS) :][:before], tokenizer.eos_token_id]
+        found = needles.recalled(model, tokenizer, context, items[number::stacks], lead="")
+        right[number::stacks] = [one.right for one in found]
     return right
 
 
