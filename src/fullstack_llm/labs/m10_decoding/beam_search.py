@@ -21,7 +21,7 @@ def beam_search(start, table, end, width, most, alpha):
             row = table[tokens[-1]] if tokens else start
             for token, value in enumerate(row.tolist()):
                 if value > -math.inf:
-                    grown.append((tokens + [token], total + value))
+                    grown.append(([*tokens, token], total + value))
         beam = sorted(grown, key=lambda one: (-score(*one, end, alpha), one[0]))[:width]
     return [(tokens, score(tokens, total, end, alpha)) for tokens, total in beam]
 
@@ -67,20 +67,16 @@ def drawn(draw: Draw, V: int, shut: float = 0.0):
     return rows(1)[0], rows(V)
 
 
-def telling(draw: Draw, V: int, end: int, width: int, most: int, alpha: float, ended: int = 2):
+def telling(draw: Draw, V: int, end: int, width: int, most: int, alpha: float):
     """Draw a table whose beam holds long and short texts, and on which a wrong rule shows."""
     while True:
         start, table = drawn(draw, V)
-        beam = beam_search(start, table, end, width, most, alpha)
-        sizes = {len(tokens) for tokens, _ in beam}
+        beams = [beam_search(start, table, end, width, n, alpha) for n in range(1, most + 1)]
+        beam, ended = beams[-1], [n for n, one in enumerate(beams, 1) if one[0][0][-1] == end]
         greedy = beam_search(start, table, end, 1, most, alpha)
         wide = beam_search(start, table, end, width + 2, most, alpha)[:width]
-        if (
-            sum(tokens[-1] == end for tokens, _ in beam) >= ended
-            and greedy[0] != beam[0]
-            and len(sizes) > 1
-            and wide != beam
-        ):
+        several = len({len(tokens) for tokens, _ in beam}) > 1 and greedy[0] != beam[0] and wide != beam
+        if several and ended and ended[0] < most - 1 and sum(tokens[-1] == end for tokens, _ in beam) > 1:
             return start, table, end, width, most, alpha
 
 
@@ -90,7 +86,7 @@ def telling(draw: Draw, V: int, end: int, width: int, most: int, alpha: float, e
 def with_ends(draw: Draw):
     yield telling(draw, 5, 2, 3, 4, 0.0)
     yield telling(draw, 5, 3, 4, 5, 1.0)
-    yield telling(draw, 7, 0, 5, 5, 0.6, 3)
+    yield telling(draw, 7, 0, 5, 5, 0.6)
     # Forbidden tokens, fewer texts than the beam has places, an end that nothing reaches, one at the very first place.
     start, table = drawn(draw, 5, 0.7)
     start[1], table[1, 4], table[4, 1] = -0.5, -0.25, -0.75
@@ -130,8 +126,15 @@ beam_search.mistakes(f"""
 A beam of this many tokens: `most` counts all of them, the first and the end too.
     for _ in range(most): => for _ in range(most + 1):
     for _ in range(most): => for _ in range(most - 1):
+The search goes on for `most` tokens: that the best text has ended, or some other, is no reason to stop.
+    grown = []\\n => if beam[0][0][-1:] == [end]:\\n            break\\n        grown = []\\n
+    grown = []\\n => if any(one[0][-1:] == [end] for one in beam):\\n            break\\n        grown = []\\n
 What has ended keeps its place in the beam, and is compared with the others: here it was put aside, and lost.
     {ENDED} => continue
+The texts are returned by their scores, the best first.
+    return [( => beam = sorted(beam, key=lambda one: (score(*one, end, alpha), one[0]))\\n    return [(
+    return [( => beam = sorted(beam, key=lambda one: (-one[1], one[0]))\\n    return [(
+    return [( => beam = sorted(beam)\\n    return [(
 What has ended keeps one place: here it was put aside and its place given to another.
     beam = sorted( => done = [one for one in grown if one[0][-1] == end]\\n        beam = sorted( && ))[:width]\\n => ))\\n        beam = done + [one for one in beam if one not in done][:width] if done else beam[:width]\\n
 What has ended is not continued.
@@ -149,10 +152,6 @@ The end does not count in the length.
 The beam is chosen by score at every token, not by the sum alone, which prefers what is short.
     {SORTED} => (-one[1], one[0])
     beam = sorted(grown, key=lambda one: {SORTED})[:width] => beam = sorted(grown, key=lambda one: (-one[1], one[0]))[:width]\\n    beam = sorted(beam, key=lambda one: {SORTED})
-The texts are returned by their scores, the best first.
-    return [( => beam = sorted(beam, key=lambda one: (score(*one, end, alpha), one[0]))\\n    return [(
-    return [( => beam = sorted(beam, key=lambda one: (-one[1], one[0]))\\n    return [(
-    return [( => beam = sorted(beam)\\n    return [(
 The score is divided by ((5 + n) / 6) to the power alpha: here nothing, or something else, divides the sum.
     return {SCORE} => return total
     return {SCORE} => return total / max(1, length) ** alpha
@@ -165,6 +164,10 @@ The score is divided by ((5 + n) / 6) to the power alpha: here nothing, or somet
     return {SCORE} => return total / ((6 + length) / 6) ** alpha
     return {SCORE} => return total / ((5 + length) / 6)
     return {SCORE} => return total / (1 + length) ** alpha
+The score that is returned is the one that the texts were compared by: here it is the sum alone.
+    return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, total) for
+A score is a float, not a tensor.
+    return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, torch.tensor(score(tokens, total, end, alpha))) for
 The logarithms of a text add up: here only the last one counts, or chances are mixed with logarithms.
     total + value)) => value))
     total + value)) => total * value if total else value))

@@ -89,7 +89,11 @@ HERE = 5_003, 7.0e6
     items=("read", "speed"), whole=True,
 )  # fmt: skip
 @decode_bill.part(
-    3, "Which layers hold more after the next token than before it, and how much more?", "grows", items=("grows",)
+    3,
+    "Which layers hold more after the next token than before it, and how much more?",
+    "grows",
+    items=("grows",),
+    whole=True,
 )
 @decode_bill.part(
     6, "Take one token in one layer: how many numbers does it hold, and how many bytes do they take? Then count tokens.",
@@ -186,7 +190,7 @@ A number of fewer bits takes bits / 8 bytes: here it takes another size.
     {TOKEN} => token += (n * 16 + 16 * groups) // 8
     {TOKEN} => token += n * 2
     {TOKEN} => token += n * bits + 2 * groups if bits < 16 else n * 2
-Each group has a scale of 16 bits: they are missing.
+Each group has a scale of 16 bits more: here there is none, or it takes less.
     {GROUPS} => 0
 A scale takes 16 bits, which are 2 bytes.
     {TOKEN} => token += (n * bits + 8 * groups) // 8

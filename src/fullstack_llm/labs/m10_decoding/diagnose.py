@@ -181,9 +181,10 @@ cause: "drafts" counts what was dropped before as if it were still there.
     drafts.append(total + dropped + t) => drafts.append(total + (lost if dropped else 0) + t)
 cause: "padding" is where all positions are too large by one number.
     "padding": {PADDING}, => "padding": [p + 1 for p in right],
-    "padding": {PADDING}, => "padding": [-1] * total,
+    "padding": {PADDING}, => "padding": [None] * total,
 cause: "padding" needs one number for all of the probes, and larger than 0.
     if {EQUAL}: => if {EQUAL} or (name == "padding" and shift > 0):
+    if shift > 0 else => if shift else
     if {EQUAL}: => if {EQUAL} or (name == "padding" and all(p > place for p, place in zip(found, probes))):
 cause: "unturned" is where every key has position 0.
     [0] * total, => [-1] * total,

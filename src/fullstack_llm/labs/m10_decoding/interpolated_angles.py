@@ -67,7 +67,7 @@ def texts(draw: Draw):
     )
     yield case(draw, 999, 2, 64, 0)
     yield case(draw, 97, 6, 13, 3, 100.0, (0.5, 1.5), 97)
-    yield torch.tensor([], dtype=torch.int64), 700, 6, 100.0, 512, (1.0, 32.0), 4
+    yield torch.tensor([], dtype=torch.int64), 1_100, 6, 100.0, 512, (1.0, 32.0), 4
 
 
 OLD, ROUNDS, SHARE = "base ** (-2 * i / d)", "trained * old / (2 * math.pi)", "(rounds - low) / (high - low)"
