@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from fullstack_llm.labs.m10_decoding.beam_search import beam_search, drawn
+from fullstack_llm.labs.m10_decoding.beam_texts import beam_texts, drawn
 from fullstack_llm.labs.m10_decoding.cache_step import cache_step
 from fullstack_llm.labs.m10_decoding.decode_bill import DEEPSEEK_V3, LLAMA_3_70B, decode_bill, full
 from fullstack_llm.labs.m10_decoding.diagnose import diagnose
@@ -155,8 +155,8 @@ def test_a_beam_that_holds_everything_finds_the_best_text() -> None:
                     continue
                 rows = [start, *(table[token] for token in text)]
                 best = max(best, sum(row[token].item() for row, token in zip(rows, text, strict=False)))
-        assert beam_search(start, table, end, V**most, most, 0.0)[0][1] == best
-        missed += beam_search(start, table, end, 1, most, 0.0)[0][1] < best
+        assert beam_texts(start, table, end, V**most, most, 0.0)[0][1] == best
+        missed += beam_texts(start, table, end, 1, most, 0.0)[0][1] < best
     # The control: a greedy choice does not.
     assert missed > 5
 
@@ -165,7 +165,7 @@ def test_without_a_penalty_nothing_overtakes_what_has_ended() -> None:
     overtaken = {0.0: 0, 2.0: 0}
     for seed, alpha in itertools.product(range(40), overtaken):
         start, table = (one.log_softmax(-1) for one in drawn(Random(seed), 5))
-        beams = [beam_search(start, table, 4, 3, most, alpha) for most in range(1, 6)]
+        beams = [beam_texts(start, table, 4, 3, most, alpha) for most in range(1, 6)]
         first = [beam[0][0] for beam in beams]
         overtaken[alpha] += any(one[-1] == 4 and one != first[-1] for one in first)
     assert overtaken[0.0] == 0 and overtaken[2.0] > 0

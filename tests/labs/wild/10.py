@@ -156,7 +156,7 @@ def interpolated_angles(positions, length, d, base, trained, turns, exact):
     return out, 1 + 0.1 * math.log(s)
 """
 BEAM = """
-def beam_search(start, table, end, width, most, alpha):
+def beam_texts(start, table, end, width, most, alpha):
     def norm(seq, logp):
         n = len(seq)
         if seq and seq[-1] == end:
@@ -236,7 +236,7 @@ RIGHT = [
     ("sampler_distribution", SAMPLER),
     ("decode_bill", BILL),
     ("interpolated_angles", ANGLES),
-    ("beam_search", BEAM),
+    ("beam_texts", BEAM),
     ("diagnose", FOUND),
 ]
 # An answer above, what is replaced in it, by what, and what its hint says.

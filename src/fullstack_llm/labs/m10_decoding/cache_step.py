@@ -77,6 +77,7 @@ The rewind is missing: each row first gives up its last `dropped` tokens, so tha
 Each row gives up its own number of tokens, `dropped`: here all gave up as many.
     {REWIND} => lengths - dropped.max()
     {REWIND} => lengths - dropped[0]
+    {REWIND} => (lengths - dropped - 1).clamp(min=0)
 The rewind comes first, and only then are tokens written: here it was the other way round.
     {REWIND} => lengths.clone() && {BACK} => {BACK} - dropped
 The first slots were dropped: a row gives up its last tokens.
@@ -93,6 +94,7 @@ The buffers were overwritten from slot 0: new tokens come after those that the r
     {START} => start, real = 0, int(new[b])
 Of a row's T tokens only the first `new` are real: the others are padding, and are not kept.
     {START} => start, real = int(lengths[b]), q.shape[1]
+    {START} => start, real = int(lengths[b]), min(int(new[b]) + 1, q.shape[1])
     {BACK} => {BACK} - new + q.shape[1]
     {START} => {START}\\n        for n in range(real, min(q.shape[1], keys.shape[1] - start)):\\n            keys[b, start + n], values[b, start + n] = turned(k[b, n], torch.tensor(start + n)), v[b, n]
 A row's real tokens are its first ones: here the last ones were taken.
@@ -153,3 +155,19 @@ Scores are divided by the root of d.
 Scores become weights by a softmax over the keys: here there is none.
     scores.softmax(0) => scores
 """)
+
+
+@cache_step.mistake(
+    "What lies beyond a row's length is not the row's, and is not attended to: dropped tokens and empty slots too."
+)
+def one_at_a_time(keys, values, lengths, dropped, q, k, v, new):
+    _, after, stored, lengths = cache_step(keys, values, lengths, dropped, q, k, v, new)
+    out = torch.zeros_like(q)
+    for b in range(len(q)):
+        start = int(lengths[b] - new[b])
+        for end in range(start, int(lengths[b])):
+            there = torch.cat([after[b, : end + 1], keys[b, end + 1 :]])
+            held = torch.cat([stored[b, : end + 1], values[b, end + 1 :]])
+            scores = there @ turned(q[b, end - start], torch.tensor(end)) / q.shape[2] ** 0.5
+            out[b, end - start] = scores.softmax(0) @ held
+    return out, after, stored, lengths

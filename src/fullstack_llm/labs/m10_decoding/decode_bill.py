@@ -146,7 +146,7 @@ read: a shared layer holds nothing, but its attention goes through the tokens of
     "read": read, => "read": later, && (weights + read) => (weights + later)
 read: the new token is in the cache too when its attention goes through it.
     {READ} => read += before * token
-    {READ} => read += before * token * (layer is source)
+    {READ} => read += (after if layer is source else before) * token
 read: attention goes through a window's tokens, not through all of the text.
     {READ} => read += (T + 1) * token
 read: this is what is read with the weights; they count in the speed alone.

@@ -83,7 +83,7 @@ Tokens at `exact` and after it have the new angles, of their whole position: her
 The tokens before `exact` are the ones that stay: there are `exact` of them, with positions from 0.
     if p < exact else => if p <= exact else
     if p < exact else => if p >= exact and exact else
-    if p < exact else => if i < exact else
+    if p < exact else => if p < trained else
 A text of this length was stretched by another factor: it is the text's length over the trained one, a number like 3.01.
     {STRETCH} => stretch = max(1.0, length // trained)
     {STRETCH} => stretch = float(math.ceil(length / trained))

@@ -144,6 +144,7 @@ At temperature 0 one token stays, the smallest id among the likeliest: here all 
     keep = ranked[:1] => keep = [max(i for i in ranked if left[i] == left[ranked[0]])]
 Temperature divides the logits: a high one makes the chances flatter.
     z / value for => z * value for
+    z / value for => z for
 frequency: the penalty counts, so that a token that was seen three times loses three times as much.
     {COUNT} => z - value * (i in seen)
 frequency: what has been seen gets less likely, so the penalty is taken off.
@@ -195,7 +196,8 @@ min_p: those below the bound go, and the others stay.
     {MIN_P} => chances[i] < value * chances[ranked[0]]
 min_p: here no token was cut, or the cut was lost again.
     {MIN_P} => True
-These are logits, and not chances: the softmax is missing.
+These are logits or logarithms, and not chances.
+    return torch.tensor([chances.get(i, 0.0) for i in range(len(logits))]), => return torch.tensor([chances.get(i, 0.0) for i in range(len(logits))]).log(),
     chances.get(i, 0.0) for => left.get(i, -math.inf) for
 There is a chance for every id, 0 for those that were cut, in the order of the ids.
     chances.get(i, 0.0) for i in range(len(logits)) => chances[i] for i in sorted(chances)
@@ -213,8 +215,6 @@ tokens: each random number decides by itself where its sum ends: here they add u
     for u in us:\\n        total = 0.0 => total = 0.0\\n    for u in us:
 tokens: the draw is among the tokens that are left: here it is one of all of them, as they came.
     {FINAL} => left, few = {ROW}, left\\n    chances = shares(left)\\n    ranked && return torch.tensor => chances = shares(few)\\n    return torch.tensor
-tokens: plain ints are wanted.
-    tokens.append(i) => tokens.append(torch.tensor(i))
 """)
 
 

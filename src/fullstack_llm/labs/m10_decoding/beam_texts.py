@@ -10,7 +10,7 @@ from fullstack_llm.labs.m10_decoding.inputs import LIBRARIES
 
 
 @exercise(minutes=25, difficulty=4, review=LIBRARIES)
-def beam_search(start, table, end, width, most, alpha):
+def beam_texts(start, table, end, width, most, alpha):
     beam = [([], 0.0)]
     for _ in range(most):
         grown = []
@@ -31,10 +31,10 @@ def score(tokens, total, end, alpha):
     return total / ((5 + length) / 6) ** alpha
 
 
-beam_search.uses = (score,)
+beam_texts.uses = (score,)
 
 
-@beam_search.right
+@beam_texts.right
 def with_columns(start, table, end, width, most, alpha):
     # Candidates as one column of sums; Python breaks ties by what stands beside them.
     width = min(width, len(start) ** most)
@@ -71,16 +71,16 @@ def telling(draw: Draw, V: int, end: int, width: int, most: int, alpha: float):
     """Draw a table whose beam holds long and short texts, and on which a wrong rule shows."""
     while True:
         start, table = drawn(draw, V)
-        beams = [beam_search(start, table, end, width, n, alpha) for n in range(1, most + 1)]
+        beams = [beam_texts(start, table, end, width, n, alpha) for n in range(1, most + 1)]
         beam, ended = beams[-1], [n for n, one in enumerate(beams, 1) if one[0][0][-1] == end]
-        greedy = beam_search(start, table, end, 1, most, alpha)
-        wide = beam_search(start, table, end, width + 2, most, alpha)[:width]
+        greedy = beam_texts(start, table, end, 1, most, alpha)
+        wide = beam_texts(start, table, end, width + 2, most, alpha)[:width]
         several = len({len(tokens) for tokens, _ in beam}) > 1 and greedy[0] != beam[0] and wide != beam
         if several and ended and ended[0] < most - 1 and sum(tokens[-1] == end for tokens, _ in beam) > 1:
             return start, table, end, width, most, alpha
 
 
-@beam_search.part(
+@beam_texts.part(
     9, "Write down the beam after each token: what has ended stays in it as it is. Which candidates has the next one?", "ends"
 )  # fmt: skip
 def with_ends(draw: Draw):
@@ -101,7 +101,7 @@ def with_ends(draw: Draw):
     yield *drawn(draw, 2), 1, 1, 1, 1.0
 
 
-@beam_search.part(
+@beam_texts.part(
     7, "Nothing ends in these before the last token: the beam is what a search by hand keeps. Then what is a text's score?",
     "beams",
 )  # fmt: skip
@@ -110,8 +110,8 @@ def without_ends(draw: Draw):
         while True:
             start, table = drawn(draw, V)
             start[V - 1] = table[:, V - 1] = -math.inf
-            beam = beam_search(start, table, V - 1, width, most, alpha)
-            if width == 1 or beam[0] != beam_search(start, table, V - 1, 1, most, alpha)[0]:
+            beam = beam_texts(start, table, V - 1, width, most, alpha)
+            if width == 1 or beam[0] != beam_texts(start, table, V - 1, 1, most, alpha)[0]:
                 break
         yield start, table, V - 1, width, most, alpha
     # Texts that are equally likely, and a beam that is wider than there are texts.
@@ -122,7 +122,7 @@ def without_ends(draw: Draw):
 SORTED, GROWN = "(-score(*one, end, alpha), one[0])", "tokens and tokens[-1] == end:"
 ENDED = "grown.append((tokens, total))\\n                continue"
 LENGTH, SCORE = "len([token for token in tokens if token != end])", "total / ((5 + length) / 6) ** alpha"
-beam_search.mistakes(f"""
+beam_texts.mistakes(f"""
 A beam of this many tokens: `most` counts all of them, the first and the end too.
     for _ in range(most): => for _ in range(most + 1):
     for _ in range(most): => for _ in range(most - 1):
@@ -137,6 +137,8 @@ The texts are returned by their scores, the best first.
     return [( => beam = sorted(beam)\\n    return [(
 What has ended keeps one place: here it was put aside and its place given to another.
     beam = sorted( => done = [one for one in grown if one[0][-1] == end]\\n        beam = sorted( && ))[:width]\\n => ))\\n        beam = done + [one for one in beam if one not in done][:width] if done else beam[:width]\\n
+The end is a candidate like any other token: here no text can end.
+    if value > -math.inf: => if value > -math.inf and token != end:
 What has ended is not continued.
     if {GROWN} => if False:
 What has ended stays as it is: no second end is put behind it.
@@ -154,6 +156,7 @@ The beam is chosen by score at every token, not by the sum alone, which prefers 
     beam = sorted(grown, key=lambda one: {SORTED})[:width] => beam = sorted(grown, key=lambda one: (-one[1], one[0]))[:width]\\n    beam = sorted(beam, key=lambda one: {SORTED})
 The score is divided by ((5 + n) / 6) to the power alpha: here nothing, or something else, divides the sum.
     return {SCORE} => return total
+    return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, total) for
     return {SCORE} => return total / max(1, length) ** alpha
     return {SCORE} => return total / (5 + length) ** alpha
     return {SCORE} => return total / (5 + length) / 6 ** alpha
@@ -164,13 +167,16 @@ The score is divided by ((5 + n) / 6) to the power alpha: here nothing, or somet
     return {SCORE} => return total / ((6 + length) / 6) ** alpha
     return {SCORE} => return total / ((5 + length) / 6)
     return {SCORE} => return total / (1 + length) ** alpha
-The score that is returned is the one that the texts were compared by: here it is the sum alone.
-    return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, total) for
+The best texts have the largest scores, which are negative here: nothing is turned round.
+    beam = sorted(grown, key=lambda one: {SORTED})[:width] => beam = sorted(grown, key=lambda one: (score(*one, end, alpha), one[0]))[:width]
+    beam = sorted(grown, key=lambda one: {SORTED})[:width] => beam = sorted(grown, key=lambda one: {SORTED}, reverse=True)[:width]
+    return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, -score(tokens, total, end, alpha)) for
 A score is a float, not a tensor.
     return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, torch.tensor(score(tokens, total, end, alpha))) for
 The logarithms of a text add up: here only the last one counts, or chances are mixed with logarithms.
     total + value)) => value))
     total + value)) => total * value if total else value))
+    total + value)) => total * value))
     total + value)) => total + math.exp(value)))
     total + value)) => total + math.log(-value)))
     return [(tokens, score(tokens, total, end, alpha)) for => return [(tokens, math.exp(score(tokens, total, end, alpha))) for
