@@ -109,17 +109,18 @@ def room(blocks: float, one: dict, at: dict):
 def memories(draw: Draw):
     # Prime sizes; enough of a prefix that a part of a block is left of it.
     odd = model(7, 6, 11, 1, 3_000_018)
-    yield odd, room(61.3, odd, device(3, 0, 90, 13, 199)), [draw.randint(60, 150) for _ in range(40)], 31
+    yield odd, room(617.6, odd, device(3, 0, 90, 13, 136)), [draw.randint(50, 136) for _ in range(150)], 31
     # More devices than heads, each of which holds one whole.
     few = model(5, 2, 7, 4, 1_000_024)
-    yield few, room(83.5, few, device(8, 0, 85, 5, 97)), [draw.randint(20, 90) for _ in range(40)], 14
-    yield odd, room(47.8, odd, device(1, 0, 95, 7, 119)), [draw.randint(9, 110) for _ in range(40)], 0
+    yield few, room(839.5, few, device(8, 0, 85, 5, 97)), [draw.randint(20, 90) for _ in range(150)], 14
+    yield odd, room(477.8, odd, device(1, 0, 95, 7, 119)), [draw.randint(9, 110) for _ in range(90)], 0
     # A prefix that ends with a block, and requests that do.
     yield odd, room(37.2, odd, device(3, 0, 80, 6, 71)), [12 + 6 * draw.randint(1, 7) for _ in range(30)], 12
     yield LLAMA_3_8B, device(1, 80 * 2**30, 90, 16, 8192), [draw.randint(950, 4000) for _ in range(300)], 900
     yield LLAMA_3_70B, device(4, 80 * 2**30, 92, 32, 4096), [draw.randint(300, 2500) for _ in range(300)], 263
     # All fit; the first does not; the weights alone are too large; nobody asks.
     yield odd, room(99.0, odd, device(2, 0, 90, 13, 150)), [40, 75, 33], 7
+    yield odd, room(13.5, odd, device(2, 0, 90, 13, 150)), [40, 75, 33], 7
     yield odd, room(9.7, odd, device(2, 0, 90, 13, 300)), [131, 20], 0
     yield odd, device(1, 2_000_000, 90, 13, 50), [20, 30], 0
     yield odd, room(9.7, odd, device(2, 0, 90, 13, 30)), [], 0
@@ -134,6 +135,9 @@ Keys and values are both kept: twice as many numbers.
     {TOKEN} => token = sizes["num_layers"] * heads
 Each layer keeps its own keys and values.
     {TOKEN} => token = 2 * heads
+Only the requests that run count: their lengths, and no others.
+    {RUNS} => 1 - sum(lengths) / (len(lengths) * memory["longest"])
+    {PAGED} => 1 - (whole * size + sum(lengths) - len(lengths) * whole * size) / (whole * size + sum(-(-(one - whole * size) // size) * size for one in lengths))
 A block has room for block_size tokens.
     left // (token * size) => left // token && "block_bytes": token * size => "block_bytes": token
     "block_bytes": token * size => "block_bytes": token
@@ -172,7 +176,8 @@ The runs are no blocks: they take what is left, to the last byte.
     (runs + 1) * memory["longest"] * token > left => (runs + 1) * memory["longest"] > blocks * size
 No more requests can run than there are.
     runs += 1\\n => runs += 1\\n        if runs == len(lengths): runs = left // (memory["longest"] * token)\\n
-Whole blocks of the prefix are held once, for all requests.
+Whole blocks of the prefix are held once, for all requests: they are no request's own.
+    rest = length - whole * size => rest = length
     whole = shared // size => whole = 0
     paged, taken, stored = 0, whole, whole * size => paged, taken, stored = 0, 0, 0 && taken += more => taken += more + whole && taken + more > => taken + more + whole > && stored += rest => stored += length
 The blocks of the prefix take room too, once.
@@ -183,8 +188,6 @@ What is behind the last whole block of the prefix is each request's own: it lies
     whole = shared // size => whole = -(-shared // size)
     whole = shared // size => whole = shared / size
     rest = length - whole * size => rest = length - shared
-Here each request has all of its blocks beside the prefix's: those of the prefix are not its own.
-    rest = length - whole * size => rest = length
 A block that is begun is taken: round up.
     more = -(-rest // size) => more = rest // size
     more = -(-rest // size) => more = rest / size
@@ -211,9 +214,6 @@ The waste is one of the room that requests have taken, not of all that there is.
     {PAGED} => 1 - stored / (blocks * size)
     {RUNS} => 1 - own * token / left
     {RUNS} => 1 - own * token / left && {PAGED} => 1 - stored / (blocks * size)
-Only the requests that run count: their lengths, and no others.
-    {RUNS} => 1 - sum(lengths) / (len(lengths) * memory["longest"])
-    {PAGED} => 1 - (whole * size + sum(lengths) - len(lengths) * whole * size) / (whole * size + sum(-(-(one - whole * size) // size) * size for one in lengths))
 The waste is a share between 0 and 1, and not a percentage or a count of tokens.
     {PAGED} => 100 * (1 - stored / (taken * size))
     {PAGED} => (taken * size - stored)

@@ -103,12 +103,13 @@ def with_counters(log, blocks):
 
 
 def with_causes(draw: Draw, blocks: int, steps: int, bugs: dict[str, str], causes: int):
-    """Draw logs until one has so many causes, and a block that somebody lost and one that has two holders."""
+    """Draw logs until one has so many pairs of an entry and a cause, and a block that somebody lost and one that has two holders."""
     while True:
         log, blocks = logged(draw, blocks, steps, bugs)
         found = diagnose(log, blocks)
-        lost = found["exposed"] if "given twice" in bugs.values() else found["leaked"]
-        if len({cause for _, cause in found["faults"]}) >= causes and (lost or not bugs) and max(found["holders"]) > 1:
+        pairs = {(log[number][0], cause) for number, cause in found["faults"]}
+        lost = found["leaked"] and (found["exposed"] or "given twice" not in bugs.values())
+        if len(pairs) >= causes and (lost or not bugs) and max(found["holders"]) > 1:
             return log, blocks
 
 
@@ -125,14 +126,15 @@ def with_causes(draw: Draw, blocks: int, steps: int, bugs: dict[str, str], cause
     "faults", items=("faults",),
 )  # fmt: skip
 def logs(draw: Draw):
-    yield with_causes(draw, 23, 29, {"preempt": "all kept", "cancel": "last kept"}, 2)
-    yield with_causes(draw, 19, 31, {"preempt": "last kept", "copy": "source kept"}, 2)
-    yield with_causes(draw, 23, 37, {"finish": "shared kept", "share": "counted twice", "preempt": "odd"}, 3)
-    yield with_causes(draw, 29, 41, {"finish": "given twice", "cancel": "given twice"}, 1)
-    yield with_causes(draw, 23, 31, {"finish": "odd", "take": "odd", "copy": "odd", "share": "odd"}, 1)
+    yield with_causes(draw, 17, 53, {"preempt": "kept", "cancel": "kept", "finish": "kept"}, 8)
+    yield with_causes(draw, 17, 47, {"preempt": "last kept", "copy": "source kept"}, 2)
+    yield with_causes(draw, 13, 41, {"finish": "kept", "share": "counted twice", "preempt": "odd"}, 4)
+    yield with_causes(draw, 19, 43, {"finish": "given twice", "cancel": "given twice", "preempt": "all kept"}, 2)
+    yield with_causes(draw, 17, 37, {"finish": "odd", "take": "odd", "copy": "odd", "share": "odd"}, 4)
     yield with_causes(draw, 17, 43, dict.fromkeys(("preempt", "finish", "cancel", "copy", "share"), "any"), 5)
     yield with_causes(draw, 13, 23, {}, 0)
     # One block that is all, last and shared; a request that ends with nothing; nothing at all.
+    yield [("take", "a", [0, 1, 2], [1, 1, 1]), ("share", "b", [0, 1], [2, 2, 1]), ("preempt", "a", [], [2, 1, 0])], 3
     yield [("take", "a", [1], [0, 1, 0]), ("preempt", "a", [], [0, 1, 0])], 3
     yield [("take", "a", [0, 2], [1, 0, 1]), ("share", "b", [0], [2, 0, 1]), ("finish", "b", [], [2, 0, 1])], 3
     yield [], 2
@@ -157,14 +159,23 @@ A fault is its number and its cause, as a tuple.
     {NOTED} => faults.append(cause or "other")
     {NOTED} => faults.append((cause or "other", number))
     {NOTED} => faults.append((name, cause or "other"))
+A copy puts one block in the place of another: the first that it names loses a holder, and the second gains one.
+    old, new = named => new, old = named && table[table.index(old)] = new => table[table.index(new) if new in table else 0] = old
+    due[old], due[new] = -1, 1 => due[old], due[new] = 1, 1
+    due[old], due[new] = -1, 1 => due[old] = -1
+    due[old], due[new] = -1, 1 => due[new] = 1
+What a table held goes to the log's next entry of that name as a new table: a preempted request holds nothing.
+    {CLOSED} => if kind in ("finish", "cancel"):
+    {CLOSED} => if kind in ("preempt", "finish"):
+    {CLOSED} => if kind in ("preempt", "cancel"):
+last kept: the last block is that of the table, in its order, and not the one with the highest number.
+    kept == table[-1:] => kept == [max(table)]
 A preempted request gives its blocks back as one that ends does, and may have them kept in the same ways.
     elif kind != "take" and len(kept) == len(excess): => elif kind in ("finish", "cancel") and len(kept) == len(excess):
 A request that is cancelled gives its blocks back as one that has finished, and may have them kept in the same ways.
     elif kind != "take" and len(kept) == len(excess): => elif kind in ("finish", "preempt") and len(kept) == len(excess):
 Causes that are no pattern of the table have a name too: "other".
     if excess: => if excess and cause:
-last kept: the last block is that of the table, in its order, and not the one with the highest number.
-    kept == table[-1:] => kept == [max(table)]
 last kept: one block, the last, stayed counted: here that is another cause, or the first block.
     kept == table[-1:] => len(kept) == 1
     kept == table[-1:] => kept == table[:1]
@@ -176,36 +187,26 @@ all kept: every block of the table stayed counted: here some or none are enough,
 The first cause that fits is taken: where all of a table is kept, it does not matter that a block is the last, or shared.
     {KEPT} => if set(kept) == set(table) and len(table) > 1 and set(table) - set(others):
     {KEPT} => if set(kept) == set(table) and kept != table[-1:]:
+shared: held by another table at this moment, in truth; counts may be wrong, and say of a lost block that it is shared.
+    {SHARED} => elif set(kept) == {{block for block in table if before[block] > 1}}:
 shared kept: the blocks that others hold too, all of them and no more.
     {SHARED} => elif set(kept) <= set(others):
     {SHARED} => elif set(kept) & set(others):
     {SHARED} => elif False:
     {SHARED} => elif set(kept) <= set(table):
-shared: held by another table at this moment, in truth; counts may be wrong, and say of a lost block that it is shared.
-    {SHARED} => elif set(kept) == {{block for block in table if before[block] > 1}}:
 source kept: at a copy, the block that was copied from, and only it, is still counted.
     if excess == {{named[0]: 1}}: => if False:
     if excess == {{named[0]: 1}}: => if excess == {{named[1]: 1}}:
     if excess == {{named[0]: 1}}: => if excess:
-    due[old], due[new] = -1, 1 => due[new] = 1
-A copy puts one block in the place of another: the first that it names loses a holder, and the second gains one.
-    old, new = named => new, old = named && table[table.index(old)] = new => table[table.index(new) if new in table else 0] = old
-    due[old], due[new] = -1, 1 => due[old], due[new] = 1, 1
-    due[old], due[new] = -1, 1 => due[old] = -1
 counted twice: each block that was shared gained one holder too many.
     if excess == dict.fromkeys(named, 1): => if False:
     if excess == dict.fromkeys(named, 1): => if excess:
 given twice: what was lowered once too often are the blocks that the request held when it was preempted.
     {TWICE} => dict.fromkeys(table, -1)
-    {TWICE} => dict.fromkeys([b for b in lost.get(name, []) if b not in table], -1)
     {TWICE} => None
 given twice: blocks of an earlier table lost one holder, exactly those; any that lost one are not enough.
     elif excess == {TWICE}: => elif excess and set(excess.values()) == {{-1}}:
     elif excess == {TWICE}: => elif min([0, *excess.values()]) < 0:
-What a table held goes to the log's next entry of that name as a new table: a preempted request holds nothing.
-    {CLOSED} => if kind in ("finish", "cancel"):
-    {CLOSED} => if kind in ("preempt", "finish"):
-    {CLOSED} => if kind in ("preempt", "cancel"):
 holders: a shared block has a holder for each table that it is in.
     {HOLDERS} => any(block in table for table in tables.values()) + 0
     if kind in ("take", "share"): => if kind == "share": due = [(block in named) + 0 for block in range(blocks)]\\n        elif kind in ("take",):
@@ -224,7 +225,6 @@ exposed: somebody holds the block, and its count is 0 or less, so that it is han
     {EXPOSED} => before[block] < holders[block]
     {EXPOSED} => before[block] <= 0
     {EXPOSED} => holders[block] > 0 and before[block] < 0
-    {EXPOSED} => holders[block] > 0 and before[block] == 0
     {EXPOSED} => before[block] < 0
 The blocks that are leaked or exposed at the end are wanted, and not those of any moment.
     if excess: => ever = locals().get("ever", set()) | {{b for b, more in excess.items() if more > 0}}\\n        if excess: && {LEAKED} => block in ever

@@ -33,11 +33,14 @@ def logged(draw: Draw, blocks: int, steps: int, bugs: dict[str, str]):
             "all kept": (table, 1),
             "last kept": (table[-1:], 1),
             "shared kept": ([block for block in table if block in others], 1),
+            "some kept": (table[: draw.randint(1, 3)], 1),
             "given twice": (lost.get(name, []), -1),
             "source kept": (named[:1], 1),
             "counted twice": (named, 1),
             "odd": (draw.sample(range(blocks), 2), draw.choice((1, -1, 2))),
         }
+        if bug == "kept":
+            bug = draw.choice(("all kept", "last kept", "shared kept", "some kept"))
         if bug == "any":
             ends = ["all kept", "last kept", "shared kept", "given twice"]
             bug = draw.choice({"copy": ["source kept"], "share": ["counted twice"]}.get(kind, ends))

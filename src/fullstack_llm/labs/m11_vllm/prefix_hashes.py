@@ -126,7 +126,7 @@ The last token has to go through the model, since its logits are wanted: its blo
 The block of the last token is no hit; others are, and those that are whole in front of a part too.
     mine[: (len(tokens) - 1) // block_size] => mine[:-1]
     mine[: (len(tokens) - 1) // block_size] => mine[: max(0, len(tokens) // block_size - 1)]
-    hits.append(found * block_size) => hits.append(max(0, min(found * block_size, len(tokens) - 1)))
+    hits.append(found * block_size) => hits.append(max(0, min(found * block_size, len(tokens) - 1))) && mine[: (len(tokens) - 1) // block_size] => mine
 A request is looked up before it is stored: it is no hit of itself.
     found = 0 => cache += [key for key in mine if key not in cache]\\n        found = 0
 What requests have stored stays for those after them.
