@@ -135,6 +135,9 @@ def logs(draw: Draw):
     yield with_causes(draw, 13, 23, {}, 0)
     # One block that is all, last and shared; a request that ends with nothing; nothing at all.
     yield [("take", "a", [0, 1, 2], [1, 1, 1]), ("share", "b", [0, 1], [2, 2, 1]), ("preempt", "a", [], [2, 1, 0])], 3
+    # A count that is too high since an earlier fault does not make a block shared.
+    lost = [("take", "a", [0, 1], [1, 1]), ("share", "b", [0], [2, 1]), ("preempt", "b", [], [2, 1])]
+    yield [*lost, ("preempt", "a", [], [2, 0])], 2
     yield [("take", "a", [1], [0, 1, 0]), ("preempt", "a", [], [0, 1, 0])], 3
     yield [("take", "a", [0, 2], [1, 0, 1]), ("share", "b", [0], [2, 0, 1]), ("finish", "b", [], [2, 0, 1])], 3
     yield [], 2
