@@ -113,7 +113,7 @@ def alone(draw: Draw):
     # Nothing is shared, and there is room for all.
     begun = [("write", "p", 11), ("write", "q", 5), ("write", "r", 3), ("write", "r", 1), ("end", "p", 0)]
     yield [*begun, ("write", "q", 3), ("write", "s", 6)], 7, 5
-    yield [("write", "p", 7), ("write", "q", 9), ("cut", "p", 4), ("cut", "q", 6), ("write", "r", 5), ("write", "q", 2)], 17, 3  # fmt: skip
+    yield [("write", "p", 7), ("write", "q", 9), ("cut", "p", 4), ("cut", "q", 6), ("write", "r", 5), ("write", "q", 2)], 8, 3  # fmt: skip
     for size in (2, 3, 7):
         yield trace(draw, 97, size, 13, "wwwwcce")
     yield [("write", "p", 4), ("cut", "p", 0), ("write", "q", 1), ("write", "p", 1)], 5, 2
@@ -178,7 +178,8 @@ After a cut there remain as many blocks as the tokens that are left fill or begi
     keep = -(-value // block_size) => keep = value // block_size + (kind == "cut")
 cut says how many tokens are left, and not how many go.
     keep = -(-value // block_size) => value = lengths[name] - value if kind == "cut" else 0\\n            keep = -(-value // block_size)
-A cut gives back the blocks behind what is left: here they stay in the table.
+A cut gives back the blocks behind what is left: here they stay in the table, or stay counted.
+    {CUT} => for block in tables[name][keep:] if kind == "end" else []:
     keep = -(-value // block_size) => keep = -(-value // block_size) if kind == "end" else len(tables[name])
     keep = -(-value // block_size) => keep = -(-value // block_size) if kind == "end" else len(tables[name])\\n            value = value if kind == "end" else lengths[name]
 What a cut leaves in the last block is written behind from there on: the length changes too.

@@ -113,19 +113,8 @@ def with_causes(draw: Draw, blocks: int, steps: int, bugs: dict[str, str], cause
             return log, blocks
 
 
-@diagnose.part(
-    3, "What should each count be at the end of the log? Fill the tables from the events alone.", "holders",
-    items=("holders",),
-)  # fmt: skip
-@diagnose.part(
-    5, "Compare the last counts with who really holds a block: nobody, and counted; somebody, and not counted.", "blocks",
-    items=("leaked", "exposed"),
-)  # fmt: skip
-@diagnose.part(
-    8, "By how much should each count have changed at this entry, and by how much did it? What is left over says the cause.",
-    "faults", items=("faults",),
-)  # fmt: skip
-def logs(draw: Draw):
+def drawn(draw: Draw):
+    """Draw logs of engines with different faults."""
     yield with_causes(draw, 17, 53, {"preempt": "kept", "cancel": "kept", "finish": "kept"}, 8)
     yield with_causes(draw, 17, 47, {"preempt": "last kept", "copy": "source kept"}, 2)
     yield with_causes(draw, 13, 41, {"finish": "kept", "share": "counted twice", "preempt": "odd"}, 4)
@@ -135,6 +124,37 @@ def logs(draw: Draw):
     yield with_causes(draw, 13, 23, {}, 0)
     # One block that is all, last and shared; a request that ends with nothing; nothing at all.
     yield [("take", "a", [0, 1, 2], [1, 1, 1]), ("share", "b", [0, 1], [2, 2, 1]), ("preempt", "a", [], [2, 1, 0])], 3
+
+
+@diagnose.part(
+    3, "What should each count be at the end of the log? Fill the tables from the events alone.", "holders",
+    items=("holders",),
+)  # fmt: skip
+@diagnose.part(
+    5, "Compare the last counts with who really holds a block: nobody, and counted; somebody, and not counted.", "blocks",
+    items=("leaked", "exposed"),
+)  # fmt: skip
+def ends(draw: Draw):
+    yield from drawn(draw)
+    yield [], 2
+
+
+@diagnose.part(
+    8, "By how much should each count have changed at this entry, and by how much did it? What is left over says the cause.",
+    "faults", items=("faults",),
+)  # fmt: skip
+def logs(draw: Draw):
+    # A count that was too low already: the block is shared in truth. Then each kind of end, with a cause of its own.
+    low = [("take", "a", [0, 1], [1, 1, 0, 0]), ("share", "b", [0], [2, 1, 0, 0]), ("take", "c", [2], [1, 1, 1, 0])]
+    low += [("preempt", "a", [], [1, 0, 1, 0]), ("share", "d", [0], [2, 0, 1, 0]), ("take", "d", [1], [2, 1, 1, 0])]
+    low += [("cancel", "d", [], [2, 0, 1, 0]), ("share", "e", [0], [3, 0, 1, 0]), ("take", "e", [1], [3, 1, 1, 0])]
+    low += [("preempt", "e", [], [3, 1, 1, 0]), ("share", "f", [0], [4, 1, 1, 0]), ("take", "f", [3], [4, 1, 1, 1])]
+    yield [*low, ("cancel", "f", [], [3, 1, 1, 1])], 4
+    yield from drawn(draw)
+    # The only block that is shared is the last; and more is wrong than all of a table.
+    two = [("take", "b", [0], [1, 0]), ("take", "a", [1], [1, 1]), ("share", "a", [0], [2, 1])]
+    yield [*two, ("finish", "a", [], [2, 0])], 2
+    yield [*two[:2], ("finish", "a", [], [2, 1])], 2
     # A count that is too high since an earlier fault does not make a block shared.
     lost = [("take", "a", [0, 1], [1, 1]), ("share", "b", [0], [2, 1]), ("preempt", "b", [], [2, 1])]
     yield [*lost, ("preempt", "a", [], [2, 0])], 2
@@ -162,6 +182,8 @@ A fault is its number and its cause, as a tuple.
     {NOTED} => faults.append(cause or "other")
     {NOTED} => faults.append((cause or "other", number))
     {NOTED} => faults.append((name, cause or "other"))
+shared: held by another table at this moment, in truth; counts may be wrong, and say of a lost block that it is shared.
+    {SHARED} => elif set(kept) == {{block for block in table if before[block] > 1}}:
 A copy puts one block in the place of another: the first that it names loses a holder, and the second gains one.
     old, new = named => new, old = named && table[table.index(old)] = new => table[table.index(new) if new in table else 0] = old
     due[old], due[new] = -1, 1 => due[old], due[new] = 1, 1
@@ -171,6 +193,10 @@ What a table held goes to the log's next entry of that name as a new table: a pr
     {CLOSED} => if kind in ("finish", "cancel"):
     {CLOSED} => if kind in ("preempt", "finish"):
     {CLOSED} => if kind in ("preempt", "cancel"):
+The first cause that fits is taken: "all kept" comes before "last kept", and that before "shared kept".
+    elif kept == table[-1:]: => elif kept == table[-1:] and set(kept) != set(table) & set(others):
+    {KEPT} => if set(kept) == set(table) and len(table) > 1 and set(table) - set(others):
+    {KEPT} => if set(kept) == set(table) and kept != table[-1:]:
 last kept: the last block is that of the table, in its order, and not the one with the highest number.
     kept == table[-1:] => kept == [max(table)]
 A preempted request gives its blocks back as one that ends does, and may have them kept in the same ways.
@@ -183,15 +209,13 @@ last kept: one block, the last, stayed counted: here that is another cause, or t
     kept == table[-1:] => len(kept) == 1
     kept == table[-1:] => kept == table[:1]
     kept == table[-1:] => False
+A cause fits if nothing else has changed wrongly: blocks that it does not mention have no excess.
+    {KEPT} => if table and set(kept) >= set(table):
+    elif kept == table[-1:]: => elif table and table[-1] in kept:
 all kept: every block of the table stayed counted: here some or none are enough, or it has no name.
     {KEPT} => if kept:
     {KEPT} => if False:
     {KEPT} => if len(kept) == len(table) - 1:
-The first cause that fits is taken: where all of a table is kept, it does not matter that a block is the last, or shared.
-    {KEPT} => if set(kept) == set(table) and len(table) > 1 and set(table) - set(others):
-    {KEPT} => if set(kept) == set(table) and kept != table[-1:]:
-shared: held by another table at this moment, in truth; counts may be wrong, and say of a lost block that it is shared.
-    {SHARED} => elif set(kept) == {{block for block in table if before[block] > 1}}:
 shared kept: the blocks that others hold too, all of them and no more.
     {SHARED} => elif set(kept) <= set(others):
     {SHARED} => elif set(kept) & set(others):
@@ -208,6 +232,7 @@ given twice: what was lowered once too often are the blocks that the request hel
     {TWICE} => dict.fromkeys(table, -1)
     {TWICE} => None
 given twice: blocks of an earlier table lost one holder, exactly those; any that lost one are not enough.
+    elif excess == {TWICE}: => elif name in lost and set(excess.values()) == {{-1}}:
     elif excess == {TWICE}: => elif excess and set(excess.values()) == {{-1}}:
     elif excess == {TWICE}: => elif min([0, *excess.values()]) < 0:
 holders: a shared block has a holder for each table that it is in.
@@ -215,9 +240,10 @@ holders: a shared block has a holder for each table that it is in.
     if kind in ("take", "share"): => if kind == "share": due = [(block in named) + 0 for block in range(blocks)]\\n        elif kind in ("take",):
 holders: those are the right counts, from the tables, and not the last ones of the log.
     {HOLDERS} => before[block]
-After a copy the table holds the new block, and the old one no more.
+A copy puts the new block where the old one stood in the table: the old one is gone, and the new one is not at the end.
     table[table.index(old)] = new => pass
     table[table.index(old)] = new => table.append(new)
+    table[table.index(old)] = new => table.remove(old)\\n            table.append(new)
 leaked: nobody holds the block, and its count is above 0, so that it is never handed out again.
     {LEAKED} => before[block] > holders[block]
     {LEAKED} => before[block] > 0
@@ -229,6 +255,4 @@ exposed: somebody holds the block, and its count is 0 or less, so that it is han
     {EXPOSED} => before[block] <= 0
     {EXPOSED} => holders[block] > 0 and before[block] < 0
     {EXPOSED} => before[block] < 0
-The blocks that are leaked or exposed at the end are wanted, and not those of any moment.
-    if excess: => ever = locals().get("ever", set()) | {{b for b, more in excess.items() if more > 0}}\\n        if excess: && {LEAKED} => block in ever
 """)

@@ -78,8 +78,9 @@ def logged(draw: Draw, blocks: int, steps: int, bugs: dict[str, str]):
                 break
         if kind in ("admit", "grow"):
             room = free()
+            room = [block for block in room if block not in tables[name]]
             if room and len(tables[name]) < 6:
-                named = [block for block in room if block not in tables[name]][: draw.randint(1, 2 + (kind == "admit"))]
+                named = room[: draw.randint(1, 2 + (kind == "admit"))]
                 note("take", name, named, dict.fromkeys(named, 1))
                 tables[name] += named
         elif kind == "copy":

@@ -130,7 +130,8 @@ The window holds `window` tokens, the newest among them: here it is one longer o
 The sinks are the first `sinks` tokens: here they are one more or fewer.
     {SEEN} => t <= sinks or t >= T - window
     {SEEN} => t < sinks - 1 or t >= T - window
-The sinks come on top of the window: it is no shorter for them.
+The sinks come on top of the window: it is `window` tokens long, whatever they are.
+    {SEEN} => t < sinks or t >= T - window - sinks
     {SEEN} => t < sinks or t >= T - window + sinks
     {SEEN} => t < sinks or t >= T - max(window, sinks)
 Sinks and window are counted in tokens, not in blocks: of a block that is read, some tokens may be hidden.
@@ -180,11 +181,15 @@ The weights are a softmax over all tokens that a head sees, sinks and window tog
     (weights @ v) => v.mean(0)
 A block is read whole, with keys and values of K heads: here the heads of the queries were counted.
     numbers = 2 * K * d => numbers = 2 * H * d
+    whole * numbers, needed => whole * 2 * H * d, needed
 Keys and values are two: d numbers of each, for each of K heads.
     numbers = 2 * K * d => numbers = K * d
+    whole * numbers, needed => whole * K * d, needed
+    needed * numbers => needed * K * d
     numbers = 2 * K * d => numbers = 2 * d
 Numbers are counted, and not bytes.
     numbers = 2 * K * d => numbers = 8 * K * d
+    whole * numbers, needed => whole * 8 * K * d, needed
     numbers = 2 * K * d => numbers = 4 * K * d
 A block is read once for a request, as long as it holds something that the request sees.
     whole += len({{t // size for t in seen}}) * size => whole += -(-T // size) * size

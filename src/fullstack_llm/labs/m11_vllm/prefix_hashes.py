@@ -169,6 +169,7 @@ The first block's parent is salt, a slash and adapter, also where one of them is
     {ROOT} => parent, mine = one["salt"], []
 The first block's parent is salt, a slash and adapter, also where one of them is empty.
     {ROOT} => parent, mine = "", []
+    {ROOT} => parent, mine = one["salt"] + "/" + one["adapter"] if one["salt"] or one["adapter"] else "", []
     {ROOT} => parent, mine = one["adapter"] + "/" + one["salt"], []
     {ROOT} => parent, mine = one["salt"] + one["adapter"], []
     {ROOT} => parent, mine = "/".join(filter(None, [one["salt"], one["adapter"]])), []
