@@ -195,21 +195,20 @@ class Engine:
         """Choose the next tokens of sequences from the logits after their last token and after each of its drafts."""
         rows = [sequence for sequence, _, logits in ready for _ in logits]
         logits = torch.cat([logits for *_, logits in ready])
-        # NaN, or nothing that has a probability. It concerns the row's own sequence and no other.
+        # NaN, or nothing that is likely: this concerns the row's own sequence and no other.
         broken = ~logits.amax(-1).isfinite()
         logits = logits.masked_fill(broken[:, None], 0) if broken.any() else logits
         chosen = choose(logits, [each.settings for each in rows], [each.generator for each in rows])
         logprobs = log_probabilities(logits, chosen, [each.settings.logprobs for each in rows])
         pieces, at = [], 0
         for sequence, drafts, _ in ready:
-            if broken[at : at + 1 + len(drafts)].any():
+            right, end = accepted(drafts, chosen[at:]), at + 1 + len(drafts)
+            if broken[at:end].any():
                 pieces.append(self._fail(sequence))
-                at += 1 + len(drafts)
-                continue
-            right = accepted(drafts, chosen[at:])
-            self.counts.accepted += right
-            pieces.append(self._extend(sequence, chosen[at : at + right + 1], logprobs[at : at + right + 1]))
-            at += 1 + len(drafts)
+            else:
+                self.counts.accepted += right
+                pieces.append(self._extend(sequence, chosen[at : at + right + 1], logprobs[at : at + right + 1]))
+            at = end
         return pieces
 
     def _fail(self, sequence: Sequence) -> Piece:
