@@ -48,7 +48,7 @@ class Spelling:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer, self.known = tokenizer, dict[int, bytes]()
-        self.added = tokenizer.added_tokens_decoder
+        self.added, self.special = tokenizer.added_tokens_decoder, frozenset(tokenizer.all_special_ids)
         decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
         self.byte_level = "ByteLevel" in repr(decoder)
 
@@ -137,15 +137,17 @@ class Writer:
         scores = [None, *piece.prompt_logprobs] if echo else []
         found = None
         if self.asked.logprobs is not None:
-            found = self._scores(said, [*before, *piece.tokens], [*scores, *piece.logprobs])
+            found = self._scores(said, [*before, *piece.tokens], [*scores, *piece.logprobs], len(before))
         return {"text": text, "logprobs": found, "finish_reason": piece.finish}
 
-    def _scores(self, said: Said, tokens: list[int], scores: list[LogProb | None]) -> dict[str, Any]:
+    def _scores(self, said: Said, tokens: list[int], scores: list[LogProb | None], read: int) -> dict[str, Any]:
         """Return log-probabilities as completions have them. Of tokens with one name the likeliest is shown."""
         offsets, tops = list[int](), list[dict[str, float] | None]()
-        for token, score in zip(tokens, scores, strict=True):
+        for at, (token, score) in enumerate(zip(tokens, scores, strict=True)):
             offsets.append(said.offset)
-            said.offset += len(said.decoder.decode(self.spelling.bytes(token)))
+            # Special tokens are in the text of a prompt, and not in that of an answer.
+            if at < read or token not in self.spelling.special:
+                said.offset += len(said.decoder.decode(self.spelling.bytes(token)))
             top = dict[str, float]()
             for other, value in [*score.top, (token, score.logprob)] if score else []:
                 top.setdefault(self.spelling.name(other), finite(value))
