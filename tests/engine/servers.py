@@ -14,15 +14,16 @@ from openai import OpenAI
 
 from fullstack_llm.engine import Engine
 from fullstack_llm.engine.scheduler import Chunk
+from fullstack_llm.engine.server import running
 from fullstack_llm.engine.server.app import Served
 from fullstack_llm.engine.server.guard import Limits
-from fullstack_llm.engine.server.running import LOOPBACK, running
 
 
 class Server:
     """A running server: its address, its insides, and clients for it."""
 
-    def __init__(self, url: str, served: Served) -> None:
+    def __init__(self, url: str, served: Served, server: running.Server) -> None:
+        self.server = server
         self.url, self.served, self.engine, self.name = url, served, served.engine, served.name
         self.openai = OpenAI(base_url=f"{url}/v1", api_key=served.api_key or "none", max_retries=0, timeout=300)
         self.http = httpx.Client(base_url=url, timeout=300)
@@ -52,9 +53,9 @@ def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
 def server(
     engine: Engine, name: str = "sft", limits: Limits | None = None, api_key: str | None = None
 ) -> Iterator[Server]:
-    served = Served(engine, name, limits or Limits(), api_key, LOOPBACK)
-    with running(served) as url:
-        found = Server(url, served)
+    served = Served(engine, name, limits or Limits(), api_key, running.LOOPBACK)
+    with running.running(served) as (url, started):
+        found = Server(url, served, started)
         yield found
         found.http.close()
         found.openai.close()

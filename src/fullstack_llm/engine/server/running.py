@@ -59,18 +59,18 @@ class Server(uvicorn.Server):
 
 
 @contextmanager
-def running(served: Served) -> Iterator[str]:
-    """Run a server in a thread, on a free port of this machine alone, and yield its address; it ends at once."""
+def running(served: Served) -> Iterator[tuple[str, Server]]:
+    """Run a server in a thread, on a free port of this machine alone; yield its address and the server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(served, log_level="warning", lifespan="on")
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],), name="server", daemon=True)
         thread.start()
         try:
             while not server.started:
                 if not thread.is_alive():
                     raise RuntimeError("the server did not start")
                 time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", server
         finally:
             server.should_exit = True
             thread.join()
@@ -92,7 +92,7 @@ def serving(
     The model is the server's own meanwhile: do not run it from another thread.
     """
     engine = Engine(model, tokenizer, blocks or enough(model, **options), **options)
-    with running(Served(engine, name, limits, api_key, LOOPBACK)) as url:
+    with running(Served(engine, name, limits, api_key, LOOPBACK)) as (url, _):
         yield url
 
 
