@@ -42,7 +42,7 @@ class Server:
         )
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not (met := holds()) and time.monotonic() < end:
         time.sleep(0.01)
@@ -50,10 +50,8 @@ def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
 
 
 @contextmanager
-def server(
-    engine: Engine, name: str = "sft", limits: Limits | None = None, api_key: str | None = None
-) -> Iterator[Server]:
-    served = Served(engine, name, limits or Limits(), api_key, running.LOOPBACK)
+def server(engine: Engine, limits: Limits | None = None, api_key: str | None = None) -> Iterator[Server]:
+    served = Served(engine, "sft", limits or Limits(), api_key, running.LOOPBACK)
     with running.running(served) as (url, started):
         found = Server(url, served, started)
         yield found

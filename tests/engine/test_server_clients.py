@@ -55,8 +55,8 @@ def unhurried() -> Iterator[Server]:
 
 def request(body: dict[str, Any]) -> bytes:
     content = json.dumps({"model": "sft", **body}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-    return head.encode() + b"\r\n\r\n" + content
+    head = ("POST /v1/completions HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json")
+    return "\r\n".join([*head, f"Content-Length: {len(content)}", "", ""]).encode() + content
 
 
 def connect(found: Server) -> socket.socket:
@@ -164,7 +164,7 @@ class Broken:
         found = [logits.clone() for logits in self.forward(chunks)]
         for at in bad:
             found[at][:] = torch.nan
-            blocks = chunks[at].sequence.table.blocks
+            blocks = chunks[at].sequence.table.blocks[-1:]
             self.engine.cache.values[:, blocks] = torch.nan
         return found
 
@@ -199,14 +199,15 @@ def test_a_step_that_fails_costs_only_whom_it_concerns(
         assert made.cache.values.isfinite().all()
         streamed = found.post(prompt=[77], max_tokens=3, stream=True).text
         assert '"model_error"' in streamed and streamed.endswith("data: [DONE]\n\n")
-        assert ask(prompts[0]).json()["choices"] == answers[0].json()["choices"]
+        again, before = (each.json()["choices"][0]["text"] for each in (ask(prompts[0]), answers[0]))
+        assert again == before
     assert ("planted" in caplog.text) == (how == "raise")
 
 
 def test_sixty_four_clients_some_of_whom_leave() -> None:
     """Those who stay get what the engine gives them alone, whatever the others do."""
     of = engines.served("llama")
-    made = slow(engines.engine(of, blocks=60, rows=16, drafts=2), 0.002)
+    made = slow(engines.engine(of, blocks=24, rows=16, drafts=2), 0.002)
     with server(made, Limits(sequences=200)) as found, ThreadPoolExecutor(64) as pool:
 
         def client(number: int) -> bool:

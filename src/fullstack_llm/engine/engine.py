@@ -212,9 +212,9 @@ class Engine:
         return pieces
 
     def _fail(self, sequence: Sequence) -> Piece:
-        """End a sequence whose logits are not numbers; if its keys or values are not either, nobody may find them."""
-        for block in self.cache.clear(sequence.table.blocks):
-            self.manager.forget(block)
+        """End a sequence whose logits are not numbers, and let nobody read keys or values of it that are not either."""
+        # What another sequence holds too stays, and ends that one as well: with zeros it would give a wrong answer.
+        self.cache.clear(self.manager.forget(self.cache.broken(sequence.table.blocks)))
         self.scheduler.remove(sequence)
         return Piece(sequence.request, sequence.index, finish="error")
 

@@ -98,11 +98,13 @@ class PagedCache:
             self.keys[:, target] = self.keys[:, source]
             self.values[:, target] = self.values[:, source]
 
-    def clear(self, blocks: Sequence[int]) -> list[int]:
-        """Write zeros over those of some blocks that hold what is not a finite number, and return them."""
-        found = [at for at in blocks if not (self.keys[:, at].isfinite().all() and self.values[:, at].isfinite().all())]
-        self.keys[:, found], self.values[:, found] = 0, 0
-        return found
+    def broken(self, blocks: Sequence[int]) -> list[int]:
+        """Return those of some blocks that hold what is not a finite number."""
+        return [at for at in blocks if not (self.keys[:, at].isfinite().all() and self.values[:, at].isfinite().all())]
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Write zeros over some blocks."""
+        self.keys[:, blocks], self.values[:, blocks] = 0, 0
 
 
 def attend(

@@ -67,7 +67,11 @@ class Guard:
         if self.hosts and host.strip("[]") not in self.hosts:
             raise Refused(403, f"this server does not answer to the name {host[:100]!r}", "wrong_host")
         given = headers.get("authorization", "").removeprefix("Bearer ")
-        if self.api_key and path != "/health" and not hmac.compare_digest(given.encode(), self.api_key.encode()):
+        if (
+            self.api_key
+            and path != "/health"
+            and not hmac.compare_digest(given.encode("latin-1"), self.api_key.encode())
+        ):
             raise Refused(401, "the API key is missing or wrong", "invalid_api_key")
         if (length := headers.get("content-length", "0")).isdecimal() and int(length) > self.limits.body:
             raise Refused(413, f"a body has at most {self.limits.body:,} bytes", "too_large")

@@ -133,12 +133,14 @@ class Worker:
 
     def _run(self) -> None:
         """Step for as long as there is something to do; what goes wrong costs only those whom it concerns."""
-        while not self.stopping:
+        while True:
             with self.wake:
                 self.wake.wait_for(lambda: self.calls or self.engine.sequences)
                 calls, self.calls = self.calls, deque()
             for call in calls:
                 call()
+            if self.stopping:
+                return
             begun = time.monotonic()
             try:
                 pieces = self.engine.step()
