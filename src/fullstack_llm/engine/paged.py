@@ -41,7 +41,7 @@ class Span(NamedTuple):
 class Rectangle(NamedTuple):
     """Hold sequences with equally many queries: where these stand in the row, the tables, and what each may read.
 
-    A table that is shorter than the longest is filled up with block 0, which the mask hides. That is work for nothing, so
+    A table that is shorter than the longest is filled up with block 0, which the mask hides. That is work for nothing: so
     a rectangle holds tables of similar length.
     """
 
