@@ -41,8 +41,8 @@ class Span(NamedTuple):
 class Rectangle(NamedTuple):
     """Hold sequences with equally many queries: where these stand in the row, the tables, and what each may read.
 
-    A table that is shorter than the longest is filled up with block 0, which the mask hides. That is work for nothing: so
-    a rectangle holds tables of similar length.
+    A table that is shorter than the longest is filled up with block 0, which the mask hides. That is work for nothing,
+    so a rectangle holds tables of similar length.
     """
 
     queries: Int[Tensor, "S T"]
