@@ -125,6 +125,11 @@ class BlockManager:
             self.references[block] += 1
         return Table(list(table.blocks), table.length, table.keys[: table.length // self.block_size])
 
+    def forget(self, block: int) -> None:
+        """Let the prefix cache find a held block no more."""
+        if block in self.key_of:
+            del self.block_of[self.key_of.pop(block)]
+
     def release(self, table: Table) -> None:
         """Take all blocks from a table.
 

@@ -41,8 +41,9 @@ class Span(NamedTuple):
 class Rectangle(NamedTuple):
     """Hold sequences with equally many queries: where these stand in the row, the tables, and what each may read.
 
-    A table that is shorter than the longest is filled up with block 0, which the mask hides. That is work for nothing,
-    so a rectangle holds tables of similar length.
+    A table that is shorter than the longest is filled up with its own last block, and the mask hides what is too much.
+    It would hide another sequence's block as well, but not if NaN stood there: a weight of 0 times NaN is NaN.
+    What is filled up is work for nothing, so a rectangle holds tables of similar length.
     """
 
     queries: Int[Tensor, "S T"]
@@ -78,7 +79,7 @@ def _rectangle(members: list[tuple[int, Span]], size: int, block_size: int, devi
     offsets = torch.tensor([first for first, _ in members], device=device)
     starts = torch.tensor([span.start for _, span in members], device=device)
     width = max(-(-(span.start + size) // block_size) for _, span in members)
-    tables = [list(span.blocks[:width]) + [0] * (width - len(span.blocks)) for _, span in members]
+    tables = [[*span.blocks[:width], *[span.blocks[-1]] * (width - len(span.blocks))] for _, span in members]
     steps = torch.arange(size, device=device)
     positions = (starts[:, None] + steps)[:, :, None]
     mask = torch.arange(width * block_size, device=device) <= positions
@@ -91,7 +92,7 @@ class PagedCache:
     def __init__(self, config: PreTrainedConfig, blocks: int, block_size: int, like: Tensor) -> None:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         shape = (config.num_hidden_layers, blocks, block_size, config.num_key_value_heads, width)
-        # Zeros and not whatever was there: a weight of 0 times NaN is NaN.
+        # Zeros and not whatever was there, which might be NaN.
         self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
 
     def copy(self, copies: Sequence[Copy]) -> None:
@@ -99,6 +100,12 @@ class PagedCache:
         for source, target in copies:
             self.keys[:, target] = self.keys[:, source]
             self.values[:, target] = self.values[:, source]
+
+    def clear(self, blocks: Sequence[int]) -> list[int]:
+        """Write zeros over those of some blocks that hold what is not a finite number, and return them."""
+        found = [at for at in blocks if not (self.keys[:, at].isfinite().all() and self.values[:, at].isfinite().all())]
+        self.keys[:, found], self.values[:, found] = 0, 0
+        return found
 
 
 def attend(
