@@ -37,7 +37,7 @@ WIDE = {
     "num_key_value_heads": 4,
     "max_position_embeddings": LONGEST,
 }
-SEEDS, FACTORS, COUNT = (0, 1, 2), (0.5, 1.0, 2.0, 4.0, 6.0), 96
+SEEDS, FACTORS, COUNT = (0, 1, 2), (0.5, 1.0, 2.0, 4.0), 64
 ALIKE = {"prompt": Lengths(40, 0), "answer": Lengths(32, 0)}
 
 
