@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.recording import Measure, kept, measure
 from fullstack_llm.experiments import m11_features
 from fullstack_llm.experiments import m11_serving as runs
+from fullstack_llm.presets import pick
 from fullstack_llm.serving.outside import outside
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,13 +26,14 @@ FOLDER = ROOT / "_build" / "serving"
 
 
 def rates(say: Callable[[str], None]) -> dict[str, Any]:
-    """Serve all requests at once, then at several rates; three seeds."""
+    """Serve requests that are all there at once, with three seeds, and then at several rates, with one."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         for part in runs.served():
             part.save_pretrained(place)
+        dtype = pick(cpu="float32", gpu="bfloat16")
         python = ROOT / ".venv-serving" / "bin" / "python"
-        with outside(python, ROOT / "src", Path(place), runs.ROOM // 32, 32, runs.BUDGET, runs.ROWS) as process:
+        with outside(python, ROOT / "src", Path(place), dtype, runs.ROOM // 32, 32, runs.BUDGET, runs.ROWS) as process:
             say(str(process.about))
             every = {name: partial(runs.run, name) for name in runs.SYSTEMS} | {"vllm": process.drive}
             runs.compared(every, runs.requests(4, 9))  # what is done once is done now
@@ -42,16 +44,14 @@ def found(every: Mapping[str, runs.Drive]) -> dict[str, Any]:
     """Return the systems' throughput and waits: all at once, with lengths alike, and by rate."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for seed in runs.SEEDS:
-        asked = runs.requests(runs.COUNT, seed)
-        burst = part(f"at once {seed}", partial(runs.compared, every, runs.at_once(asked)))
-        rows.setdefault("at once", []).append(burst)
-        alike = runs.at_once(runs.requests(runs.COUNT, seed, alike=True))
-        rows.setdefault("alike", []).append(part(f"alike {seed}", partial(runs.compared, every, alike)))
-        for factor, later in runs.points(seed, runs.naive_rate(burst, asked)).items():
-            row = part(f"{factor} {seed}", partial(runs.compared, every, later))
-            rows.setdefault(factor, []).append(row)
-    tokens = [sum(one.answer for one in runs.requests(runs.COUNT, seed)) for seed in runs.SEEDS]
-    return {"count": runs.COUNT, "tokens": tokens, "loads": {name: runs.pooled(each) for name, each in rows.items()}}
+        rows.setdefault("at once", []).append(part(f"at once {seed}", partial(runs.all_at_once, every, seed)))
+    asked = runs.requests(runs.COUNT, 0)
+    for factor, later in runs.points(0, runs.naive_rate(rows["at once"][0], asked)).items():
+        rows[factor] = [part(f"{factor} 0", partial(runs.compared, every, later))]
+    for seed in runs.SEEDS:
+        alike = part(f"alike {seed}", partial(runs.all_at_once, every, seed, alike=True))
+        rows.setdefault("alike", []).append(alike)
+    return {"count": runs.COUNT, "many": runs.MANY, "loads": {name: runs.pooled(each) for name, each in rows.items()}}
 
 
 def part(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from fullstack_llm.serving.arrivals import Lengths, Request, load
 from fullstack_llm.serving.continuous import Ours
 from fullstack_llm.serving.drive import Trace, drive, drive_closed
 
-COUNT = 64
+COUNT = 40
 SHARED = 192  # tokens that all prompts of `alike` begin with
 CLIENTS = 16
 

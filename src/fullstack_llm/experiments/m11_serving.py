@@ -37,7 +37,8 @@ WIDE = {
     "num_key_value_heads": 4,
     "max_position_embeddings": LONGEST,
 }
-SEEDS, FACTORS, COUNT = (0, 1, 2), (0.5, 1.0, 2.0, 4.0), 64
+SEEDS, FACTORS, COUNT = (0, 1, 2), (0.5, 1.0, 2.0, 4.0), 48
+MANY, FEW = 192, 24  # requests that are there at once, and those of them that the naive loop is given
 ALIKE = {"prompt": Lengths(40, 0), "answer": Lengths(32, 0)}
 
 
@@ -121,6 +122,16 @@ def compared(every: Mapping[str, Drive], asked: Sequence[Request]) -> dict[str, 
             "between": [round(1000 * gap, 2) for _, gaps in waits for gap in gaps],
         }
     return found
+
+
+def all_at_once(every: Mapping[str, Drive], seed: int, alike: bool = False) -> dict[str, Any]:
+    """Compare systems that have more to do than they can: their throughput is the most that they are capable of.
+
+    The naive loop has the same throughput for a few of the requests, and is given no more.
+    """
+    asked = at_once(requests(MANY, seed, alike))
+    naive = compared({"naive": every["naive"]}, asked[:FEW])
+    return naive | compared({name: serve for name, serve in every.items() if name != "naive"}, asked)
 
 
 def pooled(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 vLLM 0.32 wants other versions of `transformers` and FastAPI than the course. So a process of that environment holds it,
 and is sent requests as JSON, a load in a line; it answers with a line of what became of each. It runs this file:
 
-    PYTHONPATH=src .venv-serving/bin/python -m fullstack_llm.serving.outside FOLDER
+    PYTHONPATH=src .venv-serving/bin/python -m fullstack_llm.serving.outside FOLDER float32 128 32 256 64
 
-with the folder of a checkpoint, as `save_pretrained` writes it.
+with the folder of a checkpoint, as `save_pretrained` writes it, and what `VLLM` takes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from fullstack_llm.serving.arrivals import Request
 from fullstack_llm.serving.drive import Tokens, Trace, drive
 
-# One process, one thread, 32 bits, no compilation: as the course's engine runs.
+# One process and one thread, as the course's engine runs.
 VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -37,19 +37,23 @@ VARIABLES = {
 
 
 class VLLM:
-    """Answer requests with vLLM's engine, step by step, greedily and to the length that each asks for."""
+    """Answer requests with vLLM's engine, step by step, greedily and to the length that each asks for.
 
-    def __init__(self, folder: str, blocks: int, block_size: int, budget: int, rows: int) -> None:
+    The prefix cache is off: it would remember the prompts of one load in the next.
+    """
+
+    def __init__(self, folder: str, dtype: str, blocks: int, block_size: int, budget: int, rows: int) -> None:
         vllm: Any = importlib.import_module("vllm")
         self.sampling: Any = vllm.SamplingParams
         self.engine: Any = vllm.LLM(
             folder,
-            dtype="float32",
+            dtype=dtype,
             block_size=block_size,
             num_gpu_blocks_override=blocks,
             max_num_batched_tokens=budget,
             max_num_seqs=rows,
-            enforce_eager=True,
+            enforce_eager=dtype == "float32",  # on a GPU it may use its graphs
+            enable_prefix_caching=False,
         ).llm_engine
         self.known = dict[str, int]()
 
@@ -101,9 +105,9 @@ class Outside:
 
 
 @contextmanager
-def outside(python: Path, source: Path, folder: Path, *options: int) -> Iterator[Outside]:
+def outside(python: Path, source: Path, folder: Path, dtype: str, *options: int) -> Iterator[Outside]:
     """Start a process with vLLM for a checkpoint, and end it afterwards; `options` are those of `VLLM`."""
-    command = [str(python), "-m", __name__, str(folder), *map(str, options)]
+    command = [str(python), "-m", __name__, str(folder), dtype, *map(str, options)]
     environment = os.environ | VARIABLES | {"PYTHONPATH": str(source)}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
     try:
@@ -116,7 +120,7 @@ def outside(python: Path, source: Path, folder: Path, *options: int) -> Iterator
 
 def main() -> None:
     """Hold vLLM, and answer a load in each line of standard input."""
-    server = VLLM(sys.argv[1], *map(int, sys.argv[2:]))
+    server = VLLM(*sys.argv[1:3], *map(int, sys.argv[3:]))
     threads = importlib.import_module("torch").get_num_threads()
     versions = {name: importlib.import_module(name).__version__ for name in ("vllm", "torch", "transformers")}
     print("JSON " + json.dumps({"threads": threads, **versions}), flush=True)
