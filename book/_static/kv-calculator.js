@@ -34,7 +34,7 @@
 
   function time(seconds) {
     if (seconds < 1e-6) return (seconds * 1e9).toPrecision(2) + " ns";
-    return seconds < 1e-3 ? (seconds * 1e6).toPrecision(3) + " µs" : (seconds * 1e3).toPrecision(3) + " ms";
+    return seconds < 1e-3 ? (seconds * 1e6).toPrecision(3) + " \u00b5s" : (seconds * 1e3).toPrecision(3) + " ms";
   }
 
   // ---- the page
@@ -102,7 +102,7 @@
       ["one text", bytes(one)],
       ["all texts", bytes(one * s.batch)],
       ["one text as multi-head", bytes(many)],
-      ["which is", (many / one).toPrecision(3) + " times"],
+      ["multi-head keeps", (many / one).toPrecision(3) + " times as much"],
       ["texts that fit", Math.floor(s.memory * 1e9 / one).toLocaleString("en")],
       ["read all of it once", time(one * s.batch / BANDWIDTH)]
     ].map(function (entry) { return make("div", {}, [make("dt", {}, [entry[0]]), make("dd", {}, [entry[1]])]); }));
