@@ -65,15 +65,16 @@ class Ring:
         """Make room for a window of tokens."""
         shape = self.model.shape
         size = (shape.num_layers, shape.num_kv_heads, self.window, shape.head_dim)
-        self.keys, self.values = torch.zeros(size), torch.zeros(size)
+        where = self.model.embed_tokens.weight.device
+        self.keys, self.values = torch.zeros(size, device=where), torch.zeros(size, device=where)
 
     @torch.no_grad()
     def read(self, token: int) -> Float[Tensor, " V"]:
         """Take one more token, and return the logits of the next."""
         at, self.seen = slot(self.seen, self.window, self.sinks), self.seen + 1
-        where = places(self.seen, self.window, self.sinks)
+        where = places(self.seen, self.window, self.sinks).to(self.keys.device)
         kept, shape = len(where), self.model.shape
-        cos, sin = positions.angles(kept, shape.head_dim, shape.rope_theta)
+        cos, sin = positions.angles(kept, shape.head_dim, shape.rope_theta, device=self.keys.device)
         x = self.model.embed_tokens.weight[token][None, None]
         for number, block in enumerate(self.model.layers):
             part, h = block.self_attn, block.input_layernorm(x)
@@ -91,4 +92,4 @@ class Ring:
 def streamed(ring: Ring, ids: Int[Tensor, " T"]) -> Float[Tensor, " T1"]:
     """Return the loss of every token but the first as the ring reads them one by one, in nats."""
     logits = torch.stack([ring.read(int(token)) for token in ids[:-1]])
-    return cross_entropy(logits, ids[1:], reduction="none")
+    return cross_entropy(logits.cpu(), ids[1:].cpu(), reduction="none")
