@@ -21,18 +21,13 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+MESSAGE = {"role": st.sampled_from(["user", "assistant", "tool", "x"]), "content": st.text(max_size=9)}
+TEXTS = st.lists(st.text(max_size=4), max_size=3)
 # For each field, values that are often right.
 LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "model": st.just("sft"),
-    "prompt": st.text(max_size=20)
-    | st.lists(st.integers(-2, 600), max_size=9)
-    | st.lists(st.text(max_size=4), max_size=3),
-    "messages": st.lists(
-        st.fixed_dictionaries(
-            {"role": st.sampled_from(["user", "assistant", "tool", "x"]), "content": st.text(max_size=9)}
-        ),
-        max_size=3,
-    ),
+    "prompt": st.text(max_size=20) | st.lists(st.integers(-2, 600), max_size=9) | TEXTS,
+    "messages": st.lists(st.fixed_dictionaries(MESSAGE), max_size=3),
     "max_tokens": st.integers(-1, 20),
     "max_completion_tokens": st.integers(-1, 20),
     "temperature": st.floats() | st.sampled_from([0, 1, 1e-9, 1e-5, 2]),
@@ -57,9 +52,8 @@ FIELDS = sorted({*LIKELY, *NEUTRAL, "tools", "tool_choice", "user", "nonsense"})
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
     """A request whose fields are mostly right, some odd, some that nobody knows."""
     names = draw(st.lists(st.sampled_from(FIELDS), max_size=6, unique=True))
-    body = {
-        name: draw(ANYTHING if name not in LIKELY or draw(st.integers(0, 7)) == 0 else LIKELY[name]) for name in names
-    }
+    odd = {name for name in names if name not in LIKELY or draw(st.integers(0, 7)) == 0}
+    body = {name: draw(ANYTHING if name in odd else LIKELY[name]) for name in names}
     return {"model": "sft", "prompt": "a", "max_tokens": 3} | body if draw(st.booleans()) else body
 
 
@@ -131,8 +125,7 @@ def test_hostile_bodies_are_refused(found: Server, path: str, name: str) -> None
     assert checked(found, PATHS[0], b'{"model":"sft","prompt":"a","max_tokens":1}') == 200
 
 
-def test_every_field_is_tried_and_has_a_bound() -> None:
-    """What is a number has a least and a most, so that no value goes through by being large."""
+def test_every_field_is_tried() -> None:
     tried = {*LIKELY, "tools", "tool_choice", "user"}
     for kind in (Completion, Chat):
         assert set(kind.model_fields) <= tried

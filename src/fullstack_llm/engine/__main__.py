@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import logging
 import socket
@@ -73,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
             return serve(given, listener)
     except (KeyError, ValueError, RuntimeError, OSError) as error:
         return refused(error, "error: ")
+    except KeyboardInterrupt:
+        return 130
 
 
 def serve(given: argparse.Namespace, listener: socket.socket) -> int:
@@ -103,8 +106,9 @@ def serve(given: argparse.Namespace, listener: socket.socket) -> int:
         logging.warning("other machines can reach %s and ask %s, over HTTP that anybody may read", host, guarded)
     gc.freeze()
     gc.enable()
-    print(f"{served.name} answers at http://{host}:{port}/v1 ({blocks} blocks); Ctrl-C ends it", flush=True)
-    running.Server(served, log_level="warning", log_config=None).run(sockets=[listener])
+    where = f"{served.name} answers at http://{host}:{port}/v1 ({blocks} blocks); Ctrl-C ends it"
+    ready = functools.partial(print, where, flush=True)
+    running.Server(served, ready, log_level="warning", log_config=None).run(sockets=[listener])
     return 0
 
 

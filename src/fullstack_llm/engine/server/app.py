@@ -55,19 +55,22 @@ class Served:
         return min(self.engine.model.config.max_position_embeddings, manager.blocks * manager.block_size) + 1
 
     def encode(self, asked: Completion | Chat) -> tuple[list[list[int]], list[str]]:
-        """Return the prompts as ids, and as texts where they are wanted; refuse what a template cannot render."""
+        """Return the prompts as ids and, for an echo, as texts; refuse what a template cannot render."""
         tokenizer = self.engine.tokenizer
         if isinstance(asked, Completion):
-            found = [list(tokenizer(each).input_ids) if isinstance(each, str) else each for each in asked.prompts]
-            texts = asked.prompts if asked.echo else []
-            return found, [each if isinstance(each, str) else str(tokenizer.decode(each)) for each in texts]
+            try:
+                ids = [list(tokenizer(each).input_ids) if isinstance(each, str) else each for each in asked.prompts]
+                texts = [each if isinstance(each, str) else str(tokenizer.decode(each)) for each in asked.prompts]
+            except Exception as error:
+                raise Refused(400, f"the prompt cannot be read: {error}", param="prompt") from None
+            return ids, texts
         if not tokenizer.chat_template:
             raise Refused(400, f"{self.name} has no chat template: ask /v1/completions", param="messages")
         if asked.tools and "tools" not in str(tokenizer.chat_template):
             raise Refused(400, f"the chat template of {self.name} takes no tools", param="tools")
         try:
             # What is spelled like a special token inside a message stays text, and ends no turn.
-            ids = tokenizer.apply_chat_template(
+            row = tokenizer.apply_chat_template(
                 [message.plain() for message in asked.messages],
                 tools=[tool.model_dump() for tool in asked.tools] if asked.calls else None,
                 add_generation_prompt=True,
@@ -76,7 +79,7 @@ class Served:
             )
         except Exception as error:
             raise Refused(400, f"the chat template cannot render this: {error}", param="messages") from None
-        return [list(ids)], []
+        return [list(row)], []
 
     async def answer(self, asked: Completion | Chat) -> Response:
         """Hand a request to the engine, and return the answer that is to be sent."""

@@ -120,7 +120,7 @@ class Completion(Sampled):
         """Return the prompts, which are of one kind."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        return [self.prompt] if isinstance(self.prompt[0], int) else self.prompt  # type: ignore[return-value, list-item]
+        return [self.prompt] if isinstance(self.prompt[0], int) else self.prompt
 
     def settings(self, ends: tuple[int, ...], room: int) -> Settings:
         """Return the engine's settings; it generates one token at least, and with `max_tokens` 0 nobody sees it."""

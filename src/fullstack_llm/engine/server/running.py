@@ -15,7 +15,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -34,13 +34,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Server(uvicorn.Server):
     """Run an application; the first signal to end lets what runs go on for a while, and the second does not."""
 
-    def __init__(self, served: Served, **options: Any) -> None:
+    def __init__(self, served: Served, ready: Callable[[], None] = lambda: None, **options: Any) -> None:
         super().__init__(
             uvicorn.Config(
                 build(served), http="h11", ws="none", access_log=False, timeout_graceful_shutdown=1, **options
             )
         )
-        self.served, self.deadline = served, float("inf")
+        self.served, self.ready, self.deadline = served, ready, float("inf")
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so: from now on a signal is no accident."""
+        await super().startup(sockets)
+        self.ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Refuse new requests from now on, and end when none is left or time is up."""

@@ -109,7 +109,12 @@ class Worker:
 
     def _send(self, news: dict[Job, list[Piece] | Refused]) -> None:
         """Put news into the queues of their jobs, on the thread of asyncio."""
-        self.loop.call_soon_threadsafe(lambda: [job.news.put_nowait(what) for job, what in news.items()])
+
+        def put() -> None:
+            for job, what in news.items():
+                job.news.put_nowait(what)
+
+        self.loop.call_soon_threadsafe(put)
 
     def _add(self, job: Job) -> None:
         """Give a job's prompts to the engine: all or none."""
@@ -175,12 +180,14 @@ class Worker:
     def _deliver(self, pieces: list[Piece], begun: float) -> None:
         """Send the pieces of a step to their jobs, and measure what they waited for."""
         now, news = time.monotonic(), dict[Job, list[Piece] | Refused]()
-        for request in {each.request for each in [*self.engine.scheduler.running, *pieces]} & self.jobs.keys():
+        begun_now = {each.request for each in self.engine.scheduler.running} | {piece.request for piece in pieces}
+        for request in begun_now & self.jobs.keys():
             if request not in (job := self.jobs[request]).started:
                 job.started.add(request)
                 self.metrics.queue.observe(max(begun - job.begun, 0))
         for piece in pieces:
-            if (job := self.jobs[piece.request]) in news and isinstance(news[job], Refused):
+            job = self.jobs[piece.request]
+            if isinstance(sent := news.setdefault(job, []), Refused):
                 continue
             before = job.last.get((piece.request, piece.index))
             job.last[piece.request, piece.index] = now
@@ -189,9 +196,8 @@ class Worker:
             else:
                 self.metrics.between.observe((now - before) / max(len(piece.tokens), 1))
             piece.request = job.requests.index(piece.request)
+            sent.append(piece)
             if piece.finish == "error":
                 news[job] = Refused(500, "the model gave no numbers for this request", "model_error")
-            else:
-                news.setdefault(job, []).append(piece)
         if news:
             self._send(news)
