@@ -13,7 +13,6 @@ from fullstack_llm.serving.drive import Trace, drive, drive_closed
 
 COUNT = 40
 SHARED = 192  # tokens that all prompts of `alike` begin with
-CLIENTS = 16
 
 
 def alike(seed: int, count: int = COUNT) -> list[Request]:
@@ -80,7 +79,6 @@ def features(say: Callable[[str], None]) -> dict[str, Any]:
                     found.setdefault("guesses alone", {}).setdefault(name, []).append(alone)
             assert len(answers) == 1, "no variant may change an answer"
             say(f"{seed} {feature} {[(name, rows[-1]['throughput']) for name, rows in found[feature].items()]}")
-        found.setdefault("loops", []).append(loops(seed))
     return found
 
 
@@ -89,12 +87,3 @@ def busy(asked: Sequence[Request], share: float = 0.7) -> list[Request]:
     traces, _ = once({}, runs.at_once(asked))
     rate = len(asked) / latency.summary(traces)["seconds"]
     return [Request(one.number, one.arrival / (share * rate), one.prompt, one.answer) for one in asked]
-
-
-def loops(seed: int) -> dict[str, Any]:
-    """Ask in a closed loop, then in an open one at the rate that came out of it; return both."""
-    asked = runs.requests(2 * COUNT, seed)
-    closed, counts = once({}, asked, CLIENTS)
-    seconds = latency.summary(closed)["seconds"]
-    fitted = [Request(one.number, one.arrival * seconds / len(asked), one.prompt, one.answer) for one in asked]
-    return {"closed": row(closed, counts), "open": row(*once({}, fitted))}

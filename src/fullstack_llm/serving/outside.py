@@ -120,7 +120,8 @@ def outside(python: Path, source: Path, folder: Path, dtype: str, *options: int)
 
 def main() -> None:
     """Hold vLLM, and answer a load in each line of standard input."""
-    server = VLLM(*sys.argv[1:3], *map(int, sys.argv[3:]))
+    folder, dtype, *sizes = sys.argv[1:]
+    server = VLLM(folder, dtype, *map(int, sizes))
     threads = importlib.import_module("torch").get_num_threads()
     versions = {name: importlib.import_module(name).__version__ for name in ("vllm", "torch", "transformers")}
     print("JSON " + json.dumps({"threads": threads, **versions}), flush=True)
