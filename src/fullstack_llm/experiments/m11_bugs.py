@@ -106,9 +106,9 @@ def _at_once() -> list[Arrival]:
 
 BUGS = {
     "whole blocks": Bug("nano-vllm, issue 144", _twice, {"blocks": 40}, hits_all),
-    "hit after preemption": Bug("nano-vllm, pulls 211 and 233", _crowd, {"blocks": 13}, counts_before_the_hit),
-    "read again": Bug("nano-vllm, pull 217", _crowd, {"blocks": 13, "prefix_cache": False}, throws_away),
-    "equal prompts": Bug("MinivLLM, pull 98", _at_once, {"blocks": 40}, reads_only_its_own),
+    "hit after preemption": Bug("nano-vllm, pull requests 211 and 233", _crowd, {"blocks": 13}, counts_before_the_hit),
+    "read again": Bug("nano-vllm, pull request 217", _crowd, {"blocks": 13, "prefix_cache": False}, throws_away),
+    "equal prompts": Bug("MinivLLM, pull request 98", _at_once, {"blocks": 40}, reads_only_its_own),
 }
 
 
