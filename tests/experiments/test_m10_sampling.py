@@ -23,7 +23,7 @@ def test_every_true_statement_is_judged_true_and_another_persons_false() -> None
             assert kind == "true" and relation in told, said
             # The same object, of somebody who has another one.
             other = next(n for n in runs.people() if world.get(n, relation) not in (None, world.get("Ada", relation)))
-            taken = statement({**slots(world, "Ada"), **{"n": other, "s": f"{other}'s", "m": other}}, template)
+            taken = statement({**slots(world, "Ada"), "n": other, "s": f"{other}'s", "m": other}, template)
             if other in taken:
                 assert runs.judged(taken, other)[0] == "false", taken
 
