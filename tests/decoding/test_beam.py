@@ -37,7 +37,8 @@ def test_ours_is_theirs(draft: Any, width: int, penalty: float, early: bool) -> 
         options |= {"return_dict_in_generate": True, "output_scores": True}
         out = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
         found = beam_search(of_model(model), ids[0].tolist(), width, 13, stop, penalty, early)
-        for one, row, score in zip(found, out.sequences[:, ids.shape[1] :].tolist(), out.sequences_scores, strict=False):
+        theirs = out.sequences[:, ids.shape[1] :].tolist()
+        for one, row, score in zip(found, theirs, out.sequences_scores, strict=False):
             assert one.tokens == row[: len(one.tokens)], prompt
             # What they fill with: not the padding token, whose id is 0, but the first stop token.
             assert set(row[len(one.tokens) :]) <= {END}

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def gumbel(scores: Scores, uniform: Float[Tensor, "B V"]) -> Int[Tensor, " B"]:
+def gumbel(scores: Float[Tensor, "B V"], uniform: Float[Tensor, "B V"]) -> Int[Tensor, " B"]:
     """Draw with a number for each token: the largest score after noise -log(-log u) is added to each.
 
     It needs neither the softmax nor a sum, and draws from the same shares.

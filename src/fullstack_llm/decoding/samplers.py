@@ -200,4 +200,3 @@ def distribution(scores: Scores, order: Sequence[str] | None = None, **settings:
     [[0.5, 0.5, 0.0]]
     """
     return chain(scores, order, **settings).softmax(-1)
-

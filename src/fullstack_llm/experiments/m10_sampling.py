@@ -107,7 +107,7 @@ def sentences(names: Sequence[str], settings: Settings, seed: int, draws: int = 
 
 
 def varied(settings: Settings, seed: int, count: int | None = None) -> list[dict[str, float]]:
-    """Return for each person the shares of true and of false sentences, and of how many relations the truth was told."""
+    """Return for each person the shares of true and false sentences, and of how many relations the truth was told."""
     rows = []
     for name, said in zip(names := people(count), sentences(names, settings, seed), strict=True):
         found = [judged(text, name) for text in said]
@@ -213,7 +213,7 @@ def continued(model: Any, ids: torch.Tensor, mask: torch.Tensor, out: torch.Tens
 def beams(say: Callable[[str], None]) -> dict[str, Any]:
     """Return for each model, task and width the share of right answers and the likelihood, beside greedy's."""
     table: dict[str, Any] = {}
-    for name in ("draft", "base", "larger"):
+    for name in ("draft", "base"):
         for task in BEAM_TASKS:
             greedy, before = beamed(name, task, 1)
             for width in WIDTHS:
@@ -222,9 +222,7 @@ def beams(say: Callable[[str], None]) -> dict[str, Any]:
                 row["gained"] = sum(now and not was for now, was in zip(right, greedy, strict=True))
                 row["lost"] = sum(was and not now for now, was in zip(right, greedy, strict=True))
                 row["logp"] = round(sum(logps) / len(logps), 4)
-                row["likelier"] = round(
-                    sum(n > b + 1e-4 for n, b in zip(logps, before, strict=True)) / len(logps), 4
-                )
+                row["likelier"] = round(sum(n > b + 1e-4 for n, b in zip(logps, before, strict=True)) / len(logps), 4)
                 table.setdefault(name, {}).setdefault(task, {})[str(width)] = row
             say(f"{name} {task}: {[(w, r['value'], r['likelier']) for w, r in table[name][task].items()]}")
     return {"settings": {"items": BEAM_TASKS, "widths": list(WIDTHS)}, "rows": table}
