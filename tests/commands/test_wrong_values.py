@@ -85,6 +85,8 @@ RIGHT: dict[str, dict[str, str]] = {
 }
 # An option that may be given a file or folder that is not there yet, or that has nothing in it.
 MAKES = {"out", "folder of build", "labs", "course", "file"}
+# A number that may be 0: a free port, or none of something.
+ZERO = {"port", "drafts", "queue", "drain"}
 
 
 def parser_of(main: Callable[[list[str]], Any]) -> argparse.ArgumentParser:
@@ -279,7 +281,7 @@ def grade_once(arguments: list[str]) -> int:
 def must_refuse(name: str, action: argparse.Action, value: str) -> bool:
     """Whether a value is wrong at this option, whatever else is given."""
     if kind(action) == "number":
-        return True
+        return value != "0" or action.dest not in ZERO
     if kind(action) == "choice":
         return value not in action.choices
     if kind(action) == "path":

@@ -16,13 +16,22 @@ from fullstack_llm.commands import Parser, refused, whole
 LOOPBACK = "127.0.0.1"
 
 
+def address(text: str) -> str:
+    """Return the name or number of an address. Nothing, or 0, would be all of this machine's."""
+    if not text.strip() or text.isdigit() or not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address")
+    return text
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser, with help for the command."""
     top = Parser(prog="python -m fullstack_llm.engine", description=__doc__)
     one = top.add_subparsers(dest="command", required=True).add_parser("serve", help="answer over HTTP until Ctrl-C")
     one.add_argument("model", help="a checkpoint of the course, or a folder with one and its tokenizer")
     one.add_argument("--name", help="what clients call the model (as it was given)")
-    one.add_argument("--host", default=LOOPBACK, help="an address of this machine (%(default)s: for itself alone)")
+    one.add_argument(
+        "--host", type=address, default=LOOPBACK, help="an address of this machine (%(default)s: for itself alone)"
+    )
     one.add_argument("--port", type=whole(0, 65535), default=8000, help="0 takes a free one (%(default)s)")
     one.add_argument("--api-key", help="what clients must know (nothing)")
     one.add_argument("--megabytes", type=whole(1), default=256, help="for keys and values (%(default)s)")
