@@ -5,7 +5,7 @@ has read the answer.
 
 >>> from fullstack_llm.tinytown.world import town
 >>> drawn(town(), 2, seed=1)[0]
-Needle(prompt="Abby's coat is", target=' purple')
+Needle(prompt="You find Abby's house on", target=' Lantern Row')
 """
 
 from __future__ import annotations
