@@ -371,7 +371,7 @@ EDITS = [
     (BEAM, 'logp / (((5 + n) / 6) ** alpha)',
         'logp * (((5 + n) / 6) ** alpha)', 'The score is divided by ((5 + n) / 6)'),
     (BEAM, '(-norm(c[0], c[1]), c[0])', '(-c[1], c[0])', 'The beam is chosen by score at every'),
-    (BEAM, '(-norm(c[0], c[1]), c[0])', '-norm(c[0], c[1])', ''),
+    (BEAM, '(-norm(c[0], c[1]), c[0])', '-norm(c[0], c[1])', 'Of texts with equal scores the one'),
     (BEAM, 'return [(seq, norm(seq, logp)) for seq, logp in beams]',
         'return [(seq, logp) for seq, logp in beams]', 'The score is divided by ((5 + n) / 6)'),
     (BEAM, 'return [(seq, norm(seq, logp)) for seq, logp in beams]',

@@ -116,6 +116,7 @@ def without_ends(draw: Draw):
         yield start, table, V - 1, width, most, alpha
     # Texts that are equally likely, and a beam that is wider than there are texts.
     yield torch.full((3,), -0.5), torch.full((3, 3), -0.25), 7, 4, 3, 1.0
+    yield torch.tensor([-0.5, -0.25]), torch.tensor([[-0.25, -0.25], [-0.5, -0.5]]), 7, 3, 2, 1.0
     yield *drawn(draw, 2), 7, 11, 3, 0.5
 
 
@@ -201,6 +202,7 @@ Forbidden tokens are no candidates: where fewer texts are left than the beam has
     if value > -math.inf: => if True:
 Of texts with equal scores the one whose tokens are smaller comes first, as Python compares lists.
     {SORTED} => (-score(*one, end, alpha), [-token for token in one[0]])
+    {SORTED} => -score(*one, end, alpha)
     {SORTED} => (-score(*one, end, alpha), -len(one[0]), [-token for token in one[0]])
 Tokens are lists of ints, and each entry of the beam is a tuple: (tokens, score).
     return [(tokens, score => return [(tuple(tokens), score
