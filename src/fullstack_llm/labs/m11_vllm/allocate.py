@@ -191,6 +191,7 @@ An ended request disappears from the tables.
     del tables[name], lengths[name] => pass
 A block that others hold too is not free when one of its holders ends or is cut: it loses one holder.
     {CUT}\\n                holders[block] -= 1 => {CUT}\\n                holders[block] = 0
+    {CUT}\\n                holders[block] -= 1 => {CUT}\\n                holders[block] = holders[block] - 1 if kind == "cut" else 0
 A block is written into by one holder at most: where another table holds it too, it is copied first.
     {SHARED} => False
 Only a block that somebody else holds too is copied: a holder who is alone writes into it as it is.
@@ -202,6 +203,8 @@ The copy takes a block too: count it when you compare with what is free.
     if new + shared > => if new > holders.count(0) or shared and 0 ==
 Only the block into which is written is copied: those before it stay shared.
     copies.append((old, table[at])) => copies.append((old, table[at]))\\n                for i in range(at):\\n                    if holders[table[i]] > 1: holders[table[i]] -= 1; copies.append((table[i], take())); table[i] = copies[-1][1]
+The block that a copy takes has a holder from then on: it is not free any more.
+    copies.append((old, table[at])) => copies.append((old, table[at]))\\n                holders[table[at]] = 0
 After the copy the old block has one holder fewer.
     holders[old] -= 1 => pass
 A write of no tokens writes nowhere: it copies nothing.
@@ -219,6 +222,8 @@ A fork copies nothing: both tables name the same blocks until one of them writes
     tables[value], lengths[value] = list(tables[name]) => for block in tables[name]: holders[block] -= 1\\n            tables[value], lengths[value] = [take() for _ in tables[name]]
 A fork makes its blocks have one holder more.
     holders[block] += 1 => pass
+A fork has as many tokens as the request that it comes from, and goes on where that one would.
+    list(tables[name]), lengths[name] => list(tables[name]), 0
 Each table is a list of its own: what one of them appends must not appear in the other.
     table, length = list(tables.get(name, [])) => table, length = tables.get(name, []) && list(tables[name]), lengths[name] => tables[name], lengths[name]
 holders says of every block how many tables hold it, also of those that nobody holds.
@@ -240,6 +245,7 @@ What counts is how many blocks the write takes beyond those that the table has.
 refused holds the numbers of the operations, counted from 0.
     refused.append(number) => refused.append(number + 1)
     refused.append(number) => refused.append(name)
+    "refused": refused => "refused": len(refused)
     refused.append(number) => refused.append((kind, name, value))
 After a write that is refused the others go on: it ends nothing.
     continue => break

@@ -163,10 +163,10 @@ def logs(draw: Draw):
     yield [], 2
 
 
-KEPT, TWICE = 'if set(kept) == set(table):', 'dict.fromkeys(lost.get(name, []), -1)'
+KEPT, TWICE = "if set(kept) == set(table):", "dict.fromkeys(lost.get(name, []), -1)"
 SHARED = "elif set(kept) == set(table) & set(others):"
 HOLDERS, LEAKED = "sum(table.count(block) for table in tables.values())", "holders[block] == 0 and before[block] > 0"
-EXPOSED, NOTED = "holders[block] > 0 and before[block] <= 0", "faults.append((number, cause or \"other\"))"
+EXPOSED, NOTED = "holders[block] > 0 and before[block] <= 0", 'faults.append((number, cause or "other"))'
 CLOSED = 'if kind in ("preempt", "finish", "cancel"):'
 diagnose.mistakes(f"""
 A count is wrong at the entry where it changed by something else than it should: what was wrong before is no fault of this one.
@@ -205,6 +205,9 @@ A request that is cancelled gives its blocks back as one that has finished, and 
     elif kind != "take" and len(kept) == len(excess): => elif kind in ("finish", "preempt") and len(kept) == len(excess):
 Causes that are no pattern of the table have a name too: "other".
     if excess: => if excess and cause:
+Blocks that are taken or shared are put at the end of the table, in their order, which says which one is the last.
+    table.extend(named) => table[:0] = named
+    table.extend(named) => table.extend(named)\\n            table.sort()
 last kept: one block, the last, stayed counted: here that is another cause, or the first block.
     kept == table[-1:] => len(kept) == 1
     kept == table[-1:] => kept == table[:1]
@@ -231,6 +234,7 @@ counted twice: each block that was shared gained one holder too many.
 given twice: what was lowered once too often are the blocks that the request held when it was preempted.
     {TWICE} => dict.fromkeys(table, -1)
     {TWICE} => None
+    {TWICE} => dict.fromkeys(lost.get(name, [])[-1:], -1)
 given twice: blocks of an earlier table lost one holder, exactly those; any that lost one are not enough.
     elif excess == {TWICE}: => elif name in lost and set(excess.values()) == {{-1}}:
     elif excess == {TWICE}: => elif excess and set(excess.values()) == {{-1}}:

@@ -210,6 +210,7 @@ A key is the hexadecimal digest, a text.
     keys.append(mine) => keys.append([bytes.fromhex(key) for key in mine])
     keys.append(mine) => keys.append([int(key, 16) for key in mine])
     keys.append(mine) => keys.append([key[:16] for key in mine])
+    .hexdigest() => .hexdigest()[:16]
     keys.append(mine) => keys.append([key.upper() for key in mine])
 The keys are those of SHA-256.
     hashlib.sha256( => hashlib.md5(

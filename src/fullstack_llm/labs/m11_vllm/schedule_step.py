@@ -179,9 +179,9 @@ def admission(draw: Draw):
 
 
 FIRST = "first + [one for one in running if one not in first]"
-VICTIM = "if other[\"priority\"] >= victim[\"priority\"]:"
-WHOLE = "whole = (one[\"stored\"] + left) // block_size * block_size"
-LOST = "free += blocks_of(victim[\"stored\"] + lost, block_size)"
+VICTIM = 'if other["priority"] >= victim["priority"]:'
+WHOLE = 'whole = (one["stored"] + left) // block_size * block_size'
+LOST = 'free += blocks_of(victim["stored"] + lost, block_size)'
 schedule_step.mistakes(f"""
 Its first chunk alone has to find blocks, not the whole prompt.
     needed = blocks_of(chunk, block_size) => needed = blocks_of(one["length"], block_size)
