@@ -35,7 +35,7 @@ def paged_attention(q, keys, values, tables, lengths, sinks, window):
 def gathered(q, keys, values, tables, lengths, sinks, window):
     # All slots that the tables name, in one rectangle; what is not seen is made zero before it is multiplied.
     S, M = tables.shape
-    P, K, d, size = keys.shape
+    _P, K, d, size = keys.shape
     place = torch.arange(M * size)[None]
     T = lengths[:, None]
     seen = (place < T) & ((place < sinks) | (place >= T - window))
