@@ -40,7 +40,9 @@ def test_blocks_are_held_as_the_engine_holds_them(seed: int) -> None:
     found = allocate(operations, blocks, size)
     assert found["refused"] == refused
     assert sorted(found["holders"]) == sorted(manager.references)
-    assert {name: len(table) for name, table in found["tables"].items()} == {n: len(t.blocks) for n, t in tables.items()}
+    assert {name: len(table) for name, table in found["tables"].items()} == {
+        n: len(t.blocks) for n, t in tables.items()
+    }
 
 
 @pytest.mark.parametrize("window", (4, 100))

@@ -29,8 +29,7 @@ def allocate(operations, blocks, block_size):
                 table[at] = take()
                 holders[old] -= 1
                 copies.append((old, table[at]))
-            for _ in range(new):
-                table.append(take())
+            table += [take() for _ in range(new)]
             tables[name], lengths[name] = table, length + value
         elif kind == "fork":
             for block in tables[name]:
@@ -169,18 +168,15 @@ A token goes into the room that is left in the last block; only then is a new bl
     {NEW} => -(-value // block_size)
 Where the last block is just full nothing more is reserved: ceil(tokens / block_size) blocks, and not one more.
     {NEW} => (length + value) // block_size + 1 - len(table)
-    {NEW} => (length + value) // block_size + (value > 0) - len(table)
 A block that is begun counts as a whole one: round up.
     {NEW} => (length + value) // block_size - len(table)
 After a cut there remain as many blocks as the tokens that are left fill or begin: round up.
     keep = -(-value // block_size) => keep = value // block_size
     keep = -(-value // block_size) => keep = value // block_size + 1
-    keep = -(-value // block_size) => keep = value // block_size + (kind == "cut")
 cut says how many tokens are left, and not how many go.
     keep = -(-value // block_size) => value = lengths[name] - value if kind == "cut" else 0\\n            keep = -(-value // block_size)
 A cut gives back the blocks behind what is left: here they stay in the table, or stay counted.
     {CUT} => for block in tables[name][keep:] if kind == "end" else []:
-    keep = -(-value // block_size) => keep = -(-value // block_size) if kind == "end" else len(tables[name])
     keep = -(-value // block_size) => keep = -(-value // block_size) if kind == "end" else len(tables[name])\\n            value = value if kind == "end" else lengths[name]
 What a cut leaves in the last block is written behind from there on: the length changes too.
     [:keep], value => [:keep], value if kind == "end" else lengths[name]
@@ -191,6 +187,7 @@ An ended request disappears from the tables.
     del tables[name], lengths[name] => pass
 A block that others hold too is not free when one of its holders ends or is cut: it loses one holder.
     {CUT}\\n                holders[block] -= 1 => {CUT}\\n                holders[block] = 0
+    {CUT}\\n                holders[block] -= 1 => {CUT}\\n                holders[block] = holders[block] - 1 if kind == "cut" else 0
 A block is written into by one holder at most: where another table holds it too, it is copied first.
     {SHARED} => False
 Only a block that somebody else holds too is copied: a holder who is alone writes into it as it is.
@@ -199,34 +196,33 @@ A full block is never written again: a write behind it begins a new block, and c
     {SHARED} => value > 0 and len(table) > 0 and holders[table[-1]] > 1 && old = table[at] => at = len(table) - 1\\n                old = table[at]
 The copy takes a block too: count it when you compare with what is free.
     if new + shared > => if new >
-    if new + shared > => if new > holders.count(0) or shared and 0 ==
 Only the block into which is written is copied: those before it stay shared.
     copies.append((old, table[at])) => copies.append((old, table[at]))\\n                for i in range(at):\\n                    if holders[table[i]] > 1: holders[table[i]] -= 1; copies.append((table[i], take())); table[i] = copies[-1][1]
+The block that a copy takes has a holder from then on: it is not free any more.
+    copies.append((old, table[at])) => copies.append((old, table[at]))\\n                holders[table[at]] = 0
 After the copy the old block has one holder fewer.
     holders[old] -= 1 => pass
 A write of no tokens writes nowhere: it copies nothing.
     {SHARED} => at < len(table) and holders[table[at]] > 1
 The copy's block is taken first, then the new ones.
-    if shared: => grown = [take() for _ in range(new)]\\n            if shared: && table.append(take()) => table.append(grown.pop(0))
+    if shared: => grown = [take() for _ in range(new)]\\n            if shared: && table += [take() for _ in range(new)] => table += grown
 A copy is noted as (old block, new block).
     copies.append((old, table[at])) => copies.append((table[at], old))
 A copy is a tuple of two blocks.
     copies.append((old, table[at])) => copies.append([old, table[at]])
-    copies.append((old, table[at])) => copies.append((name, old, table[at]))
 The copies are noted, each when it is made.
     copies.append((old, table[at])) => pass
 A fork copies nothing: both tables name the same blocks until one of them writes.
     tables[value], lengths[value] = list(tables[name]) => for block in tables[name]: holders[block] -= 1\\n            tables[value], lengths[value] = [take() for _ in tables[name]]
 A fork makes its blocks have one holder more.
     holders[block] += 1 => pass
+A fork has as many tokens as the request that it comes from, and goes on where that one would.
+    list(tables[name]), lengths[name] => list(tables[name]), 0
 Each table is a list of its own: what one of them appends must not appear in the other.
     table, length = list(tables.get(name, [])) => table, length = tables.get(name, []) && list(tables[name]), lengths[name] => tables[name], lengths[name]
 holders says of every block how many tables hold it, also of those that nobody holds.
     "holders": holders => "holders": {{block: count for block, count in enumerate(holders) if count}}
-    "holders": holders => "holders": [count for count in holders if count]
     "holders": holders => "holders": [count > 0 for count in holders]
-    "holders": holders => "holders": [count == 0 for count in holders]
-    "holders": holders => "holders": [block for block, count in enumerate(holders) if not count]
 A request whose first write was refused has no table.
     table, length = list(tables.get(name, [])), lengths.get(name, 0) => table, length = list(tables.setdefault(name, [])), lengths.setdefault(name, 0)
 A write that finds too little room takes nothing: here it takes what there is.
@@ -234,13 +230,12 @@ A write that finds too little room takes nothing: here it takes what there is.
     if new + shared > holders.count(0): => if holders.count(0) < new + shared:\\n                if shared and holders.count(0): copies.append((table[at], take())); holders[table[at]] -= 1; table[at] = copies[-1][1]
 A write that just fits is not refused: it may take the last free block.
     > holders.count(0) => >= holders.count(0)
-    > holders.count(0) => >= max(holders.count(0), 1)
 What counts is how many blocks the write takes beyond those that the table has.
     if new + shared > => if new + len(table) + shared >
 refused holds the numbers of the operations, counted from 0.
     refused.append(number) => refused.append(number + 1)
     refused.append(number) => refused.append(name)
-    refused.append(number) => refused.append((kind, name, value))
+    "refused": refused => "refused": len(refused)
 After a write that is refused the others go on: it ends nothing.
     continue => break
 Of the free blocks the one with the lowest number is taken: here it is another.

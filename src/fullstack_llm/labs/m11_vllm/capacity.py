@@ -96,11 +96,11 @@ def room(blocks: float, one: dict, at: dict):
 
 @capacity.part(
     5, "Of the room that is taken, how much holds no token? Only requests that fit count; a shared block counts once.",
-    "waste", items=("waste_contiguous", "waste_paged"),
+    "waste", items=("waste_contiguous", "waste_paged"), whole=True,
 )  # fmt: skip
 @capacity.part(
     5, "Put one request after the other in, until the next does not fit. Which of its blocks are there already?",
-    "requests", items=("contiguous", "paged"),
+    "requests", items=("contiguous", "paged"), whole=True,
 )  # fmt: skip
 @capacity.part(
     4, "Bytes of one token on one device: of which heads, of how many layers, and of keys and values. Then what is left.",
@@ -128,7 +128,7 @@ def memories(draw: Draw):
 
 HEADS, TOKEN = 'max(sizes["num_kv_heads"] // ranks, 1)', 'token = 2 * sizes["num_layers"] * heads'
 LEFT = 'memory["bytes"] * memory["percent"] // 100 - sizes["weights"] // ranks'
-PAGED = '1 - stored / (taken * size)'
+PAGED = "1 - stored / (taken * size)"
 RUNS = '1 - own / (runs * memory["longest"])'
 capacity.mistakes(f"""
 Keys and values are both kept: twice as many numbers.
@@ -154,6 +154,7 @@ The bytes of a block are those on one device: the memory is that of one, too.
     "block_bytes": token * size => "block_bytes": token * size * ranks
     {LEFT} => (memory["bytes"] * memory["percent"] // 100 - sizes["weights"] // ranks) * ranks
     {LEFT} => memory["bytes"] * ranks * memory["percent"] // 100 - sizes["weights"]
+    {LEFT} => memory["bytes"] * ranks * memory["percent"] // 100 - sizes["weights"] // ranks
 The weights are divided among the devices: each holds its part.
     {LEFT} => memory["bytes"] * memory["percent"] // 100 - sizes["weights"]
     {LEFT} => memory["bytes"] * memory["percent"] // 100 - sizes["weights"] * ranks
@@ -222,7 +223,11 @@ The waste is a share between 0 and 1, and not a percentage or a count of tokens.
 The tokens of a shared block are there once, however many requests read them.
     {PAGED} => 1 - sum(lengths[:paged]) / (taken * size)
     {PAGED} => 1 - sum(lengths[:paged]) / ((taken - whole + paged * whole) * size)
+    {PAGED} => 1 - (stored + paged * whole * size) / (taken * size)
+The tokens of the prefix lie in its blocks, once: here they are left out.
     {PAGED} => 1 - (stored - whole * size) / (taken * size)
+A part of a block at the prefix's end is each request's own, and is counted there: the shared blocks are full, and hold no more.
+    {PAGED} => 1 - (stored - whole * size + shared) / (taken * size)
 Of a prefix's last block, the part that is not whole is stored by each request: here it is not counted.
     {PAGED} => 1 - (shared + sum(lengths[:paged]) - paged * shared) / (taken * size)
 Counts are ints.

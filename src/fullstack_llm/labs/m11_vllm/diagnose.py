@@ -85,7 +85,7 @@ def with_counters(log, blocks):
                 patterns = [("source kept", named[:1], 1)]
             elif kind == "share":
                 patterns = [("counted twice", named, 1)]
-            fits = [cause for cause, which, by in patterns if which and off == {block: by for block in which}]
+            fits = [cause for cause, which, by in patterns if which and off == dict.fromkeys(which, by)]
             faults.append((number, fits[0] if fits else "other"))
         if ends:
             gone[name] = mine
@@ -163,10 +163,10 @@ def logs(draw: Draw):
     yield [], 2
 
 
-KEPT, TWICE = 'if set(kept) == set(table):', 'dict.fromkeys(lost.get(name, []), -1)'
+KEPT, TWICE = "if set(kept) == set(table):", "dict.fromkeys(lost.get(name, []), -1)"
 SHARED = "elif set(kept) == set(table) & set(others):"
 HOLDERS, LEAKED = "sum(table.count(block) for table in tables.values())", "holders[block] == 0 and before[block] > 0"
-EXPOSED, NOTED = "holders[block] > 0 and before[block] <= 0", "faults.append((number, cause or \"other\"))"
+EXPOSED, NOTED = "holders[block] > 0 and before[block] <= 0", 'faults.append((number, cause or "other"))'
 CLOSED = 'if kind in ("preempt", "finish", "cancel"):'
 diagnose.mistakes(f"""
 A count is wrong at the entry where it changed by something else than it should: what was wrong before is no fault of this one.
@@ -178,8 +178,6 @@ The number of an entry is its place in the log, counted from 0.
 Every fault is wanted, also those after the first.
     {NOTED} => faults += [(number, cause or "other")] if not faults else []
 A fault is its number and its cause, as a tuple.
-    {NOTED} => faults.append([number, cause or "other"])
-    {NOTED} => faults.append(cause or "other")
     {NOTED} => faults.append((cause or "other", number))
     {NOTED} => faults.append((name, cause or "other"))
 shared: held by another table at this moment, in truth; counts may be wrong, and say of a lost block that it is shared.
@@ -187,7 +185,6 @@ shared: held by another table at this moment, in truth; counts may be wrong, and
 A copy puts one block in the place of another: the first that it names loses a holder, and the second gains one.
     old, new = named => new, old = named && table[table.index(old)] = new => table[table.index(new) if new in table else 0] = old
     due[old], due[new] = -1, 1 => due[old], due[new] = 1, 1
-    due[old], due[new] = -1, 1 => due[old] = -1
     due[old], due[new] = -1, 1 => due[new] = 1
 What a table held goes to the log's next entry of that name as a new table: a preempted request holds nothing.
     {CLOSED} => if kind in ("finish", "cancel"):
@@ -205,9 +202,10 @@ A request that is cancelled gives its blocks back as one that has finished, and 
     elif kind != "take" and len(kept) == len(excess): => elif kind in ("finish", "preempt") and len(kept) == len(excess):
 Causes that are no pattern of the table have a name too: "other".
     if excess: => if excess and cause:
+Blocks that are taken or shared are put at the end of the table, in their order, which says which one is the last.
+    table.extend(named) => table[:0] = named
 last kept: one block, the last, stayed counted: here that is another cause, or the first block.
     kept == table[-1:] => len(kept) == 1
-    kept == table[-1:] => kept == table[:1]
     kept == table[-1:] => False
 A cause fits if nothing else has changed wrongly: blocks that it does not mention have no excess.
     {KEPT} => if table and set(kept) >= set(table):
@@ -215,15 +213,11 @@ A cause fits if nothing else has changed wrongly: blocks that it does not mentio
 all kept: every block of the table stayed counted: here some or none are enough, or it has no name.
     {KEPT} => if kept:
     {KEPT} => if False:
-    {KEPT} => if len(kept) == len(table) - 1:
 shared kept: the blocks that others hold too, all of them and no more.
     {SHARED} => elif set(kept) <= set(others):
-    {SHARED} => elif set(kept) & set(others):
     {SHARED} => elif False:
-    {SHARED} => elif set(kept) <= set(table):
 source kept: at a copy, the block that was copied from, and only it, is still counted.
     if excess == {{named[0]: 1}}: => if False:
-    if excess == {{named[0]: 1}}: => if excess == {{named[1]: 1}}:
     if excess == {{named[0]: 1}}: => if excess:
 counted twice: each block that was shared gained one holder too many.
     if excess == dict.fromkeys(named, 1): => if False:
@@ -231,10 +225,10 @@ counted twice: each block that was shared gained one holder too many.
 given twice: what was lowered once too often are the blocks that the request held when it was preempted.
     {TWICE} => dict.fromkeys(table, -1)
     {TWICE} => None
+    {TWICE} => dict.fromkeys(lost.get(name, [])[-1:], -1)
 given twice: blocks of an earlier table lost one holder, exactly those; any that lost one are not enough.
     elif excess == {TWICE}: => elif name in lost and set(excess.values()) == {{-1}}:
     elif excess == {TWICE}: => elif excess and set(excess.values()) == {{-1}}:
-    elif excess == {TWICE}: => elif min([0, *excess.values()]) < 0:
 holders: a shared block has a holder for each table that it is in.
     {HOLDERS} => any(block in table for table in tables.values()) + 0
     if kind in ("take", "share"): => if kind == "share": due = [(block in named) + 0 for block in range(blocks)]\\n        elif kind in ("take",):
@@ -246,13 +240,10 @@ A copy puts the new block where the old one stood in the table: the old one is g
     table[table.index(old)] = new => table.remove(old)\\n            table.append(new)
 leaked: nobody holds the block, and its count is above 0, so that it is never handed out again.
     {LEAKED} => before[block] > holders[block]
-    {LEAKED} => before[block] > 0
     {LEAKED} => holders[block] == 0
     {LEAKED} => holders[block] == 0 and before[block] != 0
-    {LEAKED} => before[block] != holders[block]
 exposed: somebody holds the block, and its count is 0 or less, so that it is handed out to another.
     {EXPOSED} => before[block] < holders[block]
     {EXPOSED} => before[block] <= 0
     {EXPOSED} => holders[block] > 0 and before[block] < 0
-    {EXPOSED} => before[block] < 0
 """)

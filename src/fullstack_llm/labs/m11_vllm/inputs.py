@@ -96,3 +96,22 @@ def logged(draw: Draw, blocks: int, steps: int, bugs: dict[str, str]):
             if kind == "preempt":
                 lost[name] = table
     return log, blocks
+
+
+def queue(*rows: tuple[str, int, int, int]):
+    """Return requests of (name, priority, length, stored); what has stored nothing waits."""
+    keys = ("name", "priority", "length", "stored")
+    return [dict(zip(keys, row, strict=True)) | {"running": row[3] > 0} for row in rows]
+
+
+def crowd(draw: Draw, size: int, count: int, waits: int, levels: int):
+    """Draw requests of which about half decode, and the last ones wait, with few blocks free."""
+    rows = []
+    for number in range(count):
+        stored = draw.randint(1, 4 * size)
+        length = stored + 1 if draw.random() < 0.5 else stored // size * size + size + draw.randint(1, 3 * size)
+        stored = stored if length == stored + 1 else stored // size * size + size * (stored < size)
+        rows.append((f"r{number}", draw.randrange(levels), max(length, stored + 1), stored))
+    rows += [(f"w{number}", draw.randrange(levels), draw.randint(2, 4 * size), 0) for number in range(waits)]
+    draw.shuffle(rows)
+    return queue(*rows)

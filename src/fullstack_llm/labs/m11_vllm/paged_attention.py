@@ -35,7 +35,7 @@ def paged_attention(q, keys, values, tables, lengths, sinks, window):
 def gathered(q, keys, values, tables, lengths, sinks, window):
     # All slots that the tables name, in one rectangle; what is not seen is made zero before it is multiplied.
     S, M = tables.shape
-    P, K, d, size = keys.shape
+    _P, K, d, size = keys.shape
     place = torch.arange(M * size)[None]
     T = lengths[:, None]
     seen = (place < T) & ((place < sinks) | (place >= T - window))
@@ -49,7 +49,9 @@ def gathered(q, keys, values, tables, lengths, sinks, window):
     return out, 2 * blocks * size * K * d, 2 * seen.sum().item() * K * d
 
 
-def batch(draw: Draw, K: int, group: int, d: int, size: int, lengths: list[int], sinks: int, window: int, spoiled=False):
+def batch(
+    draw: Draw, K: int, group: int, d: int, size: int, lengths: list[int], sinks: int, window: int, spoiled=False
+):
     """Draw a pool of blocks in no order; tables without the blocks that nobody sees. `spoiled`: unwritten slots are nan."""
     width = max(1, *(-(-T // size) for T in lengths))
     P = len(lengths) * width + 2
@@ -66,7 +68,15 @@ def batch(draw: Draw, K: int, group: int, d: int, size: int, lengths: list[int],
     rubbish = math.nan if spoiled else 5.0
     keys.masked_fill_(~written[:, None, None, :], rubbish)
     values.masked_fill_(~written[:, None, :, None], rubbish)
-    return normal(draw, len(lengths), K * group, d, scale=2.0), keys, values, tables, torch.tensor(lengths), sinks, window
+    return (
+        normal(draw, len(lengths), K * group, d, scale=2.0),
+        keys,
+        values,
+        tables,
+        torch.tensor(lengths),
+        sinks,
+        window,
+    )
 
 
 @paged_attention.part(
@@ -78,7 +88,7 @@ def batch(draw: Draw, K: int, group: int, d: int, size: int, lengths: list[int],
     items=(1,), whole=True,
 )  # fmt: skip
 @paged_attention.part(
-    8, "Write down the tokens that request 0 sees; the block and the slot of each; then attend with one head by hand.",
+    6, "Write down the tokens that request 0 sees; the block and the slot of each; then attend with one head by hand.",
     "outputs", items=(0,),
 )  # fmt: skip
 def batches(draw: Draw):
@@ -90,7 +100,9 @@ def batches(draw: Draw):
     yield batch(draw, 2, 1, 5, 7, [11, 20], 1, 100)
     yield batch(draw, 3, 3, 3, 3, [3, 9, 6], 3, 3)
     K, group, size = draw.choice((2, 3)), draw.choice((2, 3)), draw.choice((2, 3, 5))
-    yield batch(draw, K, group, 7, size, [draw.randint(1, 30) for _ in range(5)], draw.randint(0, 4), draw.randint(1, 9))
+    yield batch(
+        draw, K, group, 7, size, [draw.randint(1, 30) for _ in range(5)], draw.randint(0, 4), draw.randint(1, 9)
+    )
 
 
 @paged_attention.part(
@@ -122,6 +134,8 @@ The window is not seen: of the tokens after the sinks, the last `window` are, th
     {SEEN} => t < sinks
     {SEEN} => t < sinks or t < window
     {SEEN} => t < sinks + window
+A token is seen if it is in the window or among the sinks: it need not be in both.
+    {SEEN} => t < sinks and t >= T - window
 The window holds `window` tokens, the newest among them: here it is one longer or shorter.
     {SEEN} => t < sinks or t >= T - window - 1
     {SEEN} => t < sinks or t > T - window

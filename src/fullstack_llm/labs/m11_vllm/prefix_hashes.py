@@ -90,7 +90,7 @@ def hits(draw: Draw):
     head, tail = some(draw, 12), some(draw, 7)
     other = [100, *head[1:]]
     # A prompt that comes again; one that shares three blocks and a half; one whose first token differs.
-    yield [ask(head + tail), ask(head + tail), ask(head + tail[:2] + [99]), ask(other + tail), ask(head), ask(head + [5])], 4, 90  # fmt: skip
+    yield [ask(head + tail), ask(head + tail), ask(head + tail[:2] + [99]), ask(other + tail), ask(head), ask([*head, 5])], 4, 90  # fmt: skip
     yield [ask(head), ask(head, "x"), ask(head, "", "fr"), ask(head, "x"), ask(head, "", "fr"), ask(head[:9])], 3, 90
     pictures = [((2, 6, "cat"),), ((2, 6, "dog"),), ((2, 6, "cat"),), ((7, 9, "cat"),), ()]
     yield [ask([1, 1] + [0] * 10 + tail, images=images) for images in pictures], 3, 90
@@ -210,6 +210,7 @@ A key is the hexadecimal digest, a text.
     keys.append(mine) => keys.append([bytes.fromhex(key) for key in mine])
     keys.append(mine) => keys.append([int(key, 16) for key in mine])
     keys.append(mine) => keys.append([key[:16] for key in mine])
+    .hexdigest() => .hexdigest()[:16]
     keys.append(mine) => keys.append([key.upper() for key in mine])
 The keys are those of SHA-256.
     hashlib.sha256( => hashlib.md5(

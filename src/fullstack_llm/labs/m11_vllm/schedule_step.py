@@ -2,7 +2,7 @@
 
 from fullstack_llm.checks import Draw
 from fullstack_llm.checks.exercise import exercise
-from fullstack_llm.labs.m11_vllm.inputs import LIBRARIES
+from fullstack_llm.labs.m11_vllm.inputs import LIBRARIES, crowd, queue
 
 
 def blocks_of(tokens, block_size):
@@ -104,25 +104,6 @@ def by_position(requests, free, block_size, budget, rows, reserve):
     return {"chunks": chunks, "preempted": preempted, "admitted": admitted, "free": room()}
 
 
-def queue(*rows: tuple[str, int, int, int]):
-    """Return requests of (name, priority, length, stored); what has stored nothing waits."""
-    keys = ("name", "priority", "length", "stored")
-    return [dict(zip(keys, row, strict=True)) | {"running": row[3] > 0} for row in rows]
-
-
-def drawn(draw: Draw, size: int, count: int, waits: int, levels: int):
-    """Draw requests of which about half decode, and the last ones wait, with few blocks free."""
-    rows = []
-    for number in range(count):
-        stored = draw.randint(1, 4 * size)
-        length = stored + 1 if draw.random() < 0.5 else stored // size * size + size + draw.randint(1, 3 * size)
-        stored = stored if length == stored + 1 else stored // size * size + size * (stored < size)
-        rows.append((f"r{number}", draw.randrange(levels), max(length, stored + 1), stored))
-    rows += [(f"w{number}", draw.randrange(levels), draw.randint(2, 4 * size), 0) for number in range(waits)]
-    draw.shuffle(rows)
-    return queue(*rows)
-
-
 @schedule_step.part(
     8, "Go through the running requests by hand: those that decode, then those that read. How far does the budget go?",
     "chunks",
@@ -134,7 +115,7 @@ def chunks(draw: Draw):
     yield queue(("a", 0, 40, 6), ("b", 0, 22, 21), ("c", 0, 12, 10)), 17, 3, 3, 8, 0
     yield queue(("a", 0, 9, 8), ("b", 0, 8, 7), ("c", 0, 7, 6)), 5, 4, 2, 8, 0
     for size in (3, 5):
-        yield drawn(draw, size, 6, 0, 3), 50, size, draw.randint(5, 31), 11, 1
+        yield crowd(draw, size, 6, 0, 3), 50, size, draw.randint(5, 31), 11, 1
     yield queue(("a", 0, 12, 7), ("b", 0, 9, 6)), 9, 4, 1, 8, 0
     yield [], 7, 4, 9, 8, 1
 
@@ -154,7 +135,7 @@ def preemption(draw: Draw):
     yield queue(("a", 0, 41, 4), ("b", 1, 6, 5), ("c", 2, 8, 7), ("d", 2, 16, 15), ("w", 0, 3, 0)), 3, 4, 48, 8, 0
     yield queue(("a", 0, 31, 3), ("b", 3, 14, 6), ("c", 3, 5, 4)), 1, 3, 15, 8, 0
     for size in (2, 3, 4):
-        yield drawn(draw, size, 7, 1, 3), draw.randint(0, 1), size, draw.randint(9, 29), 11, 1
+        yield crowd(draw, size, 7, 1, 3), draw.randint(0, 1), size, draw.randint(9, 29), 11, 1
     yield queue(("a", 0, 5, 4)), 0, 4, 9, 8, 0
 
 
@@ -173,27 +154,23 @@ def admission(draw: Draw):
     yield queue(("u", 1, 9, 0), ("v", 0, 13, 0)), 5, 4, 40, 8, 2
     yield queue(("u", 0, 7, 0), ("v", 0, 5, 0)), 5, 3, 40, 8, 1
     for size in (3, 5):
-        yield drawn(draw, size, 3, 5, 3), draw.randint(9, 14), size, draw.randint(9, 40), 6, 2
+        yield crowd(draw, size, 3, 5, 3), draw.randint(9, 14), size, draw.randint(9, 40), 6, 2
     yield queue(("u", 0, 7, 0)), 1, 4, 40, 8, 1
     yield queue(("u", 0, 7, 0)), 5, 4, 3, 8, 0
 
 
 FIRST = "first + [one for one in running if one not in first]"
-VICTIM = "if other[\"priority\"] >= victim[\"priority\"]:"
-WHOLE = "whole = (one[\"stored\"] + left) // block_size * block_size"
-LOST = "free += blocks_of(victim[\"stored\"] + lost, block_size)"
+VICTIM = 'if other["priority"] >= victim["priority"]:'
+WHOLE = 'whole = (one["stored"] + left) // block_size * block_size'
+LOST = 'free += blocks_of(victim["stored"] + lost, block_size)'
 schedule_step.mistakes(f"""
 Its first chunk alone has to find blocks, not the whole prompt.
     needed = blocks_of(chunk, block_size) => needed = blocks_of(one["length"], block_size)
-    or needed + kept > free: => or blocks_of(one["length"], block_size) + kept > free:
 Requests that decode come before those that read, so that no prompt holds them up.
     {FIRST} => running[:]
     {FIRST} => [one for one in running if one not in first] + first
 Within those that decode, and within those that read, the order is that of arrival.
     {FIRST} => sorted(running, key=lambda one: (one["length"] - one["stored"] > 1, one["priority"]))
-    {FIRST} => sorted(running, key=lambda one: one["length"] - one["stored"])
-    {FIRST} => sorted(running, key=lambda one: one["priority"])
-    {FIRST} => first + [one for one in running if one not in first][::-1]
 A chunk that does not finish its request ends where a block ends: here it ends wherever the budget does.
     {WHOLE} => whole = one["stored"] + left
     waiting.pop(0)\\n        chunk = chunk_of(one, budget, block_size) => waiting.pop(0)\\n        chunk = min(one["length"], budget)
@@ -207,7 +184,6 @@ A chunk is what is missing, or what the budget allows if that is less: here the 
 A chunk that would have nothing in it is no chunk: the request has no entry in this step.
     or chunk == 0:\\n            continue => :\\n            continue
     waiting.sort( => for one in running: chunks.setdefault(one["name"], 0)\\n    waiting.sort(
-    waiting.sort( => for one in requests: chunks.setdefault(one["name"], 0)\\n    waiting.sort(
 A request that gets nothing holds up nobody: those after it may still fit into the budget.
     if one not in running or chunk == 0:\\n            continue => if one not in running: continue\\n        if chunk == 0: break
 What is read are the tokens that are not stored: length less stored.
@@ -217,12 +193,10 @@ The victim is the running request with the largest priority number; here priorit
     {VICTIM} => if False:
 The largest priority number goes first: here it is the smallest.
     {VICTIM} => if other["priority"] <= victim["priority"]:
-    {VICTIM} => if other["priority"] < victim["priority"]:
 Of equal priority the one that arrived last has to go.
     {VICTIM} => if other["priority"] > victim["priority"]:
 The request that needs the blocks may be the victim itself: it is one of those that run.
     victim = running[0]\\n => victim = next((o for o in running if o is not one), one)\\n && for other in running: => for other in [o for o in running if o is not one]:
-    {VICTIM} => if other["priority"] >= victim["priority"] and other["name"] not in chunks:
 Here requests lose their blocks to one of less importance: the victim is the largest number of all that run, not of those after it.
     for other in running: => for other in running[running.index(one):]: && victim = running[0] => victim = one
 One victim may not be enough: go on until there is room.
@@ -231,31 +205,23 @@ One victim may not be enough: go on until there is room.
 A victim that has a chunk in this step loses it: its tokens go back to the budget, and it does not go through the model.
     budget += lost => pass
     lost = chunks.pop(victim["name"], 0) => lost = chunks.get(victim["name"], 0)
-    budget += lost => pass && lost = chunks.pop(victim["name"], 0) => lost = chunks.get(victim["name"], 0)
 All of a victim's blocks come free, those that it took in this step among them.
     {LOST} => free += blocks_of(victim["stored"], block_size)
     {LOST} => free += victim["stored"] // block_size
-    {LOST} => free += (victim["stored"] + lost) // block_size
-    {LOST} => free += 1
-    {LOST} => pass\\n            if len(running) == 1: break
 A victim does not run any more: it gets no chunk in this step, also where its turn was still to come.
     if one not in running or chunk == 0: => if chunk == 0: && if one in running: => if True:
     if one in running: => if True:
 The room that is left in a request's last block is used first: it needs blocks beyond those that it holds.
     held = blocks_of(one["stored"], block_size) => held = one["stored"] // block_size
     needed = blocks_of(one["stored"] + chunk, block_size) - held => needed = blocks_of(chunk, block_size)
-    needed = blocks_of(one["stored"] + chunk, block_size) - held => needed = blocks_of(one["stored"] + chunk, block_size)
 The blocks that chunks take are not free any more.
     free -= needed\\n            budget -= chunk => budget -= chunk
     free -= needed\\n        budget -= chunk => budget -= chunk
 In a step that preempts nobody is let in: the victim would take back what another one is about to need.
     while waiting and not preempted and => while waiting and
-    while waiting and not preempted and => waiting += [one for one in requests if one["name"] in preempted]\\n    while waiting and
 The queue is ordered by priority, the smallest number first, and by arrival among equals.
     waiting.sort(key=lambda one: one["priority"]) => pass
     waiting.sort(key=lambda one: one["priority"]) => waiting.sort(key=lambda one: -one["priority"])
-    waiting.sort(key=lambda one: one["priority"]) => waiting.sort(key=lambda one: one["priority"])\\n    waiting.reverse()
-    waiting.sort(key=lambda one: one["priority"]) => waiting.sort(key=lambda one: one["length"])
 Nobody overtakes: where the first in the queue does not fit, the others wait too.
     if chunk == 0 or needed + kept > free:\\n            break => if chunk == 0 or needed + kept > free:\\n            continue
 With nobody running, nothing is kept in reserve: otherwise a long prompt might wait for ever.
@@ -270,8 +236,6 @@ Exactly `reserve` blocks may be left.
 At most `rows` requests run at once, those that get nothing in this step among them.
     and len(running) < rows => and len(chunks) < rows
     and len(running) < rows =>
-    and len(running) < rows => and len(running) <= rows
-    and len(running) < rows => and len(admitted) < rows
 A prompt that is let in is cut as any other: its chunk may be less than all of it, and ends with a block.
     waiting.pop(0)\\n        chunk = chunk_of(one, budget, block_size) => waiting.pop(0)\\n        chunk = one["length"] if one["length"] <= budget else 0
 One request after the other is let in, as long as there is room, not one in a step.
@@ -283,5 +247,4 @@ Those that are let in share what the others have left of the budget.
 preempted are the names in the order in which they went.
     "preempted": preempted => "preempted": sorted(preempted)
     "preempted": preempted => "preempted": [one["name"] for one in requests if one["name"] in preempted]
-    "preempted": preempted => "preempted": len(preempted)
 """)
