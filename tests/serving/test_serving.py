@@ -16,7 +16,7 @@ from fullstack_llm.serving import latency
 from fullstack_llm.serving.arrivals import Lengths, Request, at_rate, poisson
 from fullstack_llm.serving.arrivals import load as made
 from fullstack_llm.serving.continuous import Ours, Theirs
-from fullstack_llm.serving.drive import Counted, Trace, drive, drive_closed
+from fullstack_llm.serving.drive import Counted, Server, Trace, drive, drive_closed
 from fullstack_llm.serving.outside import outside
 from fullstack_llm.serving.static import Static
 
@@ -48,7 +48,7 @@ def generated(request: Request) -> list[int]:
 
 def test_all_answer_as_transformers_does(asked: list[Request]) -> None:
     model, tokenizer = load("draft")
-    servers = {
+    servers: dict[str, Server] = {
         "naive": Static(model, 1),
         "static": Static(model, 4),
         "engine": Ours(Engine(model, tokenizer, blocks=12, block_size=8, budget=24, rows=4)),

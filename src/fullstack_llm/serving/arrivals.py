@@ -7,7 +7,7 @@ of a few clients waits for its answer before it asks again, so that a slow serve
 [0.0, 0.19, 0.33]
 >>> small = load(count=3, rate=10, prompts=[[7] * 300], seed=0)
 >>> [(len(one.prompt), one.answer) for one in small]
-[(31, 70), (72, 43), (25, 25)]
+[(70, 7), (27, 48), (22, 30)]
 """
 
 from __future__ import annotations
