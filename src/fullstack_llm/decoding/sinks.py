@@ -10,6 +10,7 @@ Positions are places in the cache, not in the text, so that no distance grows be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -76,7 +77,8 @@ class Ring:
         kept, shape = len(where), self.model.shape
         cos, sin = positions.angles(kept, shape.head_dim, shape.rope_theta, device=self.keys.device)
         x = self.model.embed_tokens.weight[token][None, None]
-        for number, block in enumerate(self.model.layers):
+        blocks: Any = self.model.layers
+        for number, block in enumerate(blocks):
             part, h = block.self_attn, block.input_layernorm(x)
             q, k, v = (
                 p(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for p in (part.q_proj, part.k_proj, part.v_proj)
