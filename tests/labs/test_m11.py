@@ -78,11 +78,11 @@ def test_hits_are_those_of_the_engine() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_server_of_such_steps_loses_no_block_and_finishes(seed: int) -> None:
     draw, size, total, preempted = Random(seed), 3, 11, 0
-    requests = []
+    requests: list[dict[str, Any]] = []
     for number in range(9):
         prompt = draw.randint(1, 14)
-        one = {"name": f"r{number}", "priority": draw.randrange(3), "length": prompt, "stored": 0, "running": False}
-        requests.append(one | {"end": prompt + draw.randint(1, 15)})
+        state = {"priority": draw.randrange(3), "length": prompt, "stored": 0, "running": False}
+        requests.append({"name": f"r{number}", "end": prompt + draw.randint(1, 15)} | state)
     free = total
     for _ in range(2000):
         found = schedule_step(requests, free, size, 7, 5, 1)
