@@ -123,7 +123,7 @@ def counts(ids: Int[Tensor, "B T"], size: int, padding: Sequence[int] | None = N
 
 
 def repetition(scores: Scores, seen: Int[Tensor, "B V"], penalty: float) -> Scores:
-    """Divide the scores of seen tokens by the penalty (Keskar et al. 2019); multiply those below 0, as the library does.
+    """Divide the scores of seen tokens by the penalty (Keskar et al. 2019); multiply those below 0, as libraries do.
 
     So it depends on where the model put its zero: logits that differ by a constant, and mean the same, come out
     differently.
