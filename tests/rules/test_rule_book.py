@@ -31,9 +31,10 @@ def find_silent_images(name: str, text: str) -> list[str]:
 
 
 def find_unnamed_columns(name: str, text: str) -> list[str]:
-    """Heads of tables with a cell that says nothing to those who hear the table."""
+    """Heads of tables with a cell that says nothing to those who hear the table; a formula is drawn, and says nothing."""
     heads = re.findall(r"^(\|.*\|)[ \t]*\n\|[ \t:|-]+\|[ \t]*$", text, flags=re.M)
-    return [f"{name}: {head}" for head in heads if any(not cell.strip() for cell in head.strip("|").split("|"))]
+    heard = {head: [re.sub(r"\$[^$]*\$", "", cell).strip() for cell in head.strip("|").split("|")] for head in heads}
+    return [f"{name}: {head}" for head, cells in heard.items() if not all(cells)]
 
 
 def find_lost_citations(chapters: dict[str, str], bibliography: str) -> list[str]:
@@ -140,6 +141,7 @@ def test_columns_have_names(chapters: dict[str, str]) -> None:
 
 def test_control_columns() -> None:
     assert find_unnamed_columns("x", "a\n\n| | b |\n| --- | --- |\n| 1 | 2 |\n")
+    assert find_unnamed_columns("x", "a\n\n| $r$ | b |\n| --- | --- |\n| 1 | 2 |\n")
     assert not find_unnamed_columns("x", "| a | b |\n| --- | --- |\n| | 2 |\n")
 
 
