@@ -18,17 +18,9 @@ from .magics import cell_magic, without_magics
 
 FEATURES = importlib.import_module("__future__")
 FUTURE = sum(getattr(FEATURES, name).compiler_flag for name in FEATURES.all_feature_names)
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # A notebook stops where a statement fails. Behind it we still run what makes names, and nothing else.
-DEFINING = (
-    ast.Import,
-    ast.ImportFrom,
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.Try,
-)
+DEFINING = (*DEFINITIONS, ast.Assign, ast.AnnAssign, ast.Try)
 
 
 @dataclass
@@ -46,12 +38,14 @@ class Cells:
     lines: list[str] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop | None = None
 
-    def run(self, source: str, label: str) -> None:
-        """Run a cell; raise the first exception of its statements, after what makes names behind them has run."""
+    def run(self, source: str, label: str, reduced: bool = False) -> None:
+        """Run a cell, or only its imports and definitions; raise the first exception, after what still makes names."""
         if cell_magic(source) in ("writefile", "file"):
             return write_file(source)
         tree, plain = parse(source, label)
         self._quote(plain, label)
+        if reduced:
+            tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
         first: BaseException | None = None
         # A feature holds for the whole cell, wherever its line stands: magics may come before it.
         features = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]

@@ -93,11 +93,11 @@ class Kernel:
         except (MemoryError, RecursionError):
             return ("found", ["the code is nested too deeply to be looked through"])
 
-    def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
-        """Run one cell; return which of the names are callable now, and the traceback if the cell failed."""
+    def define(self, label: str, source: str, names: list[str], reduced: bool = False) -> tuple[Any, ...]:
+        """Run one cell, or only its definitions; return which names are callable, and the traceback if it failed."""
         error = ""
         try:
-            self.cells.run(source, label)
+            self.cells.run(source, label, reduced)
         except BaseException as caught:
             error = f"{calling.trace(caught).rstrip()[-2000:]}{self._difference(caught)}"
         return ("defined", [name for name in names if callable(self.namespace.get(name))], error)
