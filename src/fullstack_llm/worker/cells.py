@@ -48,7 +48,7 @@ class Cells:
             tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
         first: BaseException | None = None
         # A feature holds for the whole cell, wherever its line stands: magics may come before it.
-        features = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+        features: list[ast.stmt] = [node for node in tree.body if getattr(node, "module", "") == "__future__"]
         for nodes in (features, [node for node in tree.body if node not in features] if features else tree.body):
             while nodes:
                 code = None
@@ -87,7 +87,7 @@ class Cells:
 
     def _leave_out(self, nodes: list[ast.stmt], why: str) -> list[ast.stmt]:
         """Return what still runs behind the first of these statements, and note the names that are not made."""
-        rest = [node for node in nodes[1:] if isinstance(node, DEFINING)]
+        rest: list[ast.stmt] = [node for node in nodes[1:] if isinstance(node, DEFINING)]
         for node in nodes:
             if node not in rest:
                 for name in bound(node):

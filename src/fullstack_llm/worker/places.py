@@ -87,8 +87,8 @@ def difference(error: BaseException, missing: Mapping[str, str], python: str) ->
     `missing` says why names are missing; `python` is the version of which the file says that it was written with it.
     """
     remarks = []
-    if isinstance(error, NameError) and (name := getattr(error, "name", None)) in missing:
-        remarks.append(f"{name} is missing since {missing[name]}")
+    if isinstance(error, NameError) and (why := missing.get(str(error.name))):
+        remarks.append(f"{error.name} is missing since {why}")
     own = "{}.{}".format(*sys.version_info)
     if isinstance(error, SyntaxError) and _newer(python, own):
         remarks.append(f"the file was written with Python {python}, and is run with {own}")
