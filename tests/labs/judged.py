@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from fullstack_llm.checks import cases, declared, draws, kinds
@@ -25,7 +26,7 @@ from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import strongest
 from fullstack_llm.lessons import generate
 from fullstack_llm.worker import codec
-from fullstack_llm.worker.cells import run
+from fullstack_llm.worker.cells import Cells
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "grading" / "toy"
@@ -78,17 +79,18 @@ def seeds(lab: LabUnderTest, key: bytes = KEYS[0]) -> dict[str, str]:
 
 @functools.cache
 def _namespace(lab: LabUnderTest) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    cells = Cells(ModuleType("__main__"))
     for label, source in lab.cells:
-        run(source, label, namespace)
-    return namespace
+        cells.run(source, label)
+    return vars(cells.module)
 
 
 def defined(lab: LabUnderTest, exercise: str, source: str) -> Answer:
     """Return the function that a source defines below the lab's own cells and the other answers."""
-    namespace = dict(_namespace(lab))
-    run(source, exercise, namespace)
-    answer: Answer = namespace[exercise]
+    module = ModuleType("__main__")
+    vars(module).update(_namespace(lab))
+    Cells(module).run(source, exercise)
+    answer: Answer = vars(module)[exercise]
     return answer
 
 

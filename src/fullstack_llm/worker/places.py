@@ -78,7 +78,8 @@ def prepare() -> None:
     """Make importable what a notebook has, and this folder, in which it may write modules."""
     sys.meta_path[:0] = [Progress()]
     sys.meta_path.append(Finder())
-    sys.path.insert(0, "")
+    # Last: a file of the submission takes no library's name.
+    sys.path.append("")
 
 
 def difference(error: BaseException, missing: Mapping[str, str], python: str) -> str:
