@@ -30,7 +30,7 @@ from fullstack_llm.worker.cells import Cells
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "grading" / "toy"
-Cells = tuple[tuple[str, str], ...]
+Sources = tuple[tuple[str, str], ...]
 # The draw of notebooks, and that of a class.
 KEYS = (draws.PUBLIC_KEY, b"a class")
 
@@ -41,11 +41,11 @@ class LabUnderTest:
 
     checks: LabChecks
     solution: Path
-    given: Cells
+    given: Sources
     reference: dict[str, str]
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> Sources:
         """The lab's own cells, then the solution's answers, which a later answer may call."""
         return self.given + tuple(self.reference.items())
 
@@ -167,12 +167,12 @@ def run_notebook(book: dict[str, Any]) -> dict[str, int]:
 
 
 @contextmanager
-def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
+def worker(lab: LabUnderTest) -> Iterator[Callable[[Sources, str], Verdict]]:
     """Yield a function that gives the grader's verdict after some cells; one worker for all, unless it is lost."""
     workers = Pool(strongest(), ("numpy",))
     session = Session(workers, [], lab.checks.exercises)
 
-    def judge(cells: Cells, exercise: str) -> Verdict:
+    def judge(cells: Sources, exercise: str) -> Verdict:
         session.cells, session.skipped = list(cells), {}
         if session.worker is None:
             session.restart()

@@ -14,7 +14,7 @@ from classes import grade, grading
 from submissions import RIGHT, TOY, TWICE, save
 
 from fullstack_llm.grading.cli import nbgrader
-from fullstack_llm.grading.intake import kinds, names, roster
+from fullstack_llm.grading.intake import kinds, roster
 from fullstack_llm.grading.intake.roster import Person
 from fullstack_llm.grading.isolation.world import require_reachable
 from fullstack_llm.grading.machine.errors import GraderError

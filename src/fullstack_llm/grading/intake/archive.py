@@ -105,7 +105,8 @@ def _common(members: list[zipfile.ZipInfo], slug: str) -> PurePosixPath:
         return PurePosixPath()
     # A class's folder holds folders, or files that have names of students; a student's holds a file named as the lab.
     flat = all(len(name.parts) == 2 for name in names)
-    own = len(names) == 1 or any(slug and named_like(name.name[: len(slug)], slug) for name in names)
+    graded = [name for name in names if kind(name.name) in (".ipynb", ".py")]
+    own = len(graded) == 1 or any(slug and named_like(name.name[: len(slug)], slug) for name in names)
     return PurePosixPath() if flat and own else PurePosixPath(*tops)
 
 

@@ -197,7 +197,9 @@ def _unpacked(
     out = unpack(path, printable(str(name)), folder, refuse, zips=student is None, slug=slug)
     for member, line in out.left_out:
         short = member.relative_to(out.top) if out.top in member.parents else member
-        quotas.leave_out(member_owner(short)[0] if member.parts else student or "", line)
+        # As in a folder: a file of the course beside the submissions is no student.
+        beside = slug is not None and len(short.parts) == 1 and line.endswith(NEITHER)
+        quotas.leave_out("" if beside else member_owner(short)[0] if member.parts else student or "", line)
     for number, (member, target) in enumerate(out.files):
         inside = member if student is None else name / member
         of = member_owner(member.relative_to(out.top))[0]
