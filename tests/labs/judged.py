@@ -173,7 +173,7 @@ def worker(lab: LabUnderTest) -> Iterator[Callable[[Sources, str], Verdict]]:
     session = Session(workers, [], lab.checks.exercises)
 
     def judge(cells: Sources, exercise: str) -> Verdict:
-        session.cells, session.skipped = list(cells), {}
+        session.begin(cells)
         if session.worker is None:
             session.restart()
         else:

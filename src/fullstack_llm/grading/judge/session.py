@@ -32,8 +32,17 @@ class Session:
 
     def __init__(self, workers: Pool, cells: Iterable[tuple[str, str]], exercises: tuple[str, ...]) -> None:
         self.workers, self.exercises = workers, exercises
-        self.cells = list(cells)
         self.worker: WorkerProxy | None = None
+        self.functions_in_text: list[str] = []
+        # Of the current check: its CPU seconds, and what is left of them and of its wall-clock seconds.
+        self.seconds = self.cpu_left = self.wall_left = 0.0
+        self.unfair: RetryableError | None = None
+        self.deadline = time.monotonic() + SUBMISSION_SECONDS
+        self.begin(cells)
+
+    def begin(self, cells: Iterable[tuple[str, str]]) -> None:
+        """Take the cells, of which nothing is known yet."""
+        self.cells = list(cells)
         self.defined: set[str] = set()
         # By the cell's number, why a cell raised an exception, and why a cell was ended: of it only the definitions run
         # again, or nothing if they ended a worker too. From cell `spent` on, only definitions are run, and from cell
@@ -43,11 +52,6 @@ class Session:
         self.skipped: set[int] = set()
         self.spent = self.stop = len(self.cells)
         self.why: dict[int, str] = {}
-        self.functions_in_text: list[str] = []
-        # Of the current check: its CPU seconds, and what is left of them and of its wall-clock seconds.
-        self.seconds = self.cpu_left = self.wall_left = 0.0
-        self.unfair: RetryableError | None = None
-        self.deadline = time.monotonic() + SUBMISSION_SECONDS
 
     def run_cells(self) -> None:
         """Run all cells in order; record each that raises, and never again run what ended a worker."""
