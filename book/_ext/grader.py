@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fullstack_llm import recorded
+from fullstack_llm.checks.limits import WALL
 from fullstack_llm.grading.intake import submissions
 from fullstack_llm.grading.isolation import sandbox
 from fullstack_llm.grading.judge import session
@@ -54,8 +55,8 @@ def guarantees(_: Path) -> list[str]:
 def limits(_: Path) -> list[str]:
     """What a submission may use, from the constants that the grader runs by."""
     found = [
-        ["a cell", f"{session.CELL_SECONDS:.0f} s"],
-        ["all cells", f"{session.CELLS_SECONDS:.0f} s"],
+        ["a cell", f"{session.CELL_SECONDS:.0f} s of CPU; then only what it defines is kept"],
+        ["all cells", f"{session.CELLS_SECONDS:.0f} s of CPU, then definitions only; {WALL} times that by the clock"],
         ["a check, all its calls together", "what the check says, at least ten times what the reference takes"],
         ["a submission", f"{session.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
         ["processes that it may lose", f"{session.MAX_LOST}"],
