@@ -33,7 +33,7 @@ STAGE = @$(PY) tools/seconds.py stage
 NEED_PYTHON = command -v $(PYTHON) >/dev/null || { echo "Missing: Python 3.11. Remedy: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: help env nbgrader-env hub-env hub site check preflight begin end drift lint types labs tests module gpu bench work release new format lock clean force
+.PHONY: help env nbgrader-env hub-env hub serving-env site check preflight begin end drift lint types labs tests module gpu bench work release new format lock clean force
 help:
 	@echo "make site                    set up, run every notebook, build the site (SOLUTIONS=0: without the answers)"
 	@echo "make work                    copy labs and notebooks into work/, to write in (SLUG=03: module 03 alone)"
@@ -46,6 +46,7 @@ help:
 	@echo "make bench                   the benchmarks, and the bands of timings in the notebooks; on a quiet machine"
 	@echo "make format                  put the code into the course's format"
 	@echo "make nbgrader-env            set nbgrader up in $(NBGRADER), which the tests of its gradebook need"
+	@echo "make serving-env             set vLLM up in $(SERVING), to be measured beside the course's engine"
 	@echo "make hub                     a JupyterHub to try out, on this machine alone; make hub-env sets it up in $(HUB)"
 	@echo "make lock                    write requirements.lock from .venv"
 	@echo "make clean                   remove what was built (rm -r .venv removes the environment)"
@@ -78,6 +79,19 @@ $(NBGRADER)/.ready: requirements-nbgrader.lock
 	@touch $@
 
 nbgrader-env: $(NBGRADER)/.ready
+
+# vLLM, which `python -m benchmarks.serving` measures beside the course's engine. What it would bring for sound and pictures
+# is left out, so its dependencies are not asked for..
+SERVING := .venv-serving
+
+$(SERVING)/.ready: requirements-serving.lock
+	@$(NEED_PYTHON)
+	@$(PYTHON) -m venv $(SERVING)
+	@$(SERVING)/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements-serving.lock)"
+	@$(SERVING)/bin/python -m pip install -q --no-deps -r requirements-serving.lock
+	@touch $@
+
+serving-env: $(SERVING)/.ready
 
 # A JupyterHub for one machine. Its kernel has the name that the notebooks ask for, and is the course's environment.
 HUB := .venv-hub

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blocktable
 import budgets
 import calculator
+import kv
 import label_painter
+import sampler
 import scrubber
 import spectrum
 import viewer
@@ -47,10 +50,13 @@ class Source:
 
 SOURCES = {
     "attention-viewer": Source(viewer.attention, ("src/fullstack_llm/data/models/base/card.json",)),
+    "block-table": Source(blocktable.trace, (blocktable.RECORD,)),
     "bpe-stepper": Source(merges, (TOKENIZER,)),
     "budget-calculator": Source(budgets.laws, tuple(f"{RECORDED}/scaling-{kind}.json" for kind in ("grid", "repeats"))),
+    "kv-calculator": Source(kv.caches, kv.FILES),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
+    "sampler": Source(sampler.logits, sampler.FILES),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
     "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),
 }

@@ -193,3 +193,28 @@ def test_the_spectrum_is_cut_by_keyboard_and_says_what_the_records_have(look, ba
         tool.locator("#spectrum-matrix").select_option("2")
         assert status.inner_text() != whole, "the share that is kept is that of another matrix"
         assert not seen.problems, seen.problems
+
+
+def test_the_block_table_is_stepped_by_keyboard_and_played(look, base):
+    record = recorded.load("paging-trace")["values"]
+    last = len(record["steps"])
+    with audit.visit(look("desktop", "light"), base, "book/11a_paging.html") as seen:
+        tool = seen.page.locator("#block-table")
+        status, slider = tool.locator(".bt-status"), tool.locator("#block-table-step")
+        slider.focus()
+        for key, number in (("End", last), ("Home", 1), ("ArrowRight", 2)):
+            seen.page.keyboard.press(key)
+            assert status.inner_text().startswith(f"Step {number} of {last}: ")
+            assert slider.get_attribute("aria-valuetext") in status.inner_text().replace("\n", " ")
+        tool.get_by_role("button", name="Step", exact=True).click()
+        rows = record["steps"][2]["rows"]
+        assert tool.locator("tbody tr").count() == len(rows)
+        assert tool.locator("tbody tr").first.locator("td").nth(1).inner_text() == " ".join(map(str, rows[0][5]))
+        held = {block for row in rows for block in row[5]}
+        assert tool.locator(".bt-block").count() == record["blocks"]
+        assert tool.locator(".bt-names", has_text="free").count() == record["blocks"] - len(held)
+        tool.get_by_role("button", name="Play").click()
+        tool.get_by_role("button", name="Pause").wait_for()
+        seen.page.wait_for_function("document.querySelector('.bt-status').textContent.startsWith('Step 5 ')")
+        tool.get_by_role("button", name="Pause").click()
+        assert not seen.problems, seen.problems

@@ -70,6 +70,7 @@ RIGHT: dict[str, dict[str, str]] = {
     "fullstack_llm.grading.cli.commands gradescope-run": {"root": "root"},
     "fullstack_llm.grading.cli.commands classroom": {"lab": "00_toy", "repository": "a/b", **GRADING},
     "fullstack_llm.grading.cli.commands classroom-run": {"notebook": "class/ada.ipynb", "lab": "00_toy", **GRADING},
+    "fullstack_llm.engine.__main__ serve": {"model": "sft", "host": "127.0.0.1", "port": "0"},
     "fullstack_llm.models.__main__ build": {"name": "base", "folder": "models"},
     "fullstack_llm.models.__main__ evaluate": {"name": "base", "folder": "models"},
     "fullstack_llm.scaling.__main__": {"file": "runs.jsonl", "budget": "3e10", "sizes": "1x32", "seeds": "1"},
@@ -84,6 +85,8 @@ RIGHT: dict[str, dict[str, str]] = {
 }
 # An option that may be given a file or folder that is not there yet, or that has nothing in it.
 MAKES = {"out", "folder of build", "labs", "course", "file"}
+# A number that may be 0: a free port, or none of something.
+ZERO = {"port", "drafts", "queue", "drain"}
 
 
 def parser_of(main: Callable[[list[str]], Any]) -> argparse.ArgumentParser:
@@ -224,6 +227,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from submissions import RIGHT as ANSWERS
     from submissions import save
 
+    from fullstack_llm.engine import __main__ as engine
     from fullstack_llm.grading.cli import check, classroom_run, grade, gradescope_run, replay
     from fullstack_llm.grading.gradebooks import gradescope_zip
     from fullstack_llm.grading.isolation.sandbox import Sandbox
@@ -256,6 +260,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(batch, "results", accepted)
         patch.setattr(cluster, "results", accepted)
         patch.setattr(gradescope_zip, "build", accepted)
+        patch.setattr(engine, "serve", accepted)
         patch.setattr(building, "build", accepted)
         patch.setattr(building, "examine", accepted)
         patch.setattr(scaling, "fit", accepted)
@@ -276,7 +281,7 @@ def grade_once(arguments: list[str]) -> int:
 def must_refuse(name: str, action: argparse.Action, value: str) -> bool:
     """Whether a value is wrong at this option, whatever else is given."""
     if kind(action) == "number":
-        return True
+        return value != "0" or action.dest not in ZERO
     if kind(action) == "choice":
         return value not in action.choices
     if kind(action) == "path":

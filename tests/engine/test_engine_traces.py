@@ -10,17 +10,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import engines
 import pytest
-import torch
 
-from fullstack_llm.engine import Engine, Piece, paged
-from fullstack_llm.engine.blocks import BlockManager, Table
-from fullstack_llm.engine.paged import Row, Span
-from fullstack_llm.engine.requests import Sequence
-from fullstack_llm.engine.scheduler import Plan, Scheduler
+from fullstack_llm.engine import Engine
+from fullstack_llm.engine.scheduler import Plan
+from fullstack_llm.experiments import m11_bugs as bugs
 
 SIZE = 8
 Trace = Callable[[], None]
@@ -109,61 +107,15 @@ def test_trace(trace: str) -> None:
     TRACES[trace]()
 
 
-def hits_all(patch: pytest.MonkeyPatch) -> None:
-    right = BlockManager.match
-    patch.setattr(BlockManager, "match", lambda self, table, tokens: right(self, table, [*tokens, 0]))
-
-
-def counts_before_the_hit(patch: pytest.MonkeyPatch) -> None:
-    match, append, matched = BlockManager.match, Scheduler._append, list[Table]()
-
-    def noted(self: BlockManager, table: Table, tokens: list[int]) -> int:
-        matched.append(table)
-        return match(self, table, tokens)
-
-    def stale(self: Scheduler, plan: Plan, sequence: Sequence, count: int) -> None:
-        begins = any(table is sequence.table for table in matched)
-        matched.clear()
-        append(self, plan, sequence, min(len(sequence.tokens), plan.left) if begins else count)
-
-    patch.setattr(BlockManager, "match", noted)
-    patch.setattr(Scheduler, "_append", stale)
-
-
-def throws_away(patch: pytest.MonkeyPatch) -> None:
-    right = Engine._extend
-
-    def forgetful(self: Engine, sequence: Sequence, tokens: list[int], logprobs: Any) -> Piece:
-        if len(sequence.tokens) > sequence.prompt and sequence.missing > 1:
-            return Piece(sequence.request, sequence.index)
-        return right(self, sequence, tokens, logprobs)
-
-    patch.setattr(Engine, "_extend", forgetful)
-
-
-def reads_only_its_own(patch: pytest.MonkeyPatch) -> None:
-    def restarted(spans: list[Span], block_size: int, device: torch.device) -> Row:
-        row = paged.arrange(spans, block_size, device)
-        own = []
-        for each in row.rectangles:
-            first = each.positions[:, :1] if each.queries.shape[1] > 1 else 0 * each.positions[:, :1]
-            own.append(each._replace(mask=each.mask & (torch.arange(each.mask.shape[-1]) >= first)[:, None]))
-        places = [torch.arange(span.size) if span.size > 1 else torch.tensor([span.start]) for span in spans]
-        return row._replace(positions=torch.cat(places), rectangles=own)
-
-    patch.setitem(Engine._forward.__globals__, "arrange", restarted)
-
-
-BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "whole blocks": hits_all,
-    "preempted then hit": counts_before_the_hit,
-    "read again": throws_away,
-    "equal prompts": reads_only_its_own,
+FAULTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "whole blocks": bugs.hits_all,
+    "preempted then hit": bugs.counts_before_the_hit,
+    "read again": bugs.throws_away,
+    "equal prompts": bugs.reads_only_its_own,
 }
 
 
 @pytest.mark.parametrize("trace", TRACES)
-def test_control_the_bug_is_seen(monkeypatch: pytest.MonkeyPatch, trace: str) -> None:
-    BUGS[trace](monkeypatch)
-    with pytest.raises((AssertionError, IndexError, RuntimeError)):
+def test_control_the_bug_is_seen(trace: str) -> None:
+    with FAULTS[trace](), pytest.raises((AssertionError, IndexError, RuntimeError)):
         TRACES[trace]()

@@ -30,6 +30,12 @@ def find_silent_images(name: str, text: str) -> list[str]:
     return found
 
 
+def find_unnamed_columns(name: str, text: str) -> list[str]:
+    """Heads of tables with a cell that says nothing to those who hear the table."""
+    heads = re.findall(r"^(\|.*\|)[ \t]*\n\|[ \t:|-]+\|[ \t]*$", text, flags=re.M)
+    return [f"{name}: {head}" for head in heads if any(not cell.strip() for cell in head.strip("|").split("|"))]
+
+
 def find_lost_citations(chapters: dict[str, str], bibliography: str) -> list[str]:
     """Citations without an entry, entries that nobody cites, and entries that stand twice."""
     entries = ENTRY.findall(bibliography)
@@ -126,6 +132,15 @@ def test_control_images(text: str) -> None:
 )
 def test_control_images_allows(text: str) -> None:
     assert not find_silent_images("planted", text)
+
+
+def test_columns_have_names(chapters: dict[str, str]) -> None:
+    assert not [line for name, text in chapters.items() for line in find_unnamed_columns(name, text)]
+
+
+def test_control_columns() -> None:
+    assert find_unnamed_columns("x", "a\n\n| | b |\n| --- | --- |\n| 1 | 2 |\n")
+    assert not find_unnamed_columns("x", "| a | b |\n| --- | --- |\n| | 2 |\n")
 
 
 def test_citations_lead_somewhere(root: Path, chapters: dict[str, str]) -> None:

@@ -21,7 +21,10 @@ def find_unpinned(text: str) -> list[str]:
     return [line for line in lines if line and not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.!]*", line)]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-nodeps.lock", "requirements-hub.lock"])
+LOCKS = ["requirements.lock", "requirements-nodeps.lock", "requirements-hub.lock", "requirements-serving.lock"]
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_hold_pins_only(root: Path, name: str) -> None:
     assert find_unpinned((root / name).read_text(encoding="utf-8")) == []
 

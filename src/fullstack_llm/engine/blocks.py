@@ -125,6 +125,12 @@ class BlockManager:
             self.references[block] += 1
         return Table(list(table.blocks), table.length, table.keys[: table.length // self.block_size])
 
+    def forget(self, blocks: Iterable[int]) -> list[int]:
+        """Let the prefix cache find some held blocks no more, and return those that one table alone holds."""
+        for block in self.key_of.keys() & set(blocks):
+            del self.block_of[self.key_of.pop(block)]
+        return [block for block in blocks if self.references[block] == 1]
+
     def release(self, table: Table) -> None:
         """Take all blocks from a table.
 

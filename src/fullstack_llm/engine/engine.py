@@ -195,15 +195,28 @@ class Engine:
         """Choose the next tokens of sequences from the logits after their last token and after each of its drafts."""
         rows = [sequence for sequence, _, logits in ready for _ in logits]
         logits = torch.cat([logits for *_, logits in ready])
+        # NaN, or nothing that is likely: this concerns the row's own sequence and no other.
+        broken = ~logits.amax(-1).isfinite()
+        logits = logits.masked_fill(broken[:, None], 0) if broken.any() else logits
         chosen = choose(logits, [each.settings for each in rows], [each.generator for each in rows])
         logprobs = log_probabilities(logits, chosen, [each.settings.logprobs for each in rows])
         pieces, at = [], 0
         for sequence, drafts, _ in ready:
-            right = accepted(drafts, chosen[at:])
-            self.counts.accepted += right
-            pieces.append(self._extend(sequence, chosen[at : at + right + 1], logprobs[at : at + right + 1]))
-            at += 1 + len(drafts)
+            right, end = accepted(drafts, chosen[at:]), at + 1 + len(drafts)
+            if broken[at:end].any():
+                pieces.append(self._fail(sequence))
+            else:
+                self.counts.accepted += right
+                pieces.append(self._extend(sequence, chosen[at : at + right + 1], logprobs[at : at + right + 1]))
+            at = end
         return pieces
+
+    def _fail(self, sequence: Sequence) -> Piece:
+        """End a sequence whose logits are not numbers, and let nobody read keys or values of it that are not either."""
+        # What another sequence holds too stays, and ends that one as well: with zeros it would give a wrong answer.
+        self.cache.clear(self.manager.forget(self.cache.broken(sequence.table.blocks)))
+        self.scheduler.remove(sequence)
+        return Piece(sequence.request, sequence.index, finish="error")
 
     def _extend(self, sequence: Sequence, tokens: list[int], logprobs: list[LogProb | None]) -> Piece:
         """Add tokens to a sequence up to where it ends, note what is stored, and return what is new."""

@@ -41,7 +41,9 @@ class Span(NamedTuple):
 class Rectangle(NamedTuple):
     """Hold sequences with equally many queries: where these stand in the row, the tables, and what each may read.
 
-    A table that is shorter than the longest is filled up with block 0, which the mask hides.
+    A table that is shorter than the longest is filled up with its own last block, and the mask hides what is too much.
+    It would hide another sequence's block as well, but not if NaN stood there: a weight of 0 times NaN is NaN.
+    What is filled up is work for nothing, so a rectangle holds tables of similar length.
     """
 
     queries: Int[Tensor, "S T"]
@@ -60,13 +62,15 @@ class Row(NamedTuple):
 
 def arrange(spans: Sequence[Span], block_size: int, device: torch.device) -> Row:
     """Return positions and slots of the tokens of all sequences, and the sequences ordered into rectangles."""
-    positions, slots, alike = list[int](), list[int](), defaultdict[int, list[tuple[int, Span]]](list)
+    positions, slots = list[int](), list[int]()
+    alike = defaultdict[tuple[int, int], list[tuple[int, Span]]](list)
     for span in spans:
-        alike[span.size].append((len(positions), span))
+        # Up to four blocks, then up to eight, sixteen, ...: at most half of a longer table is filled up.
+        alike[span.size, max((len(span.blocks) - 1).bit_length(), 2)].append((len(positions), span))
         now = range(span.start, span.start + span.size)
         positions += now
         slots += [span.blocks[at // block_size] * block_size + at % block_size for at in now]
-    rectangles = [_rectangle(members, size, block_size, device) for size, members in alike.items()]
+    rectangles = [_rectangle(members, size, block_size, device) for (size, _), members in alike.items()]
     return Row(torch.tensor(positions, device=device), torch.tensor(slots, device=device), rectangles)
 
 
@@ -75,7 +79,7 @@ def _rectangle(members: list[tuple[int, Span]], size: int, block_size: int, devi
     offsets = torch.tensor([first for first, _ in members], device=device)
     starts = torch.tensor([span.start for _, span in members], device=device)
     width = max(-(-(span.start + size) // block_size) for _, span in members)
-    tables = [list(span.blocks[:width]) + [0] * (width - len(span.blocks)) for _, span in members]
+    tables = [[*span.blocks[:width], *[span.blocks[-1]] * (width - len(span.blocks))] for _, span in members]
     steps = torch.arange(size, device=device)
     positions = (starts[:, None] + steps)[:, :, None]
     mask = torch.arange(width * block_size, device=device) <= positions
@@ -88,7 +92,7 @@ class PagedCache:
     def __init__(self, config: PreTrainedConfig, blocks: int, block_size: int, like: Tensor) -> None:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         shape = (config.num_hidden_layers, blocks, block_size, config.num_key_value_heads, width)
-        # Zeros and not whatever was there: a weight of 0 times NaN is NaN.
+        # Zeros and not whatever was there, which might be NaN.
         self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
 
     def copy(self, copies: Sequence[Copy]) -> None:
@@ -96,6 +100,14 @@ class PagedCache:
         for source, target in copies:
             self.keys[:, target] = self.keys[:, source]
             self.values[:, target] = self.values[:, source]
+
+    def broken(self, blocks: Sequence[int]) -> list[int]:
+        """Return those of some blocks that hold what is not a finite number."""
+        return [at for at in blocks if not (self.keys[:, at].isfinite().all() and self.values[:, at].isfinite().all())]
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Write zeros over some blocks."""
+        self.keys[:, blocks], self.values[:, blocks] = 0, 0
 
 
 def attend(
@@ -107,7 +119,7 @@ def attend(
     """
     out = torch.empty_like(q)
     for queries, tables, positions, mask in row.rectangles:
-        k, v = (stored[tables].flatten(1, 2).transpose(1, 2) for stored in (keys, values))
+        k, v = (_gather(stored, tables).transpose(1, 2) for stored in (keys, values))
         if window is not None:
             near = torch.arange(k.shape[2], device=q.device) > positions - window
             mask = mask & near[:, None]
@@ -115,6 +127,11 @@ def attend(
         mixed = scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale, enable_gqa=True)
         out[queries] = mixed.transpose(1, 2)
     return out
+
+
+def _gather(stored: Stored, tables: Int[Tensor, "S b"]) -> Float[Tensor, "S L K d"]:
+    """Return the content of the blocks in the tables; whole blocks are copied, several times as fast as by indexing."""
+    return stored.flatten(1).index_select(0, tables.flatten()).view(len(tables), -1, *stored.shape[2:])
 
 
 def forward_attention(
@@ -131,8 +148,8 @@ def forward_attention(
 ) -> tuple[Float[Tensor, "1 N H d"], None]:
     """Store the new keys and values of a layer, then attend; this is what the model calls instead of its own."""
     keys, values = cache.keys[module.layer_idx], cache.values[module.layer_idx]
-    keys.flatten(0, 1)[row.slots] = key[0].transpose(0, 1)
-    values.flatten(0, 1)[row.slots] = value[0].transpose(0, 1)
+    keys.flatten(0, 1).index_copy_(0, row.slots, key[0].transpose(0, 1))
+    values.flatten(0, 1).index_copy_(0, row.slots, value[0].transpose(0, 1))
     return attend(query[0].transpose(0, 1), keys, values, row, scaling, sliding_window)[None], None
 
 

@@ -17,8 +17,9 @@ from transformers import PreTrainedTokenizerBase
 from fullstack_llm.engine.blocks import Table
 from fullstack_llm.engine.text import Detokenizer, StopStrings
 
-# Why a sequence ended: a stop string, a stop id or the end of the text; or all tokens that were asked for.
-Finish = Literal["stop", "length"]
+# Why a sequence ended: a stop string, a stop id or the end of the text; or all tokens that were asked for; or the model
+# gave no numbers to choose by.
+Finish = Literal["stop", "length", "error"]
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,12 @@ class Scheduler:
         queue.remove(sequence)
         self.manager.release(sequence.table)
 
+    def restart(self) -> None:
+        """Let all sequences that run wait again, in the same order and without blocks; their tokens are kept."""
+        while self.running:
+            self.manager.release(self.running[-1].table)
+            self.waiting.appendleft(self.running.pop())
+
     def fork(self, sequence: Sequence) -> list[Sequence]:
         """Let a sequence whose prompt has been read become as many as its width, which share its blocks."""
         table = sequence.table
