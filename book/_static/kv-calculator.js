@@ -109,7 +109,7 @@
     var found = names.map(function (name) { return kept(data.models[name], s.length, each); });
     var most = Math.max.apply(null, found);
     fill(table, [
-      make("thead", {}, [row(["one text in", "keeps", ""], true)]),
+      make("thead", {}, [row(["one text in", "keeps", "as a bar"], true)]),
       make("tbody", {}, names.map(function (name, i) {
         var bar = make("span", { "class": "kv-bar", "aria-hidden": "true" });
         bar.style.width = Math.max(0.4, 100 * found[i] / most) + "%";

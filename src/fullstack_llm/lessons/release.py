@@ -33,7 +33,7 @@ TAKEN = {
 }
 LEFT = {
     *(".ci", ".github", "benchmarks", "solutions", "tests"),
-    *("requirements-nbgrader.lock", "requirements-otter.lock"),
+    *("requirements-nbgrader.lock", "requirements-otter.lock", "requirements-serving.lock"),
 }
 LABS = PurePosixPath("src/fullstack_llm/labs")
 NOTE = "RELEASED.md"
