@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from fullstack_llm import recorded
 from fullstack_llm.checks.limits import WALL
-from fullstack_llm.grading.intake import submissions
+from fullstack_llm.grading.intake import quotas
 from fullstack_llm.grading.isolation import sandbox
 from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.pool import proxy
@@ -67,11 +67,11 @@ def limits(_: Path) -> list[str]:
         ["the file handed in", f"{size(reader.MAX_FILE)}, {reader.MAX_CELLS:,} cells"],
         [
             "a student's archives, unpacked",
-            f"{size(submissions.STUDENT_UNPACKED)}, {submissions.STUDENT_FILES:,} files",
+            f"{size(quotas.STUDENT_UNPACKED)}, {quotas.STUDENT_FILES:,} files",
         ],
         [
             "all of a class's",
-            f"{size(submissions.MAX_UNPACKED)}, {submissions.MAX_FILES:,} files: more is graded in parts",
+            f"{size(quotas.MAX_UNPACKED)}, {quotas.MAX_FILES:,} files: more is graded in parts",
         ],
     ]
     return table(["what", "at most"], found)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullstack_llm.grading.intake import names, submissions
+from fullstack_llm.grading.intake import names, quotas, submissions
 from fullstack_llm.grading.intake.submissions import natural, opened
 from fullstack_llm.grading.machine.errors import GraderError
 
@@ -174,7 +174,7 @@ def test_one_student_takes_no_room_of_another(tmp_path: Path, monkeypatch: pytes
     zipped(tmp_path / "dee.zip", *(f"{number}.py" for number in range(20)))
     zipped(tmp_path / "eve.zip", "lab.ipynb")
     for name, value in {"STUDENT_FILES": 10, "STUDENT_UNPACKED": 15, "STUDENT_LINES": 5}.items():
-        monkeypatch.setattr(submissions, name, value)
+        monkeypatch.setattr(quotas, name, value)
     with opened(tmp_path) as found:
         assert {one.student: len(one.files) for one in found.submissions} == {
             "ada": 10,
@@ -197,13 +197,13 @@ def test_what_is_too_much_of_all_is_an_error_and_leaves_nobody_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path, *(f"ada/{number}.py" for number in range(9)), "bo.ipynb")
-    monkeypatch.setattr(submissions, "MAX_FILES", 9)
+    monkeypatch.setattr(quotas, "MAX_FILES", 9)
     with pytest.raises(GraderError, match="most of it by ada.*in parts"), opened(tmp_path):
         pass
     (tmp_path / "ada" / "8.py").unlink()
     zipped(tmp_path / "cy.zip", "lab.ipynb")
-    monkeypatch.setattr(submissions, "MAX_FILES", 99)
-    monkeypatch.setattr(submissions, "MAX_UNPACKED", 1)
+    monkeypatch.setattr(quotas, "MAX_FILES", 99)
+    monkeypatch.setattr(quotas, "MAX_UNPACKED", 1)
     with pytest.raises(GraderError, match="most of it by"), opened(tmp_path):
         pass
 
