@@ -15,7 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fullstack_llm import recorded
-from fullstack_llm.grading.intake import submissions
+from fullstack_llm.checks.limits import WALL
+from fullstack_llm.grading.intake import quotas
 from fullstack_llm.grading.isolation import sandbox
 from fullstack_llm.grading.judge import session
 from fullstack_llm.grading.pool import proxy
@@ -54,8 +55,8 @@ def guarantees(_: Path) -> list[str]:
 def limits(_: Path) -> list[str]:
     """What a submission may use, from the constants that the grader runs by."""
     found = [
-        ["a cell", f"{session.CELL_SECONDS:.0f} s"],
-        ["all cells", f"{session.CELLS_SECONDS:.0f} s"],
+        ["a cell", f"{session.CELL_SECONDS:.0f} s of CPU; then only what it defines is kept"],
+        ["all cells", f"{session.CELLS_SECONDS:.0f} s of CPU, then definitions only; {WALL} times that by the clock"],
         ["a check, all its calls together", "what the check says, at least ten times what the reference takes"],
         ["a submission", f"{session.SUBMISSION_SECONDS:.0f} s, and {sandbox.LIMITS['CPU']} s of CPU"],
         ["processes that it may lose", f"{session.MAX_LOST}"],
@@ -66,11 +67,11 @@ def limits(_: Path) -> list[str]:
         ["the file handed in", f"{size(reader.MAX_FILE)}, {reader.MAX_CELLS:,} cells"],
         [
             "a student's archives, unpacked",
-            f"{size(submissions.STUDENT_UNPACKED)}, {submissions.STUDENT_FILES:,} files",
+            f"{size(quotas.STUDENT_UNPACKED)}, {quotas.STUDENT_FILES:,} files",
         ],
         [
             "all of a class's",
-            f"{size(submissions.MAX_UNPACKED)}, {submissions.MAX_FILES:,} files: more is graded in parts",
+            f"{size(quotas.MAX_UNPACKED)}, {quotas.MAX_FILES:,} files: more is graded in parts",
         ],
     ]
     return table(["what", "at most"], found)

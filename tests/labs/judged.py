@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from fullstack_llm.checks import cases, declared, draws, kinds
@@ -25,11 +26,11 @@ from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import strongest
 from fullstack_llm.lessons import generate
 from fullstack_llm.worker import codec
-from fullstack_llm.worker.cells import run
+from fullstack_llm.worker.cells import Cells
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "grading" / "toy"
-Cells = tuple[tuple[str, str], ...]
+Sources = tuple[tuple[str, str], ...]
 # The draw of notebooks, and that of a class.
 KEYS = (draws.PUBLIC_KEY, b"a class")
 
@@ -40,11 +41,11 @@ class LabUnderTest:
 
     checks: LabChecks
     solution: Path
-    given: Cells
+    given: Sources
     reference: dict[str, str]
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> Sources:
         """The lab's own cells, then the solution's answers, which a later answer may call."""
         return self.given + tuple(self.reference.items())
 
@@ -78,17 +79,18 @@ def seeds(lab: LabUnderTest, key: bytes = KEYS[0]) -> dict[str, str]:
 
 @functools.cache
 def _namespace(lab: LabUnderTest) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    cells = Cells(ModuleType("__main__"))
     for label, source in lab.cells:
-        run(source, label, namespace)
-    return namespace
+        cells.run(source, label)
+    return vars(cells.module)
 
 
 def defined(lab: LabUnderTest, exercise: str, source: str) -> Answer:
     """Return the function that a source defines below the lab's own cells and the other answers."""
-    namespace = dict(_namespace(lab))
-    run(source, exercise, namespace)
-    answer: Answer = namespace[exercise]
+    module = ModuleType("__main__")
+    vars(module).update(_namespace(lab))
+    Cells(module).run(source, exercise)
+    answer: Answer = vars(module)[exercise]
     return answer
 
 
@@ -165,13 +167,13 @@ def run_notebook(book: dict[str, Any]) -> dict[str, int]:
 
 
 @contextmanager
-def worker(lab: LabUnderTest) -> Iterator[Callable[[Cells, str], Verdict]]:
+def worker(lab: LabUnderTest) -> Iterator[Callable[[Sources, str], Verdict]]:
     """Yield a function that gives the grader's verdict after some cells; one worker for all, unless it is lost."""
     workers = Pool(strongest(), ("numpy",))
     session = Session(workers, [], lab.checks.exercises)
 
-    def judge(cells: Cells, exercise: str) -> Verdict:
-        session.cells, session.skipped = list(cells), {}
+    def judge(cells: Sources, exercise: str) -> Verdict:
+        session.begin(cells)
         if session.worker is None:
             session.restart()
         else:

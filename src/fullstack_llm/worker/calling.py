@@ -15,7 +15,12 @@ from . import codec
 LIMIT = 4000
 
 
-def call(function: Callable[..., Any], values: bytes) -> bytes:
+def unexplained(error: BaseException) -> str:
+    """Return no remark on an exception: in a notebook, its traceback says all."""
+    return ""
+
+
+def call(function: Callable[..., Any], values: bytes, remark: Callable[[BaseException], str] = unexplained) -> bytes:
     """Return a reply frame: `("value", v)`, `("not written", hint)`, `("refused", why)` or `("raised", ...)`."""
     try:
         result = function(*codec.decode(values))
@@ -24,7 +29,7 @@ def call(function: Callable[..., Any], values: bytes) -> bytes:
     except NotImplementedError as error:
         return codec.encode(("not written", _text(error), trace(error)))
     except BaseException as error:
-        return codec.encode(("raised", f"{_name(error)}: {_text(error)}", trace(error)))
+        return codec.encode(("raised", f"{named(error)}{remark(error)}", trace(error)))
     try:
         return codec.encode(("value", result))
     except KeyboardInterrupt:
@@ -46,6 +51,11 @@ def trace(error: BaseException) -> str:
         return _cut("".join(lines))
     except BaseException:
         return f"{_name(error)} (its traceback cannot be printed)"
+
+
+def named(error: BaseException) -> str:
+    """Return the exception's name and its message."""
+    return f"{_name(error)}: {_text(error)}"
 
 
 def _name(error: BaseException) -> str:

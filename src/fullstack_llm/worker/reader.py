@@ -16,6 +16,8 @@ MAX_CELLS = 2_000
 MAX_CELL = 200_000
 MAX_SOURCE = 2_000_000
 DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(", re.MULTILINE)
+# Where a script that was a notebook has its cells: as Spyder, VS Code and jupytext, nbconvert, or Databricks write it.
+CELL_BORDER = re.compile(r"(?m)^# ?(?:%%.*|In ?\[[ \d]*\]:?|<codecell>|COMMAND -{5,}) *$|^# \+(?: \{.*\})?$")
 
 
 class UnreadableError(ValueError):
@@ -27,12 +29,13 @@ class Notebook:
     """Hold what was read: `cells` are the code cells as `(label, source)`, `tags` the tags of each.
 
     `lab` and `version` are what the file says of itself; `in_text` names functions that are defined in text cells;
-    `notes` are remarks for the report.
+    `notes` are remarks for the report; `python` is the version with which the notebook was written, if it says so.
     """
 
     cells: list[tuple[str, str]]
     lab: str = ""
     version: str = ""
+    python: str = ""
     in_text: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tags: list[list[str]] = field(default_factory=list)
@@ -84,7 +87,9 @@ def _notebook(text: str) -> Notebook:
         raise UnreadableError("the file is not a notebook (JSON nested too deeply)") from None
     cells = _cells(data)
     metadata = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
-    book = Notebook([], lab=str(metadata.get("lab", ""))[:80], version=str(metadata.get("version", ""))[:80])
+    python = _dict(_dict(_dict(data).get("metadata")).get("language_info")).get("version", "")
+    lab, version, python = (str(each)[:80] for each in (metadata.get("lab", ""), metadata.get("version", ""), python))
+    book = Notebook([], lab, version, python)
     for number, cell in enumerate(cells, start=1):
         source = _source(cell)
         if _dict(cell).get("cell_type") == "code":
@@ -116,12 +121,14 @@ def _source(cell: Any) -> str:
     # Format 3 calls the source of a code cell `input`.
     source = _dict(cell).get("source", _dict(cell).get("input", ""))
     if isinstance(source, list):
-        source = "".join(line for line in source if isinstance(line, str))
+        # Some programs leave the line ends out; a line without one, before the last, has no other meaning.
+        lines = [line for line in source if isinstance(line, str)]
+        source = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines[:-1]) + "".join(lines[-1:])
     return source if isinstance(source, str) else ""
 
 
 def _script(text: str) -> Notebook:
-    parts = re.split(r"(?m)^# ?%%.*$", text)
+    parts = CELL_BORDER.split(text)
     return Notebook([(f"part {n}" if len(parts) > 1 else "the script", part) for n, part in enumerate(parts, start=1)])
 
 

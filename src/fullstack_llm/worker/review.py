@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from .cells import without_magics
+from .magics import without_magics
 
 MAX_PIECES = 12
 IMPORTERS = {"__import__", "import_module"}

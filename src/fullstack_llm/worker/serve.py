@@ -9,33 +9,21 @@ import builtins
 import os
 import struct
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import calling, cells, codec, reader, review
+from . import calling, codec, places, reader, review
+from .cells import Cells
 from .confine import confine
 
 # Before each frame: a nonce, and the length of the content in bytes.
 HEADER = struct.Struct("<16sI")
 
 
-class Inert:
-    """Stand in for an object that only a notebook has: every attribute and every call does nothing."""
-
-    def __getattr__(self, name: str) -> Inert:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Inert:  # noqa: D102
-        return self
-
-
 def stub_checks() -> None:
     """Put a stub in place of `fullstack_llm.checks`, which a lab's set-up cell imports and a worker cannot read."""
-    checks = ModuleType("fullstack_llm.checks")
-    setattr(checks, "__getattr__", lambda name: Inert().__getattr__(name))  # noqa: B010 (a module's, not a class's)
-    sys.modules["fullstack_llm.checks"] = checks
+    sys.modules["fullstack_llm.checks"] = places.silent("fullstack_llm.checks")
 
 
 class Pipe:
@@ -69,9 +57,17 @@ class Kernel:
     """Run a submission's cells in one namespace; each public method answers one kind of request of the grader."""
 
     def __init__(self) -> None:
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "display": Inert(), "get_ipython": Inert()}
-        self.flags = 0
+        # A module of its own: pickle, dataclasses, doctest and type hints look names up in sys.modules["__main__"].
+        self.main = ModuleType("__main__")
+        self.main.__file__ = str(Path.cwd() / "submission.py")
+        self.started_from, sys.modules["__main__"] = sys.modules["__main__"], self.main
+        sys.argv = [self.main.__file__]
+        self.namespace = vars(self.main)
+        self.namespace |= {"display": places.Inert(), "get_ipython": places.Inert()}
+        self.cells = Cells(self.main, self.main.__file__)
+        self.python = ""
         self.file = bytearray()
+        places.prepare()
 
     def put(self, chunk: bytes) -> tuple[Any, ...]:
         """Append a piece of the submission's file."""
@@ -87,6 +83,7 @@ class Kernel:
             return ("unreadable", str(error))
         except (MemoryError, OSError, ValueError) as error:
             return ("unreadable", f"the file cannot be read ({type(error).__name__})")
+        self.python = book.python
         return ("cells", vars(book))
 
     def review(self, sources: list[tuple[str, str]], table: dict[str, list[str]]) -> tuple[Any, ...]:
@@ -96,28 +93,34 @@ class Kernel:
         except (MemoryError, RecursionError):
             return ("found", ["the code is nested too deeply to be looked through"])
 
-    def define(self, label: str, source: str, names: list[str]) -> tuple[Any, ...]:
-        """Run one cell; return which of the names are callable now, and the traceback if the cell failed."""
+    def define(self, label: str, source: str, names: list[str], reduced: bool = False) -> tuple[Any, ...]:
+        """Run one cell, or only its definitions; return which names are callable, and the traceback if it failed."""
         error = ""
         try:
-            self.flags |= cells.run(source, label, self.namespace, self.flags)
+            self.cells.run(source, label, reduced)
         except BaseException as caught:
-            error = calling.trace(caught)[-2000:]
+            error = f"{calling.trace(caught).rstrip()[-2000:]}{self._difference(caught)}"
         return ("defined", [name for name in names if callable(self.namespace.get(name))], error)
 
     def call(self, name: str, values: bytes) -> bytes:
         """Call the function of this name; return the reply frame."""
         try:
             function: Any = self.namespace.get(name)
-            return calling.call(function, values)
+            return calling.call(function, values, self._difference)
         except KeyboardInterrupt:
             return codec.encode(("raised", "KeyboardInterrupt", ""))
+
+    def _difference(self, error: BaseException) -> str:
+        try:
+            return places.difference(error, self.cells.missing, self.python)
+        except BaseException:
+            return ""  # a name, a line or a frame of the exception is not what it should be
 
 
 def serve(pipe: Pipe) -> None:
     """Set the rlimits that the first request holds, then answer requests until the grader closes the pipe."""
     kernel = Kernel()
-    setattr(builtins, "display", Inert())  # noqa: B010 (builtins has no such name for a type checker)
+    setattr(builtins, "display", places.Inert())  # noqa: B010 (builtins has no such name for a type checker)
     nonce, content = pipe.receive()
     confine.set_rlimits(codec.decode(content)[1])
     pipe.send(nonce, codec.encode(("ready",)))

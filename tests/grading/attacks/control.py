@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -31,7 +32,7 @@ from fullstack_llm.checks.notebook import Lab  # noqa: E402
 from fullstack_llm.grading.judge import grade, session  # noqa: E402
 from fullstack_llm.grading.pool.pool import Pool  # noqa: E402
 from fullstack_llm.grading.probing.levels import CANDIDATES  # noqa: E402
-from fullstack_llm.worker import cells  # noqa: E402
+from fullstack_llm.worker.cells import Cells  # noqa: E402
 
 Seen = dict[str, object]
 WRONG = "\ndef double(xs): return 0"
@@ -43,9 +44,9 @@ def processes() -> int:
 
 
 def defined(code: str) -> dict[str, object]:
-    namespace: dict[str, object] = {}
-    cells.run(code, "cell 1", namespace)
-    return namespace
+    module = ModuleType("__main__")
+    Cells(module).run(code, "cell 1")
+    return vars(module)
 
 
 def same_process(code: str) -> Seen:
@@ -162,7 +163,7 @@ def seen(name: str) -> Seen:
 if __name__ == "__main__":
     if sys.argv[1] == "cell":
         print("begun", flush=True)
-        cells.run(sys.argv[2], "cell 1", {})
+        defined(sys.argv[2])
         print("survived", flush=True)
     else:
         print(json.dumps(seen(sys.argv[1])), flush=True)

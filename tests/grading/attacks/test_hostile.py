@@ -28,14 +28,14 @@ SEGFAULT = "import ctypes; ctypes.string_at(0)"
 CELLS = {
     "1 sys.exit": ("import sys; sys.exit()", "SystemExit"),
     "2 os._exit": ("import os; os._exit(0)", "ended itself"),
-    "3 infinite loop": ("while True: pass", "too long"),
-    "4 loop that ignores signals": (f"{IGNORE}while True: pass", "too long"),
-    "5 SIGSTOP itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "too long"),
+    "3 infinite loop": ("while True: pass", "it took more than 3 s"),
+    "4 loop that ignores signals": (f"{IGNORE}while True: pass", "it took more than 3 s"),
+    "5 SIGSTOP itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "it took more than 3 s"),
     "6 segfault": (SEGFAULT, "SIGSEGV"),
     "7 recursion": ("import sys; sys.setrecursionlimit(10**9)\ndef f(): f()\nf()", "cell 1: "),
-    "9 hang in C": ("'a' * 40 == __import__('re').match('(a*)*b', 'a' * 40)", "too long"),
+    "9 hang in C": ("'a' * 40 == __import__('re').match('(a*)*b', 'a' * 40)", "it took more than 3 s"),
     "10 hang at exit": ("import atexit, time; atexit.register(time.sleep, 999); import sys; sys.exit()", "SystemExit"),
-    "10 hang in a finalizer": ("class D:\n  def __del__(s):\n    while True: pass\nD()", "too long"),
+    "10 hang in a finalizer": ("class D:\n  def __del__(s):\n    while True: pass\nD()", "it took more than 3 s"),
     "16 output": (FLOOD, ""),
     "closed pipes": ("import os; os.closerange(3, 100)", "ended"),
     "abort": ("import os; os.abort()", "SIGABRT"),
@@ -54,7 +54,7 @@ ENDS = [name for name in CELLS if name[0].isdigit() and not name.startswith("16"
 def test_a_cell_that_ends_or_hangs_costs_nothing_else(
     graded: Graded, cell: str, cause: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if cause == "too long":
+    if "took more" in cause:
         monkeypatch.setattr(session, "CELL_SECONDS", 3.0)
     result = graded([cell, *RIGHT])
     assert result.earned == 100

@@ -21,7 +21,7 @@ from fullstack_llm.checks.exercise import exercise
 from fullstack_llm.grading.intake import names
 from fullstack_llm.grading.judge.grade import Result
 from fullstack_llm.worker import calling, codec
-from fullstack_llm.worker.cells import without_magics
+from fullstack_llm.worker.magics import without_magics
 
 Graded = Callable[..., Result]
 LAB = declared.find("00_toy", TOY)

@@ -14,7 +14,7 @@ from classes import grade, grading
 from submissions import RIGHT, TOY, TWICE, save
 
 from fullstack_llm.grading.cli import nbgrader
-from fullstack_llm.grading.intake import names, roster
+from fullstack_llm.grading.intake import kinds, roster
 from fullstack_llm.grading.intake.roster import Person
 from fullstack_llm.grading.isolation.world import require_reachable
 from fullstack_llm.grading.machine.errors import GraderError
@@ -48,7 +48,7 @@ def test_what_a_system_adds_is_not_told_of(tmp_path: Path) -> None:
 
     home = tmp_path / "submitted" / "ada" / "00_toy"
     home.mkdir(parents=True)
-    for name in (*names.ADDED, "notes.txt"):
+    for name in (*kinds.ADDED, "notes.txt"):
         (home / name).write_text("x")
     save(home / "00_toy.ipynb", RIGHT)
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:

@@ -9,6 +9,7 @@ from typing import Any
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.commands import whole
 from fullstack_llm.grading.intake import submissions
+from fullstack_llm.grading.intake.choose import IN_DOUBT
 from fullstack_llm.grading.judge import batch, cluster, settings
 from fullstack_llm.grading.judge.batch import Batch
 from fullstack_llm.grading.probing.levels import describe, level, strongest
@@ -23,8 +24,9 @@ from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_see
 ZIP = ".zip"
 RULES = """\
 whose a file is: the first folder under the root, or a zip in it, is a student; so is a file in the root itself.
-of several files of a student, those that cannot be read or name another lab drop out; then one that is named like the
-lab counts, a notebook before a script, and the last in order of names: "lab (2).ipynb" after "lab.ipynb".
+of several files of a student, those drop out that cannot be read, name another lab, define none of its functions, or
+have no answer where another file has one; then one that is named like the lab counts, a notebook before a script, an
+upper folder before a lower one, and the last in order of names: "lab (2).ipynb" after "lab.ipynb".
 a second run into the same folder of reports goes on: it grades what is new, changed, or was stopped.
 """
 MAX_LINES = 20
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     lab = find_lab(args.lab, args.checks)
     check_seeds = class_seeds(args, lab)
     names, class_list = people.names_of_files(args, lab.slug), people.class_list(args)
-    with submissions.opened(args.folder, args.out, names.owner) as intake:
+    with submissions.opened(args.folder, args.out, names.owner, lab.slug) as intake:
         leave_out_contested(intake, names)
         people.suggest(args, lab.slug, intake)
         if not intake.submissions:
@@ -158,11 +160,13 @@ def _print_results(out: Path, intake: submissions.Intake, reports: dict[str, dic
     """Print what could not be graded and how many were, and return the exit code."""
     current = [reports[submission.id] for submission in intake.submissions]
     failed = [data for data in current if data["error"]]
-    for data in failed:
-        print(f"{data['submission']}: {data['error']}")
-    for data in current:
-        for name, why in data["others"]:
-            print(f"not graded: {name}: {why}, and {data['submission']} is graded")
+    _print_some([f"{data['submission'] or data['student']}: {data['error']}" for data in failed])
+    others = [
+        f"not graded: {name}: {why}, and {data['submission']} is graded"
+        for data in current
+        for name, why in data["others"]
+    ]
+    _print_some(sorted(others, key=lambda line: IN_DOUBT not in line))
     _print_left_out(intake)
     print(f"{len(current) - len(failed)} of {len(current)} submissions graded; see {out / 'index.html'}")
     if any(data["fault"] for data in failed):

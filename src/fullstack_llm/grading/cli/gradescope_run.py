@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Isolation is level {describe(sandbox)}.")
     batch = Batch(lab.slug, check_seeds, checks, source / "labs", sandbox, (source, submission, results))
     with open_grader(batch) as grader, _intake(submission) as intake:
-        if intake.submissions:
+        if intake.submissions and intake.submissions[0].files:
             graded = grader.grade_student(intake.submissions[0])
             _raise_faults(graded.result)
             data = gradescope.results(lab, graded.result, graded.others)

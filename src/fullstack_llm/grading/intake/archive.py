@@ -10,14 +10,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from fullstack_llm.checks.show import plain
 from fullstack_llm.worker.reader import MAX_FILE
 
-from .names import ADDED
+from .kinds import is_added, kind, named_like, of_programs
 
-SUFFIXES = {".ipynb", ".py"}
+NO_MEMBER = PurePosixPath()
+NEITHER = "no .ipynb or .py file"
+PROGRAMS_SKIPPED = "an environment, a repository or checkpoints, not looked into"
+# The flag of a name in UTF-8.
+UTF_8 = 0x800
 MAX_MEMBERS = 20_000
 MAX_DIRECTORY = 8 << 20
 MAX_NAME = 1_000
@@ -35,14 +39,14 @@ DAMAGE = (
 
 @dataclass
 class Unpacked:
-    """Hold the unpacked files, each with its name in the zip and its new path, and sentences about refused members.
+    """Hold the unpacked files, each with its name in the zip and its new path, and of each refused member a sentence.
 
     `top` is the single top folder of the zip, if there is one and the caller asked for it.
     """
 
     top: PurePosixPath = field(default_factory=PurePosixPath)
     files: list[tuple[PurePosixPath, Path]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[tuple[PurePosixPath, str]] = field(default_factory=list)
 
 
 class _Bounded(io.FileIO):
@@ -57,41 +61,53 @@ class _Bounded(io.FileIO):
 
 
 def unpack(
-    path: Path, shown: str, folder: Path, refuse: Callable[[PurePosixPath, int], str], without_top: bool = False
+    path: Path,
+    shown: str,
+    folder: Path,
+    refuse: Callable[[PurePosixPath, int], str],
+    zips: bool = False,
+    slug: str | None = None,
 ) -> Unpacked:
-    """Write the `.ipynb` and `.py` members to the folder; `shown` names the zip in sentences.
+    """Write the notebooks and scripts of a zip to the folder; `shown` names the zip in sentences.
 
-    `refuse` gets a member's name (with `without_top`: below the top folder) and size, and returns a reason or "".
+    `refuse` gets a member's name and size, and returns a reason or "". With `zips`, zips are written too. With the slug
+    of a lab, or "", names are those below the single top folder of a class.
     """
     out = Unpacked()
     with _Bounded(path) as file:
         try:
             archive = zipfile.ZipFile(file)
             members = _members(archive, path.stat().st_size)
-            wanted = list(_wanted(members, shown, out))
+            wanted = list(_wanted(members, shown, out, zips))
         except DAMAGE as error:
-            out.left_out.append(f"{shown}: a zip that cannot be read ({_message(error)})")
+            out.left_out.append((NO_MEMBER, f"{shown}: a zip that cannot be read ({_message(error)})"))
             return out
-        out.top = _common(members) if without_top else PurePosixPath()
+        out.top = _common(members, slug) if slug is not None else PurePosixPath()
         for number, (name, member) in enumerate(wanted):
-            target = folder / f"{number}{name.suffix.lower()}"
+            target = folder / f"{number}{kind(name.name)}"
             short = name.relative_to(out.top) if out.top.parts else name
             if why := refuse(short, member.file_size) or _write(archive, member, target):
                 target.unlink(missing_ok=True)
-                out.left_out.append(f"{_inside(shown, member.filename)}: {why}")
+                out.left_out.append((name, f"{_inside(shown, _name(member))}: {why}"))
                 continue
             out.files.append((name, target))
-    if len(out.left_out) > MAX_SHOWN:
-        out.left_out[MAX_SHOWN:] = [f"{shown}: and {len(out.left_out) - MAX_SHOWN} members more"]
+    if len(out.left_out) > MAX_SHOWN and not zips:
+        out.left_out[MAX_SHOWN:] = [(NO_MEMBER, f"{shown}: and {len(out.left_out) - MAX_SHOWN} members more")]
     return out
 
 
-def _common(members: list[zipfile.ZipInfo]) -> PurePosixPath:
-    """Return the single top folder of the members, or an empty path if there are several."""
-    names = [name for member in members if not member.filename.endswith("/") and not _hidden(name := _path(member))]
-    names = [name for name in names if not _leads_out(name)]
+def _common(members: list[zipfile.ZipInfo], slug: str) -> PurePosixPath:
+    """Return the single top folder of the members, or an empty path if there are several, or if it is a student's."""
+    names = [name for member in members if not member.filename.endswith("/") and not is_added(name := _path(member))]
+    names = [name for name in names if not _leads_out(name) and not of_programs(name)]
     tops = {name.parts[0] for name in names}
-    return PurePosixPath(*tops) if len(tops) == 1 and all(len(name.parts) > 1 for name in names) else PurePosixPath()
+    if len(tops) != 1 or any(len(name.parts) == 1 for name in names):
+        return PurePosixPath()
+    # A class's folder holds folders, or files that have names of students; a student's holds a file named as the lab.
+    flat = all(len(name.parts) == 2 for name in names)
+    graded = [name for name in names if kind(name.name) in (".ipynb", ".py")]
+    own = len(graded) == 1 or any(slug and named_like(name.name[: len(slug)], slug) for name in names)
+    return PurePosixPath() if flat and own else PurePosixPath(*tops)
 
 
 def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
@@ -110,22 +126,27 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
 
 
 def _wanted(
-    members: list[zipfile.ZipInfo], shown: str, out: Unpacked
+    members: list[zipfile.ZipInfo], shown: str, out: Unpacked, zips: bool
 ) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo]]:
     last = {_path(member): member for member in members}
+    programs = set[PurePath]()
     for member in members:
         name = _path(member)
         # Not `is_dir`, which fails for an empty name.
-        if member.filename.endswith("/") or _hidden(name) or name.name in ADDED:
+        if member.filename.endswith("/") or is_added(name):
             continue
-        if why := _fault(member, name) or ("" if last[name] is member else "the zip holds a later file of this name"):
-            out.left_out.append(f"{_inside(shown, member.filename)}: {why}")
+        if program := of_programs(name):
+            if program not in programs:
+                out.left_out.append((name, f"{_inside(shown, str(program))}: {PROGRAMS_SKIPPED}"))
+            programs.add(program)
+            continue
+        if why := _fault(member, name, zips) or (
+            "" if last[name] is member else "the zip holds a later file of this name"
+        ):
+            # A name that leads out of the zip leads to no student.
+            out.left_out.append((NO_MEMBER if _leads_out(name) else name, f"{_inside(shown, _name(member))}: {why}"))
         else:
             yield name, member
-
-
-def _hidden(name: PurePosixPath) -> bool:
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
 
 
 def _leads_out(name: PurePosixPath) -> bool:
@@ -134,22 +155,30 @@ def _leads_out(name: PurePosixPath) -> bool:
 
 def _path(member: zipfile.ZipInfo) -> PurePosixPath:
     # Some tools on Windows write backslashes.
-    return PurePosixPath(member.filename.replace("\\", "/"))
+    return PurePosixPath(_name(member).replace("\\", "/"))
 
 
-def _fault(member: zipfile.ZipInfo, name: PurePosixPath) -> str:
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; many programs write UTF-8 and do not say so."""
+    try:
+        return member.filename if member.flag_bits & UTF_8 else member.filename.encode("cp437").decode()
+    except UnicodeError:
+        return member.filename
+
+
+def _fault(member: zipfile.ZipInfo, name: PurePosixPath, zips: bool) -> str:
     """Return the reason to refuse a member, or ""."""
-    kind = stat.S_IFMT(member.external_attr >> 16)
+    mode = stat.S_IFMT(member.external_attr >> 16)
     if _leads_out(name):
         return "its name leads out of the zip"
     if len(member.filename) > MAX_NAME:
         return f"its name has more than {MAX_NAME:,} characters"
-    if kind not in (0, stat.S_IFREG):
+    if mode not in (0, stat.S_IFREG):
         return "a link or a special file, which is not followed"
-    if name.suffix.lower() == ".zip":
-        return "a zip inside a zip, which is not opened"
-    if name.suffix.lower() not in SUFFIXES:
-        return "no .ipynb or .py file"
+    if kind(name.name) == ".zip" and not zips:
+        return "a zip inside a student's zip, which is not opened"
+    if not kind(name.name):
+        return NEITHER
     if member.flag_bits & 0x1:
         return "it is encrypted: ask for a zip without a password"
     if member.compress_type not in METHODS:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from .kinds import METADATA
 from .roster import Person
 
 # Non-greedy: the student chose what follows the numbers, and that may look like another student's name and numbers.
@@ -26,9 +27,6 @@ MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
 # Greedy: a folder's name ends after the id, so numbers within a full name stay part of the name.
 MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
 GRADESCOPE = re.compile(r"(?P<name>)(?P<id>submission_\d+)")
-METADATA = "submission_metadata.yml"
-# Files that a system or a computer puts beside submissions: nobody handed them in, so nobody is told of them.
-ADDED = frozenset({METADATA, "timestamp.txt", "submission_secret.txt", "Thumbs.db", "desktop.ini"})
 
 
 class UnnamedError(ValueError):

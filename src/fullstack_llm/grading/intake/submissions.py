@@ -6,24 +6,19 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.worker.reader import MAX_FILE
 
-from .archive import SUFFIXES, unpack
-from .names import ADDED
+from .archive import NEITHER, PROGRAMS_SKIPPED, unpack
+from .kinds import is_added, kind, of_programs
+from .quotas import Quotas, printable
 
 MAX_DEPTH = 16
-STUDENT_FILES, STUDENT_UNPACKED, STUDENT_LINES = 2_000, 512 << 20, 50
-# For the whole class. With more, the run stops and says so: no student is left out silently.
-MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 
 @dataclass(frozen=True)
@@ -37,12 +32,16 @@ class File:
 
 @dataclass(frozen=True)
 class Submission:
-    """Hold one student's files, in natural order of names; `id` names the reports, `student` is the printable owner."""
+    """Hold one student's files, in natural order of names; `id` names the reports, `student` is the printable owner.
+
+    `why` says why a student who handed something in has no file that can be graded.
+    """
 
     id: str
     owner: str
     student: str
     files: tuple[File, ...]
+    why: str = ""
 
 
 @dataclass
@@ -75,11 +74,6 @@ def natural(name: str) -> tuple[tuple[str, int, str], ...]:
     return (*numbers, (pieces[-1], -1, suffix))
 
 
-def printable(text: str) -> str:
-    """Return the text as one printable line."""
-    return plain(text, 200).replace("\n", "\\n")
-
-
 def identifier(student: str) -> str:
     """Return an identifier from the hash of a student's name: the same in every run, and safe in any path."""
     return f"s-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
@@ -93,78 +87,43 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Quotas:
-    """Count files, bytes and lines of each student, so that no student uses up the limits of the class."""
-
-    def __init__(self, owner_of: Callable[[PurePath], str]) -> None:
-        self.owner_of = owner_of
-        self.files, self.bytes, self.lines = Counter[str](), Counter[str](), Counter[str]()
-        self.left_out: list[str] = []
-
-    def owner_or_reason(self, name: PurePath) -> tuple[str, str]:
-        """Return the owner of a file and "", or "" and the reason why the file has no owner."""
-        try:
-            return self.owner_of(name), ""
-        except ValueError as error:
-            return "", printable(str(error))
-
-    def refuse(self, student: str, size: int = 0) -> str:
-        """Count a file and the bytes that it takes unpacked; return the reason to refuse it, or ""."""
-        if self.files[student] >= STUDENT_FILES:
-            return f"at most {STUDENT_FILES:,} files of a student are looked at"
-        if self.bytes[student] + size > STUDENT_UNPACKED:
-            return f"what the student has zipped is larger than {STUDENT_UNPACKED >> 20} MB unpacked"
-        if self.files.total() >= MAX_FILES or self.bytes.total() + size > MAX_UNPACKED:
-            largest = (self.bytes if self.bytes.total() else self.files).most_common(3)
-            raise GraderError(
-                f"the submissions hold more than {MAX_FILES:,} files, or {MAX_UNPACKED >> 30} GB unpacked, most of it "
-                f"by {', '.join(printable(name) for name, _ in largest)}. Remedy: grade the class in parts"
-            )
-        self.files[student] += 1
-        self.bytes[student] += size
-        return ""
-
-    def leave_out(self, student: str, sentence: str) -> None:
-        """Keep a sentence about a file that is left out; beyond a number of lines for each student, only count it."""
-        self.lines[student] += 1
-        if self.lines[student] <= STUDENT_LINES:
-            self.left_out.append(sentence)
-
-    def unlisted(self) -> Iterator[str]:
-        """Yield for each student how many sentences were only counted."""
-        for student, count in self.lines.items():
-            if count > STUDENT_LINES:
-                yield f"{printable(student) or 'of no student'}: and {count - STUDENT_LINES} files more"
-
-
 @contextmanager
-def opened(root: Path, reports: Path | None = None, owner_of: Callable[[PurePath], str] = owner) -> Iterator[Intake]:
+def opened(
+    root: Path, reports: Path | None = None, owner_of: Callable[[PurePath], str] = owner, lab: str = ""
+) -> Iterator[Intake]:
     """Find the submissions in a folder or a zip; zips are unpacked to a temporary folder that ends with the block.
 
     `owner_of` may refuse a file by a `ValueError`, whose message is kept. The members of a student's zip belong to that
-    student, whatever their names; the zip of a whole class holds files of many students.
+    student, whatever their names; the zip of a whole class holds files and zips of many students. A student of whom all
+    was left out has a submission without files, which says why. `lab` is the slug by which files may be named.
     """
     with scratch.folder(scratch.SUBMISSIONS) as home:
         quotas, owned = Quotas(owner_of), dict[str, list[File]]()
         for number, (student, name, path) in enumerate(_files(root, reports, quotas)):
-            if student is not None and path.suffix.lower() != ".zip":
+            if student is not None and kind(path.name) != ".zip":
                 owned.setdefault(student, []).append(File(printable(str(name)), path))
                 continue
             folder = home / str(number)
             folder.mkdir()
-            for file_owner, file in _unpacked(student, name, path, folder, quotas):
+            for file_owner, file in _unpacked(student, name, path, folder, quotas, lab):
                 owned.setdefault(file_owner, []).append(file)
         intake = Intake(left_out=[*quotas.left_out, *quotas.unlisted()])
         for student, files in sorted(owned.items(), key=lambda item: natural(item[0])):
             in_order = tuple(sorted(files, key=lambda file: natural(file.name)))
             intake.submissions.append(Submission(identifier(student), student, printable(student), in_order))
+        for student in sorted(quotas.first.keys() - owned.keys() - {""}, key=natural):
+            why = f"none of the files can be graded: {quotas.first[student]}"
+            intake.submissions.append(Submission(identifier(student), student, printable(student), (), why))
         yield intake
 
 
 def _unpacked(
-    student: str | None, name: PurePath, path: Path, folder: Path, quotas: Quotas
+    student: str | None, name: PurePath, path: Path, folder: Path, quotas: Quotas, lab: str
 ) -> Iterator[tuple[str, File]]:
-    """Unpack a zip; yield each file with its owner, which is the zip's, or in the zip of a class each file's own."""
+    """Unpack a zip; yield each file with its owner, which is the zip's, or in the zip of a class each file's own.
+
+    The zips in the zip of a class are their students', and are unpacked too; those in a student's zip are not.
+    """
 
     def member_owner(member: PurePosixPath) -> tuple[str, str]:
         return quotas.owner_or_reason(member) if student is None else (student, "")
@@ -174,12 +133,22 @@ def _unpacked(
         return why or quotas.refuse(member_of, size)
 
     # The zip of a class is often made from one folder, whose name is not a student.
-    out = unpack(path, printable(str(name)), folder, refuse, without_top=student is None and quotas.owner_of is owner)
-    for line in out.left_out:
-        quotas.leave_out(student or "", line)
-    for member, target in out.files:
-        inside = printable(str(member if student is None else name / member))
-        yield member_owner(member.relative_to(out.top))[0], File(inside, target)
+    slug = lab if student is None and quotas.owner_of is owner else None
+    out = unpack(path, printable(str(name)), folder, refuse, zips=student is None, slug=slug)
+    for member, line in out.left_out:
+        short = member.relative_to(out.top) if out.top in member.parents else member
+        # As in a folder: a file of the course beside the submissions is no student.
+        beside = slug is not None and len(short.parts) == 1 and line.endswith(NEITHER)
+        quotas.leave_out("" if beside else member_owner(short)[0] if member.parts else student or "", line)
+    for number, (member, target) in enumerate(out.files):
+        inside = member if student is None else name / member
+        of = member_owner(member.relative_to(out.top))[0]
+        if kind(target.name) == ".zip":
+            below = folder / f"in-{number}"
+            below.mkdir()
+            yield from _unpacked(of, inside, target, below, quotas, lab)
+        else:
+            yield of, File(printable(str(inside)), target)
 
 
 def _files(root: Path, reports: Path | None, quotas: Quotas) -> Iterator[tuple[str | None, PurePath, Path]]:
@@ -189,12 +158,16 @@ def _files(root: Path, reports: Path | None, quotas: Quotas) -> Iterator[tuple[s
     """
     if root.is_file():
         name = PurePath(root.name)
-        yield None if root.suffix.lower() == ".zip" else quotas.owner_or_reason(name)[0], name, root
+        yield None if kind(root.name) == ".zip" else quotas.owner_or_reason(name)[0], name, root
         return
     unreadable: list[OSError] = []
     for folder, folders, files in os.walk(root, followlinks=False, onerror=unreadable.append):
         here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for program in [name for name in folders if of_programs((here / name).relative_to(root))]:
+            name = (here / program).relative_to(root)
+            quotas.leave_out(quotas.owner_or_reason(name)[0], f"{printable(str(name))}: {PROGRAMS_SKIPPED}")
+            folders.remove(program)
+        folders[:] = sorted(name for name in folders if not is_added(PurePath(name)))
         links = [name for name in folders if (here / name).is_symlink()]
         own = [name for name in folders if reports and (here / name).resolve() == reports.resolve()]
         folders[:] = [name for name in folders if name not in links + own]
@@ -204,12 +177,14 @@ def _files(root: Path, reports: Path | None, quotas: Quotas) -> Iterator[tuple[s
                 quotas.owner_or_reason(name)[0], f"{printable(str(name))}: what lies deeper than {MAX_DEPTH} folders"
             )
             folders.clear()
-        seen = [name for name in sorted(files) + links if not name.startswith(".") and name not in ADDED]
+        seen = [name for name in sorted(files) + links if not is_added(PurePath(name))]
         for path in (here / name for name in seen):
             name = path.relative_to(root)
             student, why = quotas.owner_or_reason(name)
             if why := _fault(path) or why or quotas.refuse(student):
-                quotas.leave_out(student, f"{printable(str(name))}: {why}")
+                # A file of the course that lies beside the submissions is no student.
+                beside = len(name.parts) == 1 and quotas.owner_of is owner and why == NEITHER
+                quotas.leave_out("" if beside else student, f"{printable(str(name))}: {why}")
             else:
                 yield student, name, path
     for error in unreadable:
@@ -223,6 +198,6 @@ def _fault(path: Path) -> str:
             return "a link or a special file, not followed"
     except OSError as error:
         return f"a file that cannot be read ({error.strerror})"
-    if path.suffix.lower() not in SUFFIXES | {".zip"}:
-        return "no .ipynb or .py file"
+    if not kind(path.name):
+        return NEITHER
     return "" if os.access(path, os.R_OK) else "a file that cannot be read (its mode keeps it from the grader)"

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from fullstack_llm.checks import declared
 from fullstack_llm.checks.show import plain
-from fullstack_llm.grading.intake.choose import choose
+from fullstack_llm.grading.intake.choose import Look, choose
 from fullstack_llm.grading.intake.submissions import File, Submission
 from fullstack_llm.grading.isolation.sandbox import Sandbox
 from fullstack_llm.grading.isolation.world import require_reachable
@@ -25,6 +25,7 @@ from fullstack_llm.grading.machine.errors import GraderError, RetryableError, re
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import prove_private, strongest
 from fullstack_llm.worker.confine import confine
+from fullstack_llm.worker.reader import DEFINITION
 
 from .grade import Result, Session, grade, open_submission
 from .lab_cells import given_cells, imported_modules
@@ -56,6 +57,10 @@ class Graded:
 
 
 T = TypeVar("T")
+# What stands in place of a file where a student handed in nothing that can be graded.
+NO_FILE = File("", Path(os.devnull))
+# With this, a function is as it was handed out.
+STUB = "raise NotImplementedError"
 
 
 def _with_retry(attempt: Callable[[], T], ungraded: Callable[[Result], T]) -> T:
@@ -110,20 +115,24 @@ class Grader:
             lambda: grade(path, self.lab, self.workers, self.given, self.batch.seeds), lambda result: result
         )
 
-    def lab_of(self, file: File) -> str | None:
-        """Return the slug of the lab that a file names: "" if the file names none, None if it cannot be read."""
+    def look(self, file: File) -> Look | None:
+        """Return which lab a file names and how many of the lab's functions it has; None if it cannot be read."""
         try:
             worker, book = open_submission(file.path, self.workers)
         except ValueError:
             return None
         worker.close()
-        return plain(book["lab"], 80)
+        last = {name: source for _, source in book["cells"] for name in DEFINITION.findall(source)}
+        defined = [last[name].partition(f"def {name}")[2] for name in self.lab.exercises if name in last]
+        return Look(plain(book["lab"], 80), len(defined), sum(STUB not in body for body in defined))
 
     def grade_student(self, submission: Submission) -> Graded:
         """Choose the file that counts among a student's files, and return its result."""
+        if not submission.files:
+            return Graded(submission, NO_FILE, [], Result(error=plain(submission.why, 500)))
 
         def attempt() -> Graded:
-            file, others = choose(submission.files, self.lab.slug, self.lab_of)
+            file, others = choose(submission.files, self.lab.slug, self.look)
             return Graded(submission, file, others, self.grade(file.path))
 
         return _with_retry(attempt, lambda result: Graded(submission, submission.files[0], [], result))

@@ -16,13 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 from fullstack_llm.checks import declared
+from fullstack_llm.grading.intake.kinds import kind
 from fullstack_llm.grading.intake.submissions import Submission
 from fullstack_llm.grading.machine import scratch
 from fullstack_llm.grading.machine.errors import GraderError
 from fullstack_llm.grading.probing.levels import level
 
 from . import settings
-from .batch import Batch, Graded, Grader
+from .batch import NO_FILE, Batch, Graded, Grader
 
 RETRIES = 3
 
@@ -52,12 +53,14 @@ class RemoteGrader:
         with scratch.folder(scratch.SUBMISSIONS) as folder:
             files = []
             for number, (file, content) in enumerate(zip(submission.files, contents, strict=True)):
-                path = folder / f"{number}{file.path.suffix}"
+                path = folder / f"{number}{kind(file.path.name)}"
                 path.write_bytes(content)
                 files.append(replace(file, path=path))
             graded = self.grader.grade_student(replace(submission, files=tuple(files)))
         # Return the paths on the command's machine in place of those on this one.
-        return replace(graded, submission=submission, file=submission.files[files.index(graded.file)])
+        return replace(
+            graded, submission=submission, file=submission.files[files.index(graded.file)] if files else NO_FILE
+        )
 
 
 def _require_reachable(address: str) -> None:

@@ -12,6 +12,7 @@ from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.judge import judge_exercise
 from fullstack_llm.checks.show import plain
 from fullstack_llm.checks.verdict import Verdict
+from fullstack_llm.grading.intake.kinds import kind
 from fullstack_llm.grading.machine.errors import GraderError, WorkerLost
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy
@@ -70,7 +71,7 @@ def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, A
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 worker.ask(("put", chunk), READ_SECONDS)
-        reply = codec.decode(worker.ask(("read", path.suffix.lower()), READ_SECONDS))
+        reply = codec.decode(worker.ask(("read", kind(path.name)), READ_SECONDS))
     except WorkerLost as gone:
         raise ValueError(f"the file cannot be read: {gone.why}") from None
     except BaseException:

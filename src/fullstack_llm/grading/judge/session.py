@@ -16,10 +16,12 @@ from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy
 from fullstack_llm.worker import codec
 
+# CPU seconds of a cell and of all cells; by the clock on the wall they may take WALL times as many. A submission has
+# its seconds by the clock.
 CELL_SECONDS = 10.0
 CELLS_SECONDS = 60.0
 SUBMISSION_SECONDS = 600.0
-MAX_LOST = 5
+MAX_LOST = 12
 
 
 class Session:
@@ -30,44 +32,80 @@ class Session:
 
     def __init__(self, workers: Pool, cells: Iterable[tuple[str, str]], exercises: tuple[str, ...]) -> None:
         self.workers, self.exercises = workers, exercises
-        self.cells = list(cells)
         self.worker: WorkerProxy | None = None
-        self.defined: set[str] = set()
-        # By the cell's number, why a cell raised an exception, and why a cell is left out of every further run.
-        self.failed: dict[int, str] = {}
-        self.skipped: dict[int, str] = {}
         self.functions_in_text: list[str] = []
         # Of the current check: its CPU seconds, and what is left of them and of its wall-clock seconds.
         self.seconds = self.cpu_left = self.wall_left = 0.0
         self.unfair: RetryableError | None = None
         self.deadline = time.monotonic() + SUBMISSION_SECONDS
+        self.begin(cells)
+
+    def begin(self, cells: Iterable[tuple[str, str]]) -> None:
+        """Take the cells, of which nothing is known yet."""
+        self.cells = list(cells)
+        self.defined: set[str] = set()
+        # By the cell's number, why a cell raised an exception, and why a cell was ended: of it only the definitions run
+        # again, or nothing if they ended a worker too. From cell `spent` on, only definitions are run, and from cell
+        # `stop` on nothing, for the reasons in `why`.
+        self.failed: dict[int, str] = {}
+        self.lost: dict[int, str] = {}
+        self.skipped: set[int] = set()
+        self.spent = self.stop = len(self.cells)
+        self.why: dict[int, str] = {}
 
     def run_cells(self) -> None:
-        """Run all cells in order; record each cell that raises, and never again run a cell that ended a worker."""
+        """Run all cells in order; record each that raises, and never again run what ended a worker."""
         self.defined, self.failed = set(), {}
-        deadline = min(time.monotonic() + CELLS_SECONDS, self.deadline)
-        for number, (label, source) in enumerate(self.cells):
+        left, deadline = CELLS_SECONDS, min(time.monotonic() + CELLS_SECONDS * WALL, self.deadline)
+        slowest = (0.0, "")
+        for number, (label, source) in enumerate(self.cells[: self.stop]):
             if number in self.skipped or not source.strip():
                 continue
-            left = min(CELL_SECONDS, deadline - time.monotonic())
-            if left <= 0 or len(self.skipped) >= MAX_LOST:
-                self.skipped[number] = (
-                    f"not run: the cells may take {CELLS_SECONDS:.0f} s, and end {MAX_LOST} processes"
+            wall = min(CELL_SECONDS * WALL, deadline - time.monotonic())
+            if wall <= 0:
+                return self._stop(
+                    number, f"not run: the cells before it took all the time that there is, {slowest[1]} the most"
                 )
-                continue
+            reduced = number in self.lost or number >= self.spent
+            cpu = CELL_SECONDS if reduced else min(CELL_SECONDS, left)
+            begin = time.monotonic()
             try:
-                reply = self._decode(self._ask(("define", label, source, list(self.exercises)), left))
+                request = ("define", label, source, list(self.exercises), reduced)
+                reply = self._decode(self._ask(request, wall, cpu))
             except WorkerLost as gone:
-                self.skipped[number] = f"it was left out: {gone.why}"
-                return self.restart()
+                if gone.kind == "timeout" and cpu < CELL_SECONDS:
+                    self.spent = number
+                    self.why[number] = f"only definitions were run from here on: the cells took {CELLS_SECONDS:.0f} s"
+                    return self.restart()
+                return self._lose(number, gone)
+            assert self.worker
+            left -= 0 if reduced else self.worker.used
+            slowest = max(slowest, (time.monotonic() - begin, label))
             match reply:
                 case ("defined", list(names), str(error)):
                     self.defined = {name for name in names if isinstance(name, str)}
                     if error:
                         # The text of an exception may be long, and may hold nothing but line ends.
                         lines = error[-2000:].strip().splitlines()
-                        self.failed[number] = plain(lines[-1] if lines else "an error that says nothing", 300)
+                        self.failed[number] = plain(lines[-1] if lines else "an error that says nothing", 400)
         return None
+
+    def _lose(self, number: int, gone: WorkerLost) -> None:
+        """Note which cell ended the worker, and run the cells in another."""
+        why = f"it took more than {CELL_SECONDS:.0f} s" if gone.kind == "timeout" else gone.why
+        if number in self.lost:
+            self.skipped.add(number)
+        what = "it was left out" if number in self.skipped else "only its definitions were run"
+        self.lost[number] = f"{what}: {why}"
+        if len(self.lost) + len(self.skipped) >= MAX_LOST:
+            # What stands before it has run, and is run again.
+            self._stop(number + 1, f"not run: the cells before it ended {MAX_LOST} processes")
+        self.restart()
+
+    def _stop(self, number: int, why: str) -> None:
+        """Run nothing from this cell on."""
+        self.stop = number
+        self.why |= {at: why for at in range(number, len(self.cells)) if self.cells[at][1].strip()}
 
     def _ask(self, request: tuple[object, ...], seconds: float, cpu: float = math.inf) -> bytes:
         assert self.worker
@@ -111,7 +149,7 @@ class Session:
         # finds that out here, so that the check that begins now does not pay for it.
         try:
             if self.worker:
-                self._ask(("define", "", "", list(self.exercises)), CELL_SECONDS)
+                self._ask(("define", "", "", list(self.exercises)), CELL_SECONDS * WALL, CELL_SECONDS)
         except WorkerLost:
             self.worker = None
 
@@ -127,7 +165,8 @@ class Session:
     @property
     def problems(self) -> list[tuple[str, str]]:
         """Return the label of each cell that raised or was left out, in order, with the reason."""
-        return [(self.cells[number][0], why) for number, why in sorted((self.failed | self.skipped).items())]
+        found = self.failed | self.why | self.lost
+        return [(self.cells[number][0], why) for number, why in sorted(found.items())]
 
     def call(self, name: str, values: bytes) -> bytes:
         """Return the reply frame to one call, within what is left of the check's seconds."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from fullstack_llm.grading.intake import roster, submissions
 from fullstack_llm.grading.intake.names import Names
+from fullstack_llm.grading.intake.quotas import printable
 from fullstack_llm.grading.intake.roster import Person
 
 from .runs import write
@@ -48,10 +49,10 @@ def record_people(out: Path, names: Names, intake: submissions.Intake, listed: l
     intake.submissions[:] = [
         replace(
             submission,
-            student=submissions.printable("; ".join(map(str, people[submission.owner]))),
+            student=printable("; ".join(map(str, people[submission.owner]))),
             files=tuple(replace(file, late=names.is_late(PurePath(file.name))) for file in submission.files),
         )
         for submission in intake.submissions
     ]
     write(out / FILE, json.dumps(data, indent=1) + "\n")
-    return [submissions.printable(line) for line in comparison.lines]
+    return [printable(line) for line in comparison.lines]

@@ -60,7 +60,7 @@ def student_data(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict
         "student": submission.student,
         "submission": graded.file.name,
         "late": graded.file.late,
-        "digest": files[submission.files.index(graded.file)][1],
+        "digest": files[submission.files.index(graded.file)][1] if submission.files else "",
         "files": files,
         "others": [list(other) for other in graded.others],
         "earned": result.earned,

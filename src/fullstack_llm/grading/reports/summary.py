@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from fullstack_llm.grading.intake.choose import IN_DOUBT
+
 from .runs import is_late
 
 Report = Mapping[str, Any]
@@ -61,11 +63,13 @@ def oddities(
     """
     by_digest: dict[str, list[Report]] = defaultdict(list)
     for report in reports:
-        by_digest[report["digest"]].append(report)
+        if report["digest"]:
+            by_digest[report["digest"]].append(report)
 
     def lines(key: str) -> list[tuple[str, str, str]]:
         return [(report["id"], report["submission"], text) for report in reports for text in report[key]]
 
+    others = [(report["id"], name, f"not graded: {why}") for report in reports for name, why in report["others"]]
     sections = [
         ("For review: uses what the exercise is not meant to use; no points depend on it", lines("review")),
         (
@@ -93,8 +97,12 @@ def oddities(
             ],
         ),
         (
+            "IN DOUBT: another file of the same student has answers too",
+            [line for line in others if IN_DOUBT in line[2]],
+        ),
+        (
             "Several files of one student, of which one is graded",
-            [(report["id"], name, f"not graded: {why}") for report in reports for name, why in report["others"]],
+            [line for line in others if IN_DOUBT not in line[2]],
         ),
         (
             "The same content, byte for byte (of an untouched lab, too)",
