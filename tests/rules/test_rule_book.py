@@ -31,7 +31,7 @@ def find_silent_images(name: str, text: str) -> list[str]:
 
 
 def find_unnamed_columns(name: str, text: str) -> list[str]:
-    """Heads of tables with a cell that says nothing to those who hear the table; a formula is drawn, and says nothing."""
+    """Heads of tables with a cell that says nothing to those who hear it; a formula is drawn, and says nothing."""
     heads = re.findall(r"^(\|.*\|)[ \t]*\n\|[ \t:|-]+\|[ \t]*$", text, flags=re.M)
     heard = {head: [re.sub(r"\$[^$]*\$", "", cell).strip() for cell in head.strip("|").split("|")] for head in heads}
     return [f"{name}: {head}" for head, cells in heard.items() if not all(cells)]
