@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ settings.load_profile("course")
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread of torch: the sums are then the same each time, and no process slows another."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
