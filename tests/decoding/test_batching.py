@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from fullstack_llm import models
-from fullstack_llm.decoding.batching import attend, generate, positions, rectangle, sampler, visible
+from fullstack_llm.decoding.batching import attend, generate, visible
+from fullstack_llm.models.generate import sampler
+from fullstack_llm.models.padding import positions, rectangle
 
 ROWS = [[2, 50, 60, 70, 80], [2, 90], [2, 40, 30, 45]]
 

@@ -250,14 +250,10 @@ def test_a_reply_ends_at_the_right_token_and_has_no_padding() -> None:
 
 def test_drawing_follows_the_softmax(model: LlamaForCausalLM) -> None:
     ids = torch.tensor([[2, 20, 30]]).repeat(4000, 1)
-    drawn = generate.extend(
-        model, ids, ids > 0, 1, stop=[2], temperature=2.0, generator=torch.Generator().manual_seed(0)
-    )
+    drawn = generate.extend(model, ids, ids > 0, 1, [2], generate.sampler(0, lambda _, logits: logits / 2.0))
     with torch.no_grad():
         wanted = torch.softmax(model(ids[:1]).logits[0, -1] / 2.0, -1)
     counts = torch.bincount(drawn.flatten(), minlength=512) / 4000
     assert (counts - wanted).abs().max() < 0.05
-    again = generate.extend(
-        model, ids, ids > 0, 1, stop=[2], temperature=2.0, generator=torch.Generator().manual_seed(0)
-    )
+    again = generate.extend(model, ids, ids > 0, 1, [2], generate.sampler(0, lambda _, logits: logits / 2.0))
     assert torch.equal(drawn, again)

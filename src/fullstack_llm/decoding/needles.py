@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from fullstack_llm.models.padding import rectangle
 from fullstack_llm.tinytown import lore
 from fullstack_llm.tinytown.chance import pick, sample, stream
 from fullstack_llm.tinytown.phrases import clozes, statement, with_article
@@ -114,12 +115,11 @@ def recalled(
     """
     asked = tokenizer([f"{lead}{one.prompt}" for one in needles]).input_ids
     whole = tokenizer([f"{lead}{one.prompt}{one.target}" for one in needles]).input_ids
-    width = max(map(len, whole))
     cache = DynamicCache(config=model.config)
     model(torch.tensor([list(text)], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(len(needles))
     # What pads a row on the right is seen by nothing before it.
-    rows = torch.tensor([ids + [0] * (width - len(ids)) for ids in whole], device=model.device)
+    rows = rectangle(whole, side="right")[0].to(model.device)
     logits = model(rows, past_key_values=cache, use_cache=True).logits[:, :-1]
     likeliest, logs = logits.argmax(-1) == rows[:, 1:], logits.log_softmax(-1).gather(-1, rows[:, 1:, None])[..., 0]
     places = [slice(len(start) - 1, len(ids) - 1) for start, ids in zip(asked, whole, strict=True)]

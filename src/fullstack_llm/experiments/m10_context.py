@@ -84,12 +84,18 @@ def curve(model: Any, length: int, rows: int = ROWS, width: int = BIN) -> Float[
 
 def known(model: Any, before: int, count: int = FACTS, stacks: int = STACKS) -> list[bool]:
     """Return which facts of the town a model completes after `before` tokens of other documents."""
-    _, tokenizer = models.load("base")
     items = [needles.Needle(str(i["prompt"]), str(i["target"])) for i in evaluation.facts(world(), count)]
-    text, right = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist(), list[bool]()
+    return after(model, before, items, stacks)
+
+
+def after(model: Any, before: int, items: Sequence[needles.Needle], stacks: int) -> list[bool]:
+    """Return which items a model completes after `before` tokens of other documents, in `stacks` different texts."""
+    _, tokenizer = models.load("base")
+    text, right = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist(), [False] * len(items)
     for stack in range(stacks):
         context = [*text[stack * max(LENGTHS) :][:before], tokenizer.eos_token_id]
-        right += [one.right for one in needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")]
+        found = needles.recalled(model, tokenizer, context, items[stack::stacks], lead="")
+        right[stack::stacks] = [one.right for one in found]
     return right
 
 
@@ -148,14 +154,7 @@ def endings(count: int) -> tuple[list[needles.Needle], list[int]]:
 
 def read(model: Any, before: int, count: int = FACTS, stacks: int = STACKS) -> list[bool]:
     """Return for which stories, told after `before` tokens of other documents, a model says who has the thing."""
-    _, tokenizer = models.load("base")
-    items, right = endings(count)[0], [False] * count
-    text = hay(HELD_OUT + 2, stacks * max(LENGTHS)).long().tolist()
-    for number in range(stacks):
-        context = [*text[number * max(LENGTHS) :][:before], tokenizer.eos_token_id]
-        found = needles.recalled(model, tokenizer, context, items[number::stacks], lead="")
-        right[number::stacks] = [one.right for one in found]
-    return right
+    return after(model, before, endings(count)[0], stacks)
 
 
 STREAM, WINDOW, SINKS = 4096, 128, 4

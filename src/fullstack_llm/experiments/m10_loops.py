@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from fullstack_llm.decoding import samplers
-from fullstack_llm.decoding.batching import Choose, generate, likeliest, sampler
-from fullstack_llm.experiments.m10_sampling import SEEDS, encoded, judged, loaded, opening, people
-from fullstack_llm.models.scores import mean
+from fullstack_llm.decoding.batching import generate
+from fullstack_llm.experiments.m10_sampling import SEEDS, encoded, judged, loaded, opening, over_people, people, tally
+from fullstack_llm.models.generate import Choose, likeliest, sampler
 
 LONG, SPAN = 200, 8
 
@@ -63,10 +63,7 @@ def looped(penalty: str, temperature: float, seed: int, count: int | None = None
     tok, rows = loaded()[1], []
     for name, tokens in zip(people(count), written(penalty, temperature, seed, count), strict=True):
         said = re.findall(r"[^.\n]+\.", name + tok.decode(tokens))
-        found = [judged(text.strip(), name) for text in said]
-        kinds = {kind: sum(one == kind for one, _ in found) / max(1, len(found)) for kind in ("true", "false")}
-        relations: frozenset[str] = frozenset().union(*(told for _, told in found))
-        rows.append({"repeated": repeated(tokens), **kinds, "told": len(relations)})
+        rows.append({"repeated": repeated(tokens), **tally([judged(text.strip(), name) for text in said])})
     return rows
 
 
@@ -75,13 +72,7 @@ def loops(say: Callable[[str], None]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for penalty, temperature in ARMS:
         seeds = SEEDS if temperature else SEEDS[:1]
-        found = [looped(penalty, temperature, seed) for seed in seeds]
-        row = table[f"{penalty}, T {temperature}"] = {}
-        for key in found[0][0]:
-            by_person = [sum(one[key] for one in person) / len(seeds) for person in zip(*found, strict=True)]
-            over = mean(by_person)
-            each = [round(sum(one[key] for one in rows) / len(rows), 4) for rows in found]
-            row[key] = {"value": over.value, "low": over.low, "high": over.high, "seeds": each}
+        row = table[f"{penalty}, T {temperature}"] = over_people([looped(penalty, temperature, seed) for seed in seeds])
         say(f"{penalty} T {temperature}: {[(key, one['value']) for key, one in row.items()]}")
     sample = loaded()[1].batch_decode([written(penalty, t, 0, 1)[0] for penalty, t in ARMS])
     return {

@@ -6,7 +6,7 @@ drawn sentence is true, false, or no statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,8 +14,10 @@ import torch
 
 from fullstack_llm import models
 from fullstack_llm.decoding import samplers
-from fullstack_llm.decoding.batching import Choose, generate, likeliest, rectangle, sampler
+from fullstack_llm.decoding.batching import generate
 from fullstack_llm.models.exams import PAPERS
+from fullstack_llm.models.generate import Choose, likeliest, sampler
+from fullstack_llm.models.padding import rectangle
 from fullstack_llm.models.scores import mean, share
 from fullstack_llm.tinytown.phrases import parse
 from fullstack_llm.tinytown.world import Town, told, town
@@ -48,6 +50,16 @@ def judged(sentence: str, subject: str) -> tuple[str, frozenset[str]]:
         return "no statement", frozenset()
     told_of = {one.relation for one, ok in zip(claims, right, strict=True) if ok and one.subject == subject}
     return "true" if all(right) else "false", frozenset(told_of)
+
+
+def tally(found: Sequence[tuple[str, frozenset[str]]]) -> dict[str, float]:
+    """Return of some judged sentences the shares that are true and false, and of how many relations the truth is told.
+
+    >>> tally([("true", frozenset({"pet"})), ("no statement", frozenset())])
+    {'true': 0.5, 'false': 0.0, 'told': 1}
+    """
+    shares = {kind: sum(one == kind for one, _ in found) / max(1, len(found)) for kind in ("true", "false")}
+    return shares | {"told": len({relation for _, relations in found for relation in relations})}
 
 
 def chooser(settings: Settings, seed: int) -> Choose:
@@ -110,11 +122,21 @@ def varied(settings: Settings, seed: int, count: int | None = None) -> list[dict
     """Return for each person the shares of true and false sentences, and of how many relations the truth was told."""
     rows = []
     for name, said in zip(names := people(count), sentences(names, settings, seed), strict=True):
-        found = [judged(text, name) for text in said]
-        row = {kind: sum(one == kind for one, _ in found) / len(found) for kind in ("true", "false")}
-        row["told"] = len(frozenset().union(*(relations for _, relations in found)))
-        rows.append(row | {"different": len(set(said)) / len(said)})
+        rows.append(tally([judged(text, name) for text in said]) | {"different": len(set(said)) / len(said)})
     return rows
+
+
+def over_people(found: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, dict[str, Any]]:
+    """Return for each measure its mean over people with an interval, and the mean of each seed.
+
+    `found` has a list for each seed, with a row for each person.
+    """
+    table = {}
+    for key in found[0][0]:
+        over = mean([sum(row[key] for row in person) / len(found) for person in zip(*found, strict=True)])
+        each = [round(sum(row[key] for row in rows) / len(rows), 4) for rows in found]
+        table[key] = {"value": over.value, "low": over.low, "high": over.high, "seeds": each}
+    return table
 
 
 def variety(say: Callable[[str], None]) -> dict[str, Any]:
@@ -122,16 +144,7 @@ def variety(say: Callable[[str], None]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for name, settings in {"greedy": {}, **ARMS}.items():
         seeds = SEEDS if settings else SEEDS[:1]
-        found = [varied(settings, seed) for seed in seeds]
-        by_person = [
-            {key: sum(row[key] for row in person) / len(seeds) for key in person[0]}
-            for person in zip(*found, strict=True)
-        ]
-        table[name] = {}
-        for key in by_person[0]:
-            over = mean([row[key] for row in by_person])
-            each = [round(sum(row[key] for row in rows) / len(rows), 4) for rows in found]
-            table[name][key] = {"value": over.value, "low": over.low, "high": over.high, "seeds": each}
+        table[name] = over_people([varied(settings, seed) for seed in seeds])
         say(f"{name}: {[(key, row['value']) for key, row in table[name].items()]}")
     return {"settings": {"draws": DRAWS, "people": len(people()), "seeds": list(SEEDS)}, "rows": table}
 

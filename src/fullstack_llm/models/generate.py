@@ -8,15 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fullstack_llm.models.chat import PAD, Row, answered
+from fullstack_llm.models.padding import positions, rectangle
+
+# From what is written so far (B, T) and the logits (B, V) to the next tokens (B,).
+Choose = Callable[[Tensor, Tensor], Tensor]
 
 
 class Answer(NamedTuple):
@@ -27,16 +31,28 @@ class Answer(NamedTuple):
     ended: bool
 
 
-def pad_left(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids (B, T), padded on the left, and the mask of the ids that are no padding.
+def likeliest(ids: Int[Tensor, "B T"], logits: Float[Tensor, "B V"]) -> Int[Tensor, " B"]:
+    """Choose the likeliest token, the first of equal ones."""
+    return logits.argmax(-1)
 
-    >>> pad_left([[5, 6, 7], [8]], 0, torch.device("cpu"))[0].tolist()
-    [[5, 6, 7], [0, 0, 8]]
+
+def sampler(
+    seed: int,
+    rules: Callable[[Tensor, Tensor], Tensor] = lambda ids, scores: scores,
+    device: torch.device | str = "cpu",
+) -> Choose:
+    """Return a choice that draws from what the rules leave; the seed decides the draws.
+
+    >>> choose = sampler(0, rules=lambda ids, scores: scores * torch.tensor([1.0, torch.inf]))
+    >>> choose(torch.zeros(1, 0), torch.tensor([[0.0, -1.0]])).tolist()
+    [0]
     """
-    width = max(map(len, rows))
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, mask.bool()
+    generator = torch.Generator(device).manual_seed(seed)
+
+    def choose(ids: Tensor, logits: Tensor) -> Tensor:
+        return torch.multinomial(rules(ids, logits).softmax(-1), 1, generator=generator)[:, 0]
+
+    return choose
 
 
 @torch.inference_mode()
@@ -46,31 +62,23 @@ def extend(
     mask: Bool[Tensor, "B T"],
     max_new_tokens: int,
     stop: Sequence[int],
-    temperature: float = 0.0,
-    generator: torch.Generator | None = None,
+    choose: Choose = likeliest,
 ) -> Int[Tensor, "B N"]:
-    """Return the tokens that follow each row, up to and including the first one in `stop`, then padding.
-
-    A temperature of 0 takes the likeliest token, any other draws from softmax(logits / temperature).
-    """
-    ends = torch.tensor(list(stop), device=ids.device)
-    ended = torch.zeros(len(ids), 1, dtype=torch.bool, device=ids.device)
-    added: list[Tensor] = []
-    cache = None
-    position = (mask.cumsum(1) - 1).clamp(min=0)
-    while len(added) < max_new_tokens and not ended.all():
-        out = model(ids, attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
-        cache, logits = out.past_key_values, out.logits[:, -1].float()
-        if temperature == 0.0:
-            ids = logits.argmax(-1, keepdim=True)
-        else:
-            ids = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)
-        ids = ids.masked_fill(ended, PAD)
-        added.append(ids)
-        ended = ended | torch.isin(ids, ends)
+    """Return the tokens that follow each row, up to and including the first one in `stop`, then padding."""
+    written, new = ids.to(model.device), ids.to(model.device)
+    mask = mask.to(model.device)
+    ends = torch.tensor(list(stop), device=model.device)
+    ended = torch.zeros(len(ids), 1, dtype=torch.bool, device=model.device)
+    cache, position = None, positions(mask)
+    while written.shape[1] < ids.shape[1] + max_new_tokens and not ended.all():
+        out = model(new, attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
+        cache, new = out.past_key_values, choose(written, out.logits[:, -1].float())[:, None]
+        new = new.masked_fill(ended, PAD)
+        written = torch.cat([written, new], 1)
+        ended = ended | torch.isin(new, ends)
         mask = torch.cat([mask, torch.ones_like(ended)], 1)
         position = position[:, -1:] + 1
-    return torch.cat(added, 1)
+    return written[:, ids.shape[1] :]
 
 
 def complete(
@@ -120,9 +128,9 @@ def draw(
     """Draw `group` answers to each user's message, in the chat template; the seed decides them."""
     stop: Any = tokenizer.convert_tokens_to_ids("<|im_end|>")
     asked = [ids for ids in chat_prompts(tokenizer, prompts) for _ in range(group)]
-    ids, mask = pad_left(asked, PAD, model.device)
-    generator = torch.Generator(model.device).manual_seed(seed)
-    rows = extend(model, ids, mask, max_new_tokens, [stop], temperature, generator).tolist()
+    # A temperature of 0 takes the likeliest token, any other draws from softmax(logits / temperature).
+    choose = sampler(seed, lambda _, logits: logits / temperature, model.device) if temperature else likeliest
+    rows = extend(model, *rectangle(asked), max_new_tokens, [stop], choose).tolist()
     answers = []
     for prompt, row in zip(asked, rows, strict=True):
         ended = stop in row
@@ -143,7 +151,7 @@ def continuations(
     found: list[list[int]] = [[] for _ in encoded]
     for start in range(0, len(order), rows):
         chosen = order[start : start + rows]
-        ids, mask = pad_left([encoded[index] for index in chosen], PAD, model.device)
+        ids, mask = rectangle([encoded[index] for index in chosen])
         for index, row in zip(chosen, extend(model, ids, mask, max_new_tokens, stop).tolist(), strict=True):
             found[index] = row
     return found

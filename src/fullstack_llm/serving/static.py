@@ -22,6 +22,7 @@ from torch import Tensor
 from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from fullstack_llm.models.padding import positions, rectangle
 from fullstack_llm.serving.arrivals import Request
 from fullstack_llm.serving.drive import Tokens
 
@@ -95,14 +96,8 @@ class Static:
     def _begin(self) -> None:
         """Take a batch from the queue, and pad its prompts on the left to the longest."""
         self.batch = [self.queue.popleft() for _ in range(min(self.size, len(self.queue)))]
-        width = max(len(one.prompt) for one in self.batch)
-        ids = torch.zeros(len(self.batch), width, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, one in enumerate(self.batch):
-            ids[row, width - len(one.prompt) :] = torch.tensor(one.prompt)
-            mask[row, width - len(one.prompt) :] = 1
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        ids, mask = rectangle([one.prompt for one in self.batch])
+        inputs = {"input_ids": ids, "attention_mask": mask.long(), "position_ids": positions(mask)}
         self.inputs = {name: value.to(self.model.device) for name, value in inputs.items()}
-        room, layers = width + max(one.answer for one in self.batch), self.model.config.num_hidden_layers
+        room, layers = ids.shape[1] + max(one.answer for one in self.batch), self.model.config.num_hidden_layers
         self.inputs["past_key_values"], self.done = Cache(layers=[Reserved(room) for _ in range(layers)]), 0
