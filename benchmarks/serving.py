@@ -2,13 +2,11 @@
 
 Run from the repository: `make serving-env`, then `python -m benchmarks.serving rates` (or features).
 --record: write the recorded run serving-NAME. Times are CPU seconds of one thread, and the systems take turns.
-`rates` keeps a file for each part in _build/serving, and goes on from there; PART=n makes at most n new ones and stops.
+`rates` keeps a file for each part in _build/serving, and goes on from there.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -55,13 +53,8 @@ def found(every: Mapping[str, runs.Drive]) -> dict[str, Any]:
 
 
 def part(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the part that a file holds, or make it, if another one may be made."""
-    place = FOLDER / f"{name}.json"
-    if not place.exists():
-        if os.environ.get("PART") == "0":
-            sys.exit(f"{name} is the next part")
-        os.environ["PART"] = str(int(os.environ.get("PART", "1000")) - 1)
-    row = kept(place, make, *runs.SYSTEMS, "vllm")
+    """Return the part that a file holds, or make it."""
+    row = kept(FOLDER / f"{name}.json", make, *runs.SYSTEMS, "vllm")
     print(name, {system: round(each["throughput"]) for system, each in row.items()}, flush=True)
     return row
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullstack_llm.decoding.cache import projected
 from fullstack_llm.transformer import masks, positions
 from fullstack_llm.transformer.attention import fused
 from fullstack_llm.transformer.decoder import Decoder
@@ -79,14 +80,11 @@ class Ring:
         x = self.model.embed_tokens.weight[token][None, None]
         blocks: Any = self.model.layers
         for number, block in enumerate(blocks):
-            part, h = block.self_attn, block.input_layernorm(x)
-            q, k, v = (
-                p(h).view(1, 1, -1, shape.head_dim).transpose(1, 2) for p in (part.q_proj, part.k_proj, part.v_proj)
-            )
+            q, k, v = projected(block.self_attn, block.input_layernorm(x))
             self.keys[number, :, at], self.values[number, :, at] = k[0, :, 0], v[0, :, 0]
             k = positions.rotate(self.keys[number, None, :, :kept], cos[where], sin[where])
             mixed = fused(positions.rotate(q, cos[-1:], sin[-1:]), k, self.values[number, None, :, :kept])
-            x = x + part.o_proj(mixed.transpose(1, 2).reshape(1, 1, -1))
+            x = x + block.self_attn.o_proj(mixed.transpose(1, 2).flatten(2))
             x = x + block.mlp(block.post_attention_layernorm(x))
         return self.model.lm_head(self.model.norm(x))[0, 0]
 

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fullstack_llm.engine.blocks import BlockManager
 from fullstack_llm.engine.lookup import accepted
 from fullstack_llm.engine.paged import PagedCache, Span, arrange, forward
-from fullstack_llm.engine.requests import Finish, LogProb, Piece, Sequence, Settings
+from fullstack_llm.engine.requests import Finish, LogProb, Piece, Sequence, Settings, join
 from fullstack_llm.engine.sampling import choose, log_probabilities
 from fullstack_llm.engine.scheduler import Chunk, Plan, Scheduler
 
@@ -154,12 +154,7 @@ class Engine:
         """Answer some prompts, each `settings.n` times."""
         answers = [[Answer() for _ in range(settings.n)] for _ in prompts]
         for piece in self.stream(prompts, settings):
-            answer = answers[piece.request][piece.index]
-            answer.text += piece.text
-            answer.tokens += piece.tokens
-            answer.logprobs += piece.logprobs
-            answer.prompt_logprobs += piece.prompt_logprobs
-            answer.finish = piece.finish
+            join(answers[piece.request][piece.index], piece)
         return answers
 
     def _count(self, plan: Plan) -> None:

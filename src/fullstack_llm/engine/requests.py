@@ -8,7 +8,7 @@ ValueError: top_p is above 0 and at most 1, not 1.5
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -95,6 +95,25 @@ class Piece:
     logprobs: list[LogProb] = field(default_factory=list)
     prompt_logprobs: list[LogProb] = field(default_factory=list)
     finish: Finish | None = None
+
+
+class Part(Protocol):
+    """Say what a piece and a whole answer have in common."""
+
+    text: str
+    tokens: list[int]
+    logprobs: list[LogProb]
+    prompt_logprobs: list[LogProb]
+    finish: Finish | None
+
+
+def join(whole: Part, piece: Part) -> None:
+    """Put a piece behind what there is of its sequence."""
+    whole.text += piece.text
+    whole.tokens += piece.tokens
+    whole.logprobs += piece.logprobs
+    whole.prompt_logprobs += piece.prompt_logprobs
+    whole.finish = piece.finish
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@ They are used by the tests of the engine, which go through the same traces with 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -117,10 +117,7 @@ def run(bug: Bug, faulty: bool) -> tuple[dict[int, list[int]], dict[str, int]]:
     model, tokenizer = load("sft")
     engine = Engine(model, tokenizer, block_size=8, **bug.options)
     tokens: dict[int, list[int]] = {}
-    if faulty:
-        with bug.fault():
-            frames = watch(engine, bug.arrivals(), steps=300)
-    else:
+    with bug.fault() if faulty else nullcontext():
         frames = watch(engine, bug.arrivals(), steps=300)
     for frame in frames:
         for piece in frame.pieces:

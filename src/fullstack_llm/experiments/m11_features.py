@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fullstack_llm.experiments import m11_serving as runs
 from fullstack_llm.serving import latency
-from fullstack_llm.serving.arrivals import Lengths, Request, load
+from fullstack_llm.serving.arrivals import Lengths, Request, at_rate, load
 from fullstack_llm.serving.continuous import Ours
 from fullstack_llm.serving.drive import Trace, drive, drive_closed
 
@@ -26,12 +27,9 @@ def alike(seed: int, count: int = COUNT) -> list[Request]:
 def long_ones(seed: int, count: int = COUNT) -> list[Request]:
     """Return requests of which every eighth has a prompt of 400 tokens."""
     own, rows = runs.prompts(), runs.requests(count, seed)
-    return [
-        Request(one.number, one.arrival, (own[at] + own[at + 1] + own[at + 2])[:400], min(one.answer, 96))
-        if at % 8 == 7
-        else one
-        for at, one in enumerate(rows)
-    ]
+    for at in range(7, count, 8):
+        rows[at] = replace(rows[at], prompt=sum(own[at : at + 3], ())[:400], answer=min(rows[at].answer, 96))
+    return rows
 
 
 # What is compared: requests, and the engine's options for each variant.
@@ -85,5 +83,4 @@ def features(say: Callable[[str], None]) -> dict[str, Any]:
 def busy(asked: Sequence[Request], share: float = 0.7) -> list[Request]:
     """Return the same requests, arriving at a share of the rate at which the engine answers them all at once."""
     traces, _ = once({}, runs.at_once(asked))
-    rate = len(asked) / latency.summary(traces)["seconds"]
-    return [Request(one.number, one.arrival / (share * rate), one.prompt, one.answer) for one in asked]
+    return at_rate(asked, share * len(asked) / latency.summary(traces)["seconds"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -75,7 +76,7 @@ def requests(count: int, seed: int, alike: bool = False) -> list[Request]:
 
 def at_once(asked: Sequence[Request]) -> list[Request]:
     """Return the same requests, all of them there at the beginning: what a system can do at most."""
-    return [Request(one.number, 0.0, one.prompt, one.answer) for one in asked]
+    return [replace(one, arrival=0.0) for one in asked]
 
 
 def engine(**options: Any) -> Engine:

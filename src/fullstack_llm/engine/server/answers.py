@@ -19,7 +19,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from fullstack_llm.engine.requests import LogProb, Piece
+from fullstack_llm.engine.requests import LogProb, Piece, join
 from fullstack_llm.engine.server.protocol import Chat, Completion
 
 # How Qwen's and other models' templates write calls, by the form of Hermes.
@@ -203,9 +203,5 @@ def merged(pieces: Sequence[Piece]) -> Piece:
     """Return some pieces of one sequence as one."""
     whole = Piece(pieces[0].request, pieces[0].index)
     for piece in pieces:
-        whole.text += piece.text
-        whole.tokens += piece.tokens
-        whole.logprobs += piece.logprobs
-        whole.prompt_logprobs += piece.prompt_logprobs
-        whole.finish = piece.finish
+        join(whole, piece)
     return whole

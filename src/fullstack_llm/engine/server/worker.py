@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fullstack_llm.engine.engine import Engine
-from fullstack_llm.engine.requests import Piece, Settings
+from fullstack_llm.engine.requests import Piece, Sequence, Settings
 from fullstack_llm.engine.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -158,9 +158,8 @@ class Worker:
         """After a step that failed, let each sequence go on alone until it has a token more, or fails itself."""
         scheduler, pieces = self.engine.scheduler, list[Piece]()
         scheduler.restart()
-        suspects, kept = list(scheduler.waiting), deque(scheduler.waiting)
-        kept.clear()
-        for suspect in suspects:
+        kept = deque[Sequence]()
+        for suspect in list(scheduler.waiting):
             scheduler.waiting = deque([suspect])
             found = list[Piece]()
             try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.draws import seeds
-from fullstack_llm.grading.intake.kinds import kind
+from fullstack_llm.grading.intake.kinds import can_be_graded
 from fullstack_llm.grading.judge.batch import Batch, open_grader
 from fullstack_llm.grading.judge.grade import Result, open_submission, raise_fault
 from fullstack_llm.grading.pool.pool import Pool
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Grade one notebook with the public seeds, and print the verdicts."""
     if not args.notebook.is_file():
         raise CommandError(f"there is no file {args.notebook}")
-    if kind(args.notebook.name) not in (".ipynb", ".py"):
+    if not can_be_graded(args.notebook.name):
         raise CommandError(f"{args.notebook} is no .ipynb or .py file")
     lab = find_lab(args.lab or _lab_named_in(args.notebook), args.checks)
     batch = Batch(lab.slug, seeds(lab), args.checks, args.labs, strongest(self_check=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.grading.intake import spreadsheet, submissions
-from fullstack_llm.grading.intake.kinds import kind
+from fullstack_llm.grading.intake.kinds import can_be_graded, kind
 from fullstack_llm.grading.intake.submissions import digest
 from fullstack_llm.grading.judge import settings
 from fullstack_llm.grading.judge.batch import Batch, open_grader
@@ -98,7 +98,7 @@ def _outcomes(data: list[dict[str, Any]], exercises: tuple[str, ...]) -> dict[st
 def _opened(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the file to judge and its report; a file in a zip lies in a temporary folder until the block ends."""
     given, reports = args.submission, list(runs.reports(args.out / runs.STUDENTS).values())
-    if given.is_file() and kind(given.name) in (".ipynb", ".py"):
+    if given.is_file() and can_be_graded(given.name):
         yield given, _report([report for report in reports if report["digest"] == digest(given)], args, given)
     elif given.is_dir() or (given.is_file() and kind(given.name) == ".zip"):
         wanted = args.student.casefold()
@@ -123,7 +123,7 @@ def _report(matching: list[dict[str, Any]], args: argparse.Namespace, given: Pat
         if len(matching) > 1:
             print(f"Note: {len(matching)} students handed in this file; compared with {matching[0]['student']}.")
         return matching[0]
-    if given.is_file() and kind(given.name) in (".ipynb", ".py"):
+    if given.is_file() and can_be_graded(given.name):
         raise CommandError(f"no report in {args.out} is of {given}: the file has changed since, or another was graded")
     if not args.student:
         raise CommandError(

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from fullstack_llm.checks.show import plain
 from fullstack_llm.worker.reader import MAX_FILE
 
-from .kinds import is_added, kind, named_like, of_programs
+from .kinds import can_be_graded, is_added, kind, named_like, of_programs
 
 NO_MEMBER = PurePosixPath()
 NEITHER = "no .ipynb or .py file"
@@ -105,7 +105,7 @@ def _common(members: list[zipfile.ZipInfo], slug: str) -> PurePosixPath:
         return PurePosixPath()
     # A class's folder holds folders, or files that have names of students; a student's holds a file named as the lab.
     flat = all(len(name.parts) == 2 for name in names)
-    graded = [name for name in names if kind(name.name) in (".ipynb", ".py")]
+    graded = [name for name in names if can_be_graded(name.name)]
     own = len(graded) == 1 or any(slug and named_like(name.name[: len(slug)], slug) for name in names)
     return PurePosixPath() if flat and own else PurePosixPath(*tops)
 

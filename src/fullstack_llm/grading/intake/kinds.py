@@ -41,6 +41,15 @@ def kind(name: str) -> str:
     return f".{found[1].lower()}" if found else ""
 
 
+def can_be_graded(name: str) -> bool:
+    """Return whether a file is a notebook or a script.
+
+    >>> can_be_graded("lab.ipynb.json"), can_be_graded("hw.zip")
+    (True, False)
+    """
+    return kind(name) in (".ipynb", ".py")
+
+
 def is_added(path: PurePath) -> bool:
     """Return whether a computer or a system added the file: nobody handed it in."""
     return path.name in ADDED or path.name.startswith("._") or ADDED_FOLDER in path.parts
