@@ -136,7 +136,7 @@ def drawn(draw: Draw):
 )  # fmt: skip
 def ends(draw: Draw):
     yield from drawn(draw)
-    yield [], 2
+    yield from (([], 2), ([("take", "a", [0, 1], [-1, 1, 1])], 3))
 
 
 @diagnose.part(
@@ -246,4 +246,5 @@ exposed: somebody holds the block, and its count is 0 or less, so that it is han
     {EXPOSED} => before[block] < holders[block]
     {EXPOSED} => before[block] <= 0
     {EXPOSED} => holders[block] > 0 and before[block] < 0
+    {EXPOSED} => holders[block] > 0 and before[block] == 0
 """)

@@ -103,6 +103,10 @@ def batches(draw: Draw):
     yield batch(
         draw, K, group, 7, size, [draw.randint(1, 30) for _ in range(5)], draw.randint(0, 4), draw.randint(1, 9)
     )
+    # Two answers to one prompt, in the same blocks.
+    q, keys, values, tables, *rest = batch(draw, 2, 2, 5, 3, [13, 13, 7], 2, 6)
+    tables[1] = tables[0]
+    yield q, keys, values, tables, *rest
 
 
 @paged_attention.part(
@@ -211,6 +215,8 @@ A block is read once for a request, as long as it holds something that the reque
     whole += len({{t // size for t in seen}}) * size => whole += -(-len(seen) // size) * size
     whole += len({{t // size for t in seen}}) * size => whole += len(seen) * size
     whole += len({{t // size for t in seen}}) * size => whole += (len({{t // size for t in seen if t < sinks}}) + len({{t // size for t in seen if t >= T - window}})) * size
+A block that two requests share is moved for both.
+    whole += len({{t // size for t in seen}}) * size => whole = tables[: s + 1][tables[: s + 1] >= 0].unique().numel() * size
 Blocks are read whole: count all of their slots.
     whole += len({{t // size for t in seen}}) * size => whole += len({{t // size for t in seen}})
     whole += len({{t // size for t in seen}}) * size => whole += len(seen)
