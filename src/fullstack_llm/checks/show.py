@@ -66,6 +66,20 @@ def plain(text: str, limit: int = 4000) -> str:
     if len(text) > limit:
         text = f"{text[: limit // 4]}\n[... {len(text) - limit:,} characters left out ...]\n{text[-limit * 3 // 4 :]}"
     return "".join(
-        c if c in "\n\t" or unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode("ascii")
+        c if c in "\n\t" or not _acts(unicodedata.category(c)) else c.encode("unicode_escape").decode("ascii")
         for c in text
     )
+
+
+def _acts(category: str) -> bool:
+    # Control and format characters, and the separators of lines and paragraphs.
+    return category[0] == "C" or category in ("Zl", "Zp")
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Return a text as one printable line, so that nobody's text begins a line of its own on a terminal.
+
+    >>> one_line("lab 3\\n100 of 100 points")
+    'lab 3\\\\n100 of 100 points'
+    """
+    return plain(text, limit).replace("\n", "\\n")

@@ -105,7 +105,8 @@ class Verdict:
         lines = [f"{self.exercise}: {self.earned} of {self.points} points"]
         for one in self.failures:
             lines.append(f"  {one.part + ': ' if one.part else ''}{one.heading}")
-            lines += [f"    {label + ':':9}{text}" for label, text in one.rows]
+            # A text of several lines stays in its column, and none of them begins as a line of ours.
+            lines += [f"    {label + ':':9}{text}".replace("\n", "\n" + " " * 13) for label, text in one.rows]
             lines += [f"    {line}" for line in one.trace.splitlines()]
         return "\n".join(lines + [self.total] * bool(self.total))
 

@@ -88,19 +88,24 @@ def _notebook(text: str) -> Notebook:
     cells = _cells(data)
     metadata = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
     python = _dict(_dict(_dict(data).get("metadata")).get("language_info")).get("version", "")
-    lab, version, python = (str(each)[:80] for each in (metadata.get("lab", ""), metadata.get("version", ""), python))
+    lab, version, python = (_valid(str(each)[:80]) for each in (metadata.get("lab", ""), metadata.get("version", ""), python))
     book = Notebook([], lab, version, python)
     for number, cell in enumerate(cells, start=1):
         source = _source(cell)
         if _dict(cell).get("cell_type") == "code":
             book.cells.append((f"cell {number}", source))
             tags = _dict(_dict(cell).get("metadata")).get("tags")
-            book.tags.append([t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [])
+            book.tags.append([_valid(t) for t in tags if isinstance(t, str)] if isinstance(tags, list) else [])
         else:
             book.in_text += DEFINITION.findall(source[:MAX_CELL])
     if not book.cells:
         raise UnreadableError("the notebook has no code cells")
     return book
+
+
+def _valid(text: str) -> str:
+    # A lone surrogate from a JSON string is not valid Unicode: the codec refuses it, and so does the Python compiler.
+    return text.encode("utf-8", "replace").decode()
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -143,5 +148,4 @@ def _apply_limits(book: Notebook) -> None:
             book.notes.append(f"{label} was not run: it is too long, or the notebook is")
             book.cells[number] = (label, "")
     book.in_text = sorted(set(book.in_text))[:100]
-    # A lone surrogate from a JSON string is not valid Unicode: the codec refuses it, and so does the Python compiler.
-    book.cells = [(label, source.encode("utf-8", "replace").decode()) for label, source in book.cells]
+    book.cells = [(label, _valid(source)) for label, source in book.cells]

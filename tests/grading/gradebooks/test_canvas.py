@@ -58,10 +58,24 @@ def test_a_login_that_is_another_students_number_takes_no_row(tmp_path: Path) ->
     assert sheet.rows[3][5] == "7"
 
 
-def test_two_submissions_of_one_student_are_told(tmp_path: Path) -> None:
-    sheet, filled = canvas.enter(exported(tmp_path), [score("101", 84), score("s-1", 20)], "55")
-    assert sheet.rows[3][5] == "84"
-    assert filled.notes == ["s-1: has two submissions; 20 points are not entered, look at both"]
+@pytest.mark.attack(93)
+def test_of_two_scores_that_meet_in_one_row_neither_is_entered(tmp_path: Path) -> None:
+    before = exported(tmp_path).read_text()
+    sheet, filled = canvas.enter(exported(tmp_path), [score("101", 84), score("s-1", 0), score("102", 5)], "55")
+    assert sheet.rows[3][5] == spreadsheet.read(exported(tmp_path, before)).rows[3][5], "the cell is as it was"
+    meets = "meets another submission in one row of the gradebook; neither is entered"
+    assert filled.notes == [f"101: {meets} (84 points here)", f"s-1: {meets} (0 points here)"]
+    assert filled.rows == 1 and sheet.rows[4][5] == "5"
+
+
+@pytest.mark.control(93)
+def test_the_last_of_two_scores_would_count(tmp_path: Path) -> None:
+    # A table that is filled row by row, as most programs do it.
+    sheet = spreadsheet.read(exported(tmp_path))
+    rows = {row[1]: row for row in sheet.rows} | {row[2]: row for row in sheet.rows}
+    for one in (score("101", 84), score("s-1", 0)):
+        rows[one.person.id][5] = str(one.earned)
+    assert sheet.rows[3][5] == "0"
 
 
 def test_a_check_that_failed_by_itself_is_no_score(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_group_of_gradescope_has_one_score_each(tmp_path: Path, labs: Path) ->
 def test_an_unfinished_run_is_not_entered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert grading("scores", tmp_path, "--out", tmp_path / "x.csv") == 2
     assert "no reports" in capsys.readouterr().err
-    (tmp_path / "class.json").write_text(json.dumps({"complete": False, "students": []}))
+    (tmp_path / "class.json").write_text(json.dumps({"lab": "00_toy", "complete": False, "students": []}))
     assert grading("scores", tmp_path, "--out", tmp_path / "x.csv") == 2
     assert "was interrupted" in capsys.readouterr().err
     (tmp_path / "class.json").write_text("{")

@@ -128,7 +128,7 @@ def test_both_are_shown(strict: Grader, tmp_path: Path, graded: Callable[..., ob
     save(tmp_path / "<b>.ipynb", FLAGGED)
     with opened(tmp_path) as found:
         (one,) = found.submissions
-        data = report.write_student(tmp_path / "out", strict.lab, strict.grade_student(one), file_digests(one))
+        data = report.write_student(tmp_path / "out", strict.lab, strict.grade_student(one), file_digests(one), "")
     report.write_class(tmp_path / "out", strict.lab, report.ClassRun("C", 1, []), [data])
     for page in (f"students/{one.id}.html", "index.html"):
         text = (tmp_path / "out" / page).read_text()

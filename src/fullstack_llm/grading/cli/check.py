@@ -15,6 +15,7 @@ from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.probing.levels import SELF_CHECK, strongest
 
 from .arguments import CommandError, add_command, find_lab
+from .console import say
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     with open_grader(batch) as grader:
         result = raise_fault(grader.grade(args.notebook))
     if result.error:
-        print(f"{args.notebook} could not be graded: {result.error}.")
+        say(f"{args.notebook} could not be graded: {result.error}.")
         return 1
     _print(lab, result)
     return 0
@@ -60,7 +61,7 @@ def _print(lab: LabChecks, result: Result) -> None:
     for verdict in result.verdicts:
         print(verdict)
     for sentence in result.review:
-        print(f"for review: {sentence}")
+        say(f"for review: {sentence}")
     for problem in result.problems:
-        print(f"note: {problem}")
-    print(f"{lab.slug}: {result.earned} of {lab.points()} points, in {result.seconds:.1f} s")
+        say(f"note: {problem}")
+    say(f"{lab.slug}: {result.earned} of {lab.points()} points, in {result.seconds:.1f} s")

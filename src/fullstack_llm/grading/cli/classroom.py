@@ -13,6 +13,7 @@ from fullstack_llm.grading.judge import lab_cells
 from fullstack_llm.grading.reports.runs import write
 
 from .arguments import CommandError, add_command, find_lab, require_name
+from .console import say
 
 EPILOG = """put the file as .github/workflows/classroom.yml into the repository from which the students' are made,
 with the lab's notebook. On every push the points appear in the run's summary. They are for students to see: the inputs
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     require_name(args.out, "a workflow")
     write(args.out, text)
-    print(f"{args.out} grades {notebook} as {lab.slug}, with the course at {args.tag}: that tag must be there.")
+    say(f"{args.out} grades {notebook} as {lab.slug}, with the course at {args.tag}: that tag must be there.")
     return 0
 
 

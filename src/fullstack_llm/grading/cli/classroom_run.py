@@ -16,6 +16,7 @@ from fullstack_llm.grading.judge.grade import raise_fault
 from fullstack_llm.grading.probing.levels import strongest
 
 from .arguments import CommandError, add_command, find_lab
+from .console import say
 
 OUTPUT = "GITHUB_OUTPUT"
 
@@ -43,13 +44,13 @@ def run(args: argparse.Namespace) -> int:
         result = raise_fault(grader.grade(args.notebook))
     # GitHub's runner executes a printed line that begins with two colons, and a verdict may show a student's text.
     token = secrets.token_hex(16)
-    print(f"::stop-commands::{token}")
+    say(f"::stop-commands::{token}")
     for verdict in result.verdicts:
         print(verdict)
     for problem in result.problems:
-        print(f"note: {problem}")
-    print(f"::{token}::")
-    print(f"{lab.slug}: {result.error or f'{result.earned} of {lab.points()} points'}")
+        say(f"note: {problem}")
+    say(f"::{token}::")
+    say(f"{lab.slug}: {result.error or f'{result.earned} of {lab.points()} points'}")
     data = classroom.results(lab, result, str(args.notebook))
     if OUTPUT in os.environ:
         with Path(os.environ[OUTPUT]).open("a", encoding="utf-8") as file:

@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.gradebooks import handback, scores
 from fullstack_llm.grading.gradebooks.scores import Score
 from fullstack_llm.grading.intake.spreadsheet import SheetError
 from fullstack_llm.grading.reports.runs import STUDENTS
 
 from .arguments import CommandError, HelpFormatter
+from .console import say
 
 EPILOG = """how it is used:
   feedback grades/lab03 --out feedback/lab03           a zip for each student, of the page and its data, to send
@@ -59,16 +59,16 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"--out {args.out} is a file, and a zip for each student needs a folder")
     files, without = _for_system(args, read.scores) if args.system else _for_each(args.grades, read.scores)
     for name in without:
-        print(f"no feedback: {plain(name)}: {NAMELESS[args.system]}")
+        say(f"no feedback: {name}: {NAMELESS[args.system]}")
     if not files:
         raise CommandError(f"there is no feedback to write: {NAMELESS[args.system]}")
     if args.system:
         _write(args.out, _zipped(files))
-        print(f"the feedback on {len(files)} of {len(read.scores)} submissions is in {args.out}")
+        say(f"the feedback on {len(files)} of {len(read.scores)} submissions is in {args.out}")
     else:
         for name, content in files.items():
             _write(args.out / name, content)
-        print(f"the feedback for {len(files)} students is in {args.out}, in a zip for each")
+        say(f"the feedback for {len(files)} students is in {args.out}, in a zip for each")
     return 1 if without else 0
 
 

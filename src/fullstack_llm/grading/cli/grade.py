@@ -20,6 +20,7 @@ from fullstack_llm.grading.reports.report import ClassRun
 
 from . import people
 from .arguments import EXIT_CODES, CommandError, add_command, add_key, class_seeds, find_lab
+from .console import say, say_some
 
 ZIP = ".zip"
 RULES = """\
@@ -29,7 +30,6 @@ have no answer where another file has one; then one that is named like the lab c
 upper folder before a lower one, and the last in order of names: "lab (2).ipynb" after "lab.ipynb".
 a second run into the same folder of reports goes on: it grades what is new, changed, or was stopped.
 """
-MAX_LINES = 20
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -64,18 +64,18 @@ def run(args: argparse.Namespace) -> int:
             _print_left_out(intake)
             raise CommandError(f"there are no submissions (.ipynb or .py) in {args.folder}")
         if not (args.labs / f"{lab.slug}.ipynb").is_file():
-            print(f"Note: no {lab.slug}.ipynb in {args.labs}: deleted set-up cells cannot be restored (--labs FOLDER).")
+            say(f"Note: no {lab.slug}.ipynb in {args.labs}: deleted set-up cells cannot be restored (--labs FOLDER).")
         sandbox = level(args.level) if args.level else strongest()
         isolation = describe(sandbox)
-        print(f"Isolation is level {isolation}.")
+        say(f"Isolation is level {isolation}.")
         now = settings.run_settings(lab, args.checks, args.labs, sandbox.level, check_seeds)
         with runs.locked(args.out):
             runs.prepare(args.out, now, args.again)
             differences = record_people(args.out, names, intake, class_list)
             class_batch = Batch(lab.slug, check_seeds, args.checks, args.labs, sandbox, (args.folder, args.out))
             class_run = ClassRun(isolation, len(intake.submissions), intake.left_out, differences)
-            reports = _grade(args, lab, class_batch, intake, class_run)
-        _print_some(differences)
+            reports = _grade(args, lab, class_batch, intake, class_run, now["made_with"])
+        say_some(differences)
         return _print_results(args.out, intake, reports)
 
 
@@ -85,19 +85,20 @@ def _grade(
     class_batch: Batch,
     intake: submissions.Intake,
     class_run: ClassRun,
+    made_with: str,
 ) -> dict[str, dict[str, Any]]:
     """Grade the submissions without a finished report, and return all reports of the class by identifier."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     files = {submission.id: runs.file_digests(submission) for submission in intake.submissions}
-    reports = _reports(args.out, files, set())
+    reports = _reports(args.out, files, set(), made_with)
     waiting = [
         submission
         for submission in intake.submissions
         if not runs.is_finished(reports.get(submission.id), files[submission.id])
     ]
     if kept := len(intake.submissions) - len(waiting):
-        print(f"{kept} of {len(intake.submissions)} students are graded already; --again would grade them again.")
+        say(f"{kept} of {len(intake.submissions)} students are graded already; --again would grade them again.")
     missing = {submission.id for submission in waiting}
     class_run.changes = runs.load(args.out / "class.json").get("changes")
     # Written now, so that a run that is killed leaves a page that says so.
@@ -114,12 +115,12 @@ def _grade(
             task = progress.add_task("grading", total=len(intake.submissions), completed=kept)
             for graded in results:
                 id_ = graded.submission.id
-                report.write_student(args.out, lab, graded, files[id_])
+                report.write_student(args.out, lab, graded, files[id_], made_with)
                 missing.discard(id_)
                 progress.advance(task)
         class_run.complete = True
     finally:
-        reports = _reports(args.out, files, missing)
+        reports = _reports(args.out, files, missing, made_with)
         if class_run.complete and (args.out / runs.PREVIOUS).is_dir():
             class_run.changes = changes(runs.reports(args.out / runs.PREVIOUS), reports)
             _print_changes(class_run.changes)
@@ -130,9 +131,12 @@ def _grade(
     return reports
 
 
-def _reports(out: Path, files: dict[str, list[list[str]]], missing: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the reports in the folder, without those of `missing` students, whose files are not graded yet."""
-    reports = {id_: data for id_, data in runs.reports(out / runs.STUDENTS).items() if id_ not in missing}
+def _reports(
+    out: Path, files: dict[str, list[list[str]]], missing: set[str], made_with: str
+) -> dict[str, dict[str, Any]]:
+    """Return this run's reports in the folder, without those of `missing` students, whose files are not graded yet."""
+    found = runs.reports(out / runs.STUDENTS)
+    reports = {id_: data for id_, data in found.items() if id_ not in missing and data["made_with"] == made_with}
     for id_, data in reports.items():
         data["gone"] = id_ not in files
     return reports
@@ -141,35 +145,28 @@ def _reports(out: Path, files: dict[str, list[list[str]]], missing: set[str]) ->
 def _print_changes(rows: list[dict[str, Any]]) -> None:
     gained = {row["id"] for row in rows if row["after"] > row["before"]}
     lost = {row["id"] for row in rows if row["after"] < row["before"]}
-    print(f"Since the grading before, {len(gained)} gained points in an exercise, and {len(lost)} lost some.")
-    _print_some([f"changed: {row['student']}, {row['exercise']}: {row['before']} to {row['after']}" for row in rows])
+    say(f"Since the grading before, {len(gained)} gained points in an exercise, and {len(lost)} lost some.")
+    say_some([f"changed: {row['student']}, {row['exercise']}: {row['before']} to {row['after']}" for row in rows])
 
 
 def _print_left_out(intake: submissions.Intake) -> None:
-    _print_some([f"left out: {line}" for line in intake.left_out])
-
-
-def _print_some(lines: list[str]) -> None:
-    for line in lines[:MAX_LINES]:
-        print(line)
-    if len(lines) > MAX_LINES:
-        print(f"{lines[0].partition(':')[0]}: and {len(lines) - MAX_LINES} more")
+    say_some([f"left out: {line}" for line in intake.left_out])
 
 
 def _print_results(out: Path, intake: submissions.Intake, reports: dict[str, dict[str, Any]]) -> int:
     """Print what could not be graded and how many were, and return the exit code."""
     current = [reports[submission.id] for submission in intake.submissions]
     failed = [data for data in current if data["error"]]
-    _print_some([f"{data['submission'] or data['student']}: {data['error']}" for data in failed])
+    say_some([f"{data['submission'] or data['student']}: {data['error']}" for data in failed])
     others = [
         f"not graded: {name}: {why}, and {data['submission']} is graded"
         for data in current
         for name, why in data["others"]
     ]
-    _print_some(sorted(others, key=lambda line: IN_DOUBT not in line))
+    say_some(sorted(others, key=lambda line: IN_DOUBT not in line))
     _print_left_out(intake)
-    print(f"{len(current) - len(failed)} of {len(current)} submissions graded; see {out / 'index.html'}")
+    say(f"{len(current) - len(failed)} of {len(current)} submissions graded; see {out / 'index.html'}")
     if any(data["fault"] for data in failed):
-        print("The grader failed over some, which is nobody's zero: the same command tries these again.")
+        say("The grader failed over some, which is nobody's zero: the same command tries these again.")
         return 2
     return 1 if failed else 0

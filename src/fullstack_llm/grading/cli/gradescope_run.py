@@ -21,6 +21,7 @@ from fullstack_llm.grading.probing.levels import describe, strongest
 from fullstack_llm.grading.reports.runs import load, write
 
 from .arguments import CommandError, HelpFormatter, find_lab
+from .console import say
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         close(path)
     check_seeds = seeds(lab, (source / "class.key").read_bytes() if about["key"] else PUBLIC_KEY)
     sandbox = strongest()
-    print(f"Isolation is level {describe(sandbox)}.")
+    say(f"Isolation is level {describe(sandbox)}.")
     batch = Batch(lab.slug, check_seeds, checks, source / "labs", sandbox, (source, submission, results))
     with open_grader(batch) as grader, _intake(submission) as intake:
         if intake.submissions and intake.submissions[0].files:
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             left_out = [f"left out: {line}" for line in intake.left_out[:20]]
             data = gradescope.refused(lab, "\n".join(["There is no .ipynb or .py file to grade.", *left_out]))
     write(results / "results.json", json.dumps(data, indent=1) + "\n")
-    print(f"{lab.slug}: {data['score']} of {lab.points()} points")
+    say(f"{lab.slug}: {data['score']} of {lab.points()} points")
     return 0
 
 

@@ -11,6 +11,7 @@ from fullstack_llm.grading.gradebooks import gradescope_zip
 from fullstack_llm.grading.gradebooks.gradescope_zip import ZipError
 
 from .arguments import CommandError, add_command, add_key, class_key, class_seeds, find_lab, require_name
+from .console import say
 
 EPILOG = """on Gradescope: create a Programming Assignment with as many points as the lab has, upload the zip under
 Configure Autograder (base image Ubuntu 22.04 or later), and under Settings give a container 4 GB of memory and a
@@ -51,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
     contents = (
         "the class key, so keep it from students" if key else "no class key: inputs are those that notebooks show"
     )
-    print(f"{args.out} grades {lab.slug} ({lab.points()} points) on Gradescope; it holds {contents}.")
+    say(f"{args.out} grades {lab.slug} ({lab.points()} points) on Gradescope; it holds {contents}.")
     return 0

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path, PurePath
 from typing import Any
 
-from fullstack_llm.checks.show import plain
 from fullstack_llm.grading.gradebooks import nbgrader as gradebook
 from fullstack_llm.grading.gradebooks import scores
 from fullstack_llm.grading.gradebooks.scores import Score, Scores
@@ -20,6 +19,7 @@ from fullstack_llm.grading.judge import lab_cells
 from fullstack_llm.grading.reports.runs import STUDENTS, write
 
 from .arguments import CommandError, HelpFormatter
+from .console import say
 
 # Run by the Python that has nbgrader.
 WRITER = Path(gradebook.__file__)
@@ -84,9 +84,9 @@ def run(args: argparse.Namespace) -> int:
     graded = [score for score in read.scores if not score.error]
     reply = _enter(python, request(args.course, args.course_id, assignment, read, graded))
     for name in reply["untimed"]:
-        print(f"no time: {plain(name)}: what stands in timestamp.txt is none, so nothing is late")
+        say(f"no time: {name}: what stands in timestamp.txt is none, so nothing is late")
     for name, why in reply["failed"].items():
-        print(f"no score: {plain(name)}: nbgrader could not take it ({plain(why)})")
+        say(f"no score: {name}: nbgrader could not take it ({why})")
     for score in read.scores:
         page = args.grades / STUDENTS / f"{score.report['id']}.html"
         folder = args.course / "feedback" / score.person.id / assignment
@@ -96,9 +96,9 @@ def run(args: argparse.Namespace) -> int:
                 write(folder / name, text)
     for score in read.scores:
         if score.error:
-            print(f"no score: {score.person}: the file could not be graded ({score.error})")
+            say(f"no score: {score.person}: the file could not be graded ({score.error})")
     entered = len(graded) - len(reply["failed"])
-    print(f"{entered} of {len(read.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
+    say(f"{entered} of {len(read.scores)} scores of {assignment} are in {args.course / 'gradebook.db'}")
     return 0 if entered == len(read.scores) else 1
 
 

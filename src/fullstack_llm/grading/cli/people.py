@@ -11,6 +11,7 @@ from fullstack_llm.grading.intake.roster import Person
 from fullstack_llm.grading.intake.spreadsheet import SheetError
 
 from .arguments import CommandError
+from .console import say
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def suggest(args: argparse.Namespace, lab: str, intake: submissions.Intake) -> N
     """Print which system the files are named like, where `--names` is not given."""
     paths = [PurePath(file.name) for submission in intake.submissions for file in submission.files]
     if not args.names and (system := names.guessed(paths, lab)):
-        print(f"Note: these files are named as {system.title()} does it: --names {system} would tell whose they are.")
+        say(f"Note: these files are named as {system.title()} does it: --names {system} would tell whose they are.")
 
 
 def class_list(args: argparse.Namespace) -> list[Person] | None:

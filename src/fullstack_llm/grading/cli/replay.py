@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fullstack_llm.grading.intake import spreadsheet, submissions
+from fullstack_llm.grading.intake.files import digest
 from fullstack_llm.grading.intake.kinds import can_be_graded, kind
-from fullstack_llm.grading.intake.submissions import digest
 from fullstack_llm.grading.judge import settings
 from fullstack_llm.grading.judge.batch import Batch, open_grader
 from fullstack_llm.grading.judge.grade import raise_fault
@@ -20,6 +20,7 @@ from fullstack_llm.grading.reports import runs
 from fullstack_llm.grading.reports.report import exercise_data
 
 from .arguments import CommandError, add_command, find_lab, known
+from .console import say
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -40,7 +41,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Grade one submission with the stored seeds; return 1 if a verdict differs from the report."""
     then = runs.load(args.out / "run.json")
-    if not then:
+    if not runs.has_form(then, runs.RUN):
         raise CommandError(
             f"{args.out} holds no run (there is no run.json that can be read): give grade's --out folder"
         )
@@ -59,16 +60,16 @@ def _replay(args: argparse.Namespace, then: dict[str, Any], file: Path, report: 
     sandbox = level(then["isolation"])
     now = settings.run_settings(lab, args.checks, args.labs, sandbox.level, seeds)
     for what in runs.differences(then, now):
-        print(f"Note: the report was made with {what}.")
+        say(f"Note: the report was made with {what}.")
     for label in without_seed:
-        print(f"Note: the check {label} is new since, and has no draw to be replayed with.")
+        say(f"Note: the check {label} is new since, and has no draw to be replayed with.")
     with open_grader(Batch(lab.slug, seeds, args.checks, args.labs, sandbox)) as grader:
         grader.lab = replace(drawn, checks=drawn.of(args.exercise)) if args.exercise else drawn
         result = raise_fault(grader.grade(file))
     for verdict in result.verdicts:
         print(verdict)
     if result.error != report["error"]:
-        print(f"DIFFERS: the report says {report['error'] or 'nothing'}, and now: {result.error or 'nothing'}")
+        say(f"DIFFERS: the report says {report['error'] or 'nothing'}, and now: {result.error or 'nothing'}")
         return 1
     return _compare(report["exercises"], [exercise_data(verdict) for verdict in result.verdicts], grader.lab.exercises)
 
@@ -79,9 +80,9 @@ def _compare(then: list[dict[str, Any]], now: list[dict[str, Any]], exercises: t
     differ = [label for label in dict.fromkeys([*before, *after]) if before.get(label) != after.get(label)]
     for label in differ:
         was, is_now = before.get(label, "no such check"), after.get(label, "not judged")
-        print(f"DIFFERS: {label}: in the report {was}, and now {is_now}")
+        say(f"DIFFERS: {label}: in the report {was}, and now {is_now}")
     if not differ:
-        print("The verdicts are those of the report.")
+        say("The verdicts are those of the report.")
     return 1 if differ else 0
 
 
@@ -121,7 +122,7 @@ def _report(matching: list[dict[str, Any]], args: argparse.Namespace, given: Pat
     """Return the one report that fits; a file may be that of several students."""
     if matching and len({report["digest"] for report in matching}) == 1:
         if len(matching) > 1:
-            print(f"Note: {len(matching)} students handed in this file; compared with {matching[0]['student']}.")
+            say(f"Note: {len(matching)} students handed in this file; compared with {matching[0]['student']}.")
         return matching[0]
     if given.is_file() and can_be_graded(given.name):
         raise CommandError(f"no report in {args.out} is of {given}: the file has changed since, or another was graded")

@@ -13,6 +13,7 @@ from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
 from fullstack_llm.grading.reports.report import safe_cell
 
 from .arguments import CommandError, HelpFormatter, require_name
+from .console import say
 
 EPILOG = """how it is used:
   grade SUBMISSIONS --names canvas --lab 03_tokenization --out grades
@@ -67,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error)) from None
     spreadsheet.write(args.out, sheet)
     for note in filled.notes:
-        print(f"not entered: {note}")
+        say(f"not entered: {note}")
     for person in read.missing:
-        print(f"no submission: {person}")
-    print(f"{filled.rows} of {len(read.scores)} scores of {read.lab} are in {args.out}")
+        say(f"no submission: {person}")
+    say(f"{filled.rows} of {len(read.scores)} scores of {read.lab} are in {args.out}")
     return 1 if filled.notes else 0
 
 

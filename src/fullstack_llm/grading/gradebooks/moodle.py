@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fullstack_llm.grading.intake import roster, spreadsheet
 from fullstack_llm.grading.intake.spreadsheet import Sheet, SheetError
+from fullstack_llm.grading.reports.report import safe_cell
 
 from .scores import FillResult, Score, feedback, fill_rows, gradebook_maximum, missing_column, scaled
 
@@ -51,7 +52,7 @@ def enter(path: Path, scores: list[Score], scale: bool = False) -> tuple[Sheet, 
         # Moodle reads a worksheet with decimal commas, if the course's language has them.
         cells[columns["Grade"]] = grade.replace(".", ",") if "," in maximum else grade
         if "Feedback comments" in columns:
-            cells[columns["Feedback comments"]] = escape(feedback(score.report)).replace("\n", "<br>")
+            cells[columns["Feedback comments"]] = safe_cell(escape(feedback(score.report)).replace("\n", "<br>"))
         return ""
 
     filled = fill_rows(rows, scores, enter_score, "the worksheet")

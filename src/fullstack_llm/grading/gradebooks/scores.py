@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +59,12 @@ def read(folder: Path) -> Scores:
     if not (folder / "class.json").is_file():
         raise SheetError(f"{folder} holds no reports (there is no class.json): give the folder that was grade's --out")
     data, recorded = runs.load(folder / "class.json"), runs.load(folder / people.FILE)
-    if not data:
+    if not runs.has_form(data, runs.CLASS):
         raise SheetError(f"{folder / 'class.json'} is damaged: run grade again into {folder}")
     if not data["complete"]:
         raise SheetError(f"the run in {folder} was interrupted: run grade again, which goes on, and then this")
+    if recorded and not runs.has_form(recorded, people.FORM):
+        raise SheetError(f"{folder / people.FILE} is damaged: run grade again into {folder}")
     scores = []
     for report in data["students"]:
         group = [Person(**fields) for fields in recorded.get("people", {}).get(report["owner"], ())]
@@ -110,15 +113,17 @@ def fill_rows(
     `enter` sets a row, or leaves the row as it is and returns the reason. `where` names the table in sentences.
     """
     notes, done = [], set[int]()
-    for score in scores:
-        matching = {rows[key] for key in score.person.keys if key in rows}
+    found = [(score, {rows[key] for key in score.person.keys if key in rows}) for score in scores]
+    met = Counter(row for score, matching in found if not score.error for row in matching)
+    for score, matching in found:
         row = next(iter(matching)) if len(matching) == 1 else -1
         if score.error:
             why = f"left as it is, since the file could not be graded ({score.error})"
         elif row < 0:
             why = f"{'fits several rows' if matching else 'is in no row'} of {where}"
-        elif row in done:
-            why = f"has two submissions; {score.earned} points are not entered, look at both"
+        elif met[row] > 1:
+            # One of them may have given another's number as their own.
+            why = f"meets another submission in one row of {where}; neither is entered ({score.earned} points here)"
         elif not (why := enter(row, score)):
             done.add(row)
         if why:

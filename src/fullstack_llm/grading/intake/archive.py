@@ -15,6 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from fullstack_llm.checks.show import plain
 from fullstack_llm.worker.reader import MAX_FILE
 
+from .files import descriptor
 from .kinds import can_be_graded, is_added, kind, named_like, of_programs
 
 NO_MEMBER = PurePosixPath()
@@ -74,10 +75,15 @@ def unpack(
     of a lab, or "", names are those below the single top folder of a class.
     """
     out = Unpacked()
-    with _Bounded(path) as file:
+    try:
+        fd = descriptor(path)
+    except ValueError as error:
+        out.left_out.append((NO_MEMBER, f"{shown}: {error}"))
+        return out
+    with _Bounded(fd) as file:
         try:
             archive = zipfile.ZipFile(file)
-            members = _members(archive, path.stat().st_size)
+            members = _members(archive, os.fstat(file.fileno()).st_size)
             wanted = list(_wanted(members, shown, out, zips))
         except DAMAGE as error:
             out.left_out.append((NO_MEMBER, f"{shown}: a zip that cannot be read ({_message(error)})"))

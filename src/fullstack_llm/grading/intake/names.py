@@ -7,6 +7,11 @@ The patterns follow the published sources of these systems, as of November 2026:
   `_` behind `file`, or all of it in one name.
 - Gradescope, Export Submissions: `submission_N/name.ipynb`, with `submission_metadata.yml` beside the folders.
 - nbgrader 0.9, `submitted/STUDENT/ASSIGNMENT/notebook.ipynb`.
+
+Blackboard and Brightspace publish no source; their patterns follow what users of their downloads report:
+
+- Blackboard, Assignment File Download: `Assignment_USERNAME_attempt_2026-11-30-23-59-59_name.ipynb`.
+- Brightspace, Download in Assignments: `N-M - Full Name - Nov 30, 2026 1159 PM/name.ipynb`, or all of it in one name.
 """
 
 from __future__ import annotations
@@ -27,6 +32,10 @@ MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
 # Greedy: a folder's name ends after the id, so numbers within a full name stay part of the name.
 MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
 GRADESCOPE = re.compile(r"(?P<name>)(?P<id>submission_\d+)")
+
+# Up to the first time: what follows it was chosen by the student.
+BLACKBOARD = re.compile(r"(?P<title>.*?)_(?P<id>[^_]+)_attempt_\d{4}(?:-\d\d){5}(?:_.+|\.\w+)")
+BRIGHTSPACE = re.compile(r"(?P<id>\d+-\d+) - (?P<name>.+?) ?- [^-]*?\d{4} \d{1,4}(?: [AP]M)?(?: - .+)?")
 
 
 class UnnamedError(ValueError):
@@ -110,6 +119,45 @@ def gradescope(folder: Path) -> Names:
     return names
 
 
+def blackboard() -> Names:
+    """Read the names in Blackboard's "Assignment File Download"; the id is the user's name.
+
+    An underscore in a user's name cannot be told from the one before it, so two beginnings of one id are contested.
+
+    >>> blackboard().owner(PurePath("Lab 03_adal_attempt_2026-11-30-23-59-59_lab.ipynb"))
+    'adal'
+    """
+    titles = dict[str, str]()
+
+    def owner(path: PurePath) -> str:
+        match = next(filter(None, map(BLACKBOARD.fullmatch, path.parts)), None)
+        if not match:
+            raise UnnamedError(
+                "no student, since its name is not like `Lab 03_adal_attempt_2026-11-30-23-59-59_lab.ipynb`, as "
+                "Blackboard's download names files"
+            )
+        if titles.setdefault(match["id"], match["title"]) != match["title"]:
+            names.contested.add(match["id"])
+        names.people.setdefault(match["id"], [Person(match["id"])])
+        return match["id"]
+
+    names = Names(owner)
+    return names
+
+
+def brightspace() -> Names:
+    """Read the names in Brightspace's download of an assignment's submissions; the id is its pair of numbers.
+
+    >>> names = brightspace()
+    >>> names.owner(PurePath("397063-2557369 - Ada Lovelace - Nov 30, 2026 1159 PM/lab.ipynb"))
+    '397063-2557369'
+    """
+    return _by_pattern(
+        BRIGHTSPACE,
+        "`397063-2557369 - Ada Lovelace - Nov 30, 2026 1159 PM/lab.ipynb`, as Brightspace's download names files",
+    )
+
+
 def _submitters(path: Path) -> dict[str, list[Person]]:
     import yaml
 
@@ -149,7 +197,7 @@ def nbgrader(lab: str) -> Names:
     return names
 
 
-SYSTEMS = ("canvas", "moodle", "gradescope", "nbgrader")
+SYSTEMS = ("canvas", "moodle", "gradescope", "nbgrader", "blackboard", "brightspace")
 
 
 def guessed(paths: Iterable[PurePath], lab: str) -> str:
@@ -159,7 +207,13 @@ def guessed(paths: Iterable[PurePath], lab: str) -> str:
     'canvas'
     """
     known = list(paths)
-    patterns = {"moodle": MOODLE, "canvas": CANVAS, "gradescope": GRADESCOPE}
+    patterns = {
+        "moodle": MOODLE,
+        "blackboard": BLACKBOARD,
+        "brightspace": BRIGHTSPACE,
+        "canvas": CANVAS,
+        "gradescope": GRADESCOPE,
+    }
     for system, pattern in patterns.items():
         if known and 2 * sum(any(map(pattern.fullmatch, path.parts)) for path in known) >= len(known):
             return system
@@ -174,4 +228,5 @@ def named_by(system: str, folder: Path, lab: str) -> Names:
         return gradescope(folder)
     if system == "nbgrader":
         return nbgrader(lab)
-    return canvas() if system == "canvas" else moodle()
+    by_names = {"canvas": canvas, "moodle": moodle, "blackboard": blackboard, "brightspace": brightspace}
+    return by_names[system]()

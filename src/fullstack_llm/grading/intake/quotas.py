@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
-from fullstack_llm.checks.show import plain
+from fullstack_llm.checks.show import one_line
 from fullstack_llm.grading.machine.errors import GraderError
 
 STUDENT_FILES, STUDENT_UNPACKED, STUDENT_LINES = 2_000, 512 << 20, 50
@@ -17,7 +17,7 @@ MAX_FILES, MAX_UNPACKED = 500_000, 32 << 30
 
 def printable(text: str) -> str:
     """Return the text as one printable line."""
-    return plain(text, 200).replace("\n", "\\n")
+    return one_line(text, 200)
 
 
 class Quotas:

@@ -1,8 +1,8 @@
 """Read a class list, and compare it with the submissions: who handed in nothing, and who is not in the list.
 
-A class list is a CSV file with the columns `id`, `name`, `email` (the first is needed, or else the last), or the
-gradebook that Canvas exports, or the grading worksheet of Moodle. The id identifies a person; two people may have the
-same name.
+A class list is a CSV file with the columns `id`, `name`, `email` (the first is needed, or else the last), or what
+Canvas, Moodle, Gradescope, Blackboard, Brightspace or GitHub Classroom exports. The id identifies a person; two people
+may have the same name.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from . import spreadsheet
 from .spreadsheet import SheetError, listing
 
 # As Canvas, Moodle and people write them; neither case nor spaces and hyphens count.
-ID = ("id", "Identifier")
-NAME = ("name", "Student", "Full name")
-EMAIL = ("email", "e-mail", "Email address", "SIS Login ID")
+ID = ("id", "Identifier", "SID", "Student ID", "Username", "OrgDefinedId")
+NAME = ("name", "Student", "Full name", "Student name")
+PARTS = (("First name", "Given name", "Forename"), ("Last name", "Surname", "Family name"))
+EMAIL = ("email", "e-mail", "Email address", "SIS Login ID", "mail")
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Person:
 
     @property
     def keys(self) -> set[str]:
-        """Return the keys by which tables may name this person: the id, and the address in lower case."""
-        return {self.id, self.email.casefold()} - {""}
+        """Return the keys by which tables may name this person: the id, and addresses in lower case."""
+        return {self.id.casefold() if "@" in self.id else self.id, self.email.casefold()} - {""}
 
 
 def participant(identifier: str) -> str:
@@ -55,6 +56,7 @@ def read(path: Path) -> list[Person]:
     """Read the people of a class list; raise `SheetError` for a missing column, or an id that is there twice."""
     sheet = spreadsheet.read(path)
     of_name, of_email = sheet.column_like(*NAME), sheet.column_like(*EMAIL)
+    of_parts = [column for names in PARTS if (column := sheet.column_like(*names)) is not None]
     # A list without ids identifies people by their addresses.
     of_id = found if (found := sheet.column_like(*ID)) is not None else of_email
     if of_id is None:
@@ -64,6 +66,9 @@ def read(path: Path) -> list[Person]:
             "grading worksheet"
         )
 
+    # Moodle writes "Participant 4711"; in other lists an identifier is a whole one, such as ada2.
+    moodles = of_id == sheet.column_like("Identifier") and sheet.column_like("Full name", "Grade") is not None
+
     def at(row: list[str], column: int | None) -> str:
         return row[column].strip() if column is not None and column < len(row) else ""
 
@@ -72,10 +77,11 @@ def read(path: Path) -> list[Person]:
         # Canvas adds rows without an id, and a test student.
         if not at(row, of_id) or at(row, of_name) == "Student, Test":
             continue
-        person = Person(participant(at(row, of_id)) if of_id == sheet.column_like("Identifier") else at(row, of_id))
+        person = Person(participant(at(row, of_id)) if moodles else at(row, of_id))
         # A login that is not an address is not used: it may equal another student's id.
         email = at(row, of_email) if "@" in at(row, of_email) else ""
-        person = Person(person.id, at(row, of_name), email)
+        name = at(row, of_name) or " ".join(filter(None, (at(row, column) for column in of_parts)))
+        person = Person(person.id, name, email)
         for key in person.keys:
             if key in people:
                 raise SheetError(f"{path} has {key} twice, for {people[key]} and for {person}: mend the list")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 BOM = "\ufeff"
 LIMIT = 64 << 20
+SEPARATOR = re.compile(r"sep=([,;\t|])", re.IGNORECASE)
 
 
 class SheetError(ValueError):
@@ -64,8 +66,17 @@ def read(path: Path) -> Sheet:
     bom, text = text.startswith(BOM), text.removeprefix(BOM)
     if not text.strip():
         raise SheetError(f"{path} is empty")
-    first = text.splitlines()[0]
-    delimiter = max(",;\t", key=first.count)
+    # A spreadsheet program may begin with a line that names the separator, and people leave lines free.
+    lines = text.splitlines(keepends=True)
+    named = SEPARATOR.fullmatch(lines[0].strip())
+    if named:
+        lines = lines[1:]
+    while lines and not lines[0].strip():
+        lines = lines[1:]
+    if not lines:
+        raise SheetError(f"{path} is empty")
+    text = "".join(lines)
+    delimiter = named[1] if named else max(",;\t", key=lines[0].count)
     newline = "\r\n" if "\r\n" in text else "\n"
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))

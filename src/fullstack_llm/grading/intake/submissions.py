@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.worker.reader import MAX_FILE
 
 from .archive import NEITHER, PROGRAMS_SKIPPED, unpack
 from .kinds import is_added, kind, of_programs
@@ -77,14 +76,6 @@ def natural(name: str) -> tuple[tuple[str, int, str], ...]:
 def identifier(student: str) -> str:
     """Return an identifier from the hash of a student's name: the same in every run, and safe in any path."""
     return f"s-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or the size of a file that is too large to be read."""
-    if (size := path.stat().st_size) > MAX_FILE:
-        return f"{size} bytes"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

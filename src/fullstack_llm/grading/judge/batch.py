@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fullstack_llm.checks import declared
-from fullstack_llm.checks.show import plain
+from fullstack_llm.checks.show import one_line, plain
 from fullstack_llm.grading.intake.choose import Look, choose
 from fullstack_llm.grading.intake.submissions import File, Submission
 from fullstack_llm.grading.isolation.sandbox import Sandbox
@@ -124,7 +124,7 @@ class Grader:
         worker.close()
         last = {name: source for _, source in book["cells"] for name in DEFINITION.findall(source)}
         defined = [last[name].partition(f"def {name}")[2] for name in self.lab.exercises if name in last]
-        return Look(plain(book["lab"], 80), len(defined), sum(STUB not in body for body in defined))
+        return Look(one_line(book["lab"], 80), len(defined), sum(STUB not in body for body in defined))
 
     def grade_student(self, submission: Submission) -> Graded:
         """Choose the file that counts among a student's files, and return its result."""

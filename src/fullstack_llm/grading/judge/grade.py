@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +12,9 @@ from typing import Any
 
 from fullstack_llm.checks.declared import LabChecks
 from fullstack_llm.checks.judge import judge_exercise
-from fullstack_llm.checks.show import plain
+from fullstack_llm.checks.show import one_line, plain
 from fullstack_llm.checks.verdict import Verdict
+from fullstack_llm.grading.intake.files import open_file
 from fullstack_llm.grading.intake.kinds import kind
 from fullstack_llm.grading.machine.errors import GraderError, WorkerLost
 from fullstack_llm.grading.pool.pool import Pool
@@ -32,7 +35,8 @@ class Result:
     """What one submission earned; `error` says why nothing could be graded, `problems` what else went wrong.
 
     `review` says what a person should look at, without effect on the points. `fault` says that `error` is the grader's
-    own, so that the submission has no score rather than a zero. `lab` and `version` are those that the file names.
+    own, so that the submission has no score rather than a zero. `lab` and `version` are those that the file names, and
+    `digest` is that of the bytes that were graded.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -41,6 +45,7 @@ class Result:
     review: list[str] = field(default_factory=list)
     lab: str = ""
     version: str = ""
+    digest: str = ""
     seconds: float = 0.0
     fault: bool = False
 
@@ -61,24 +66,28 @@ def open_submission(path: Path, workers: Pool) -> tuple[WorkerProxy, dict[str, A
     """Have a worker read a file; return the worker and the notebook; `ValueError` says why a file cannot be read.
 
     The notebook is a dictionary: `cells` as (label, source), `lab` and `version` from its metadata, `notes` as
-    sentences, `in_text` as the names of the functions that stand in a text cell.
+    sentences, `in_text` as the names of the functions that stand in a text cell, `digest` of the bytes that were read.
     """
-    size = path.stat().st_size
-    if size > MAX_FILE:
-        raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
-    worker = workers.take()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+    hashed = hashlib.sha256()
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE:
+            raise ValueError(f"the file has {size >> 20} MB; at most {MAX_FILE >> 20} MB are read: clear its outputs")
+        worker = workers.take()
+        try:
+            # What is appended meanwhile is not read.
+            while size > 0 and (chunk := file.read(min(CHUNK, size))):
                 worker.ask(("put", chunk), READ_SECONDS)
-        reply = codec.decode(worker.ask(("read", kind(path.name)), READ_SECONDS))
-    except WorkerLost as gone:
-        raise ValueError(f"the file cannot be read: {gone.why}") from None
-    except BaseException:
-        worker.close()
-        raise
+                hashed.update(chunk)
+                size -= len(chunk)
+            reply = codec.decode(worker.ask(("read", kind(path.name)), READ_SECONDS))
+        except WorkerLost as gone:
+            raise ValueError(f"the file cannot be read: {gone.why}") from None
+        except BaseException:
+            worker.close()
+            raise
     if reply[0] == "cells":
-        return worker, reply[1]
+        return worker, reply[1] | {"digest": hashed.hexdigest()}
     worker.close()
     raise ValueError(reply[1])
 
@@ -113,7 +122,8 @@ def grade(
     except ValueError as error:
         result.error = plain(str(error), 500)
         return result
-    result.lab, result.version = plain(book["lab"], 80), plain(book["version"], 80)
+    result.lab, result.version = one_line(book["lab"], 80), one_line(book["version"], 80)
+    result.digest = book["digest"]
     result.problems = [plain(note, 300) for note in book["notes"]]
     if result.lab and result.lab != lab.slug:
         result.problems.insert(0, f"the file says that it is lab {result.lab}, and it was graded as {lab.slug}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 
 from fullstack_llm.checks import declared
 from fullstack_llm.checks.declared import LabChecks
-from fullstack_llm.grading.intake.submissions import digest
+from fullstack_llm.grading.intake.files import digest
 
 
 def run_settings(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Mapping[str, str]) -> dict[str, Any]:
     """Return everything that decides a score besides the submission; `draws` holds seeds, never the class key."""
     notebook = labs / f"{lab.slug}.ipynb"
-    return {
+    settings = {
         "lab": lab.slug,
         "checks": _digest(sources(declared.labs(checks)[lab.slug])),
         "own_cells": _digest([notebook] if notebook.is_file() else []),
@@ -24,6 +25,9 @@ def run_settings(lab: LabChecks, checks: Path, labs: Path, level: str, seeds: Ma
         "isolation": level,
         "draws": dict(seeds),
     }
+    # Each report carries this, so that no report of another run is taken for one of this.
+    whole = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return settings | {"made_with": whole}
 
 
 def sources(package: Path) -> list[Path]:

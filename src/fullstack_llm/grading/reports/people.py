@@ -15,6 +15,8 @@ from fullstack_llm.grading.intake.roster import Person
 from .runs import write
 
 FILE = "people.json"
+PERSON = {"id": str, "name": str, "email": str}
+FORM = {"people": dict, "missing": [PERSON]}
 
 
 def leave_out_contested(intake: submissions.Intake, names: Names) -> None:

@@ -39,8 +39,11 @@ class ClassRun:
     complete: bool = False
 
 
-# A formula after a separator: some programs end a cell at a semicolon or a tab.
-FORMULA_AFTER_SEPARATOR = re.compile(r"([;\t]\s*)([=+\-@|%])")
+# What a spreadsheet program takes for the beginning of a formula, in full width too; and after a separator, since some
+# programs end a cell at a semicolon or a tab, whatever the quotes there say.
+FORMULA = "=+\\-@|%\uff1d\uff0b\uff0d\uff20"
+FORMULA_AT_START = re.compile(rf"\s*[{FORMULA}]|\t")
+FORMULA_AFTER_SEPARATOR = re.compile(rf"([;\t][\s\"']*)([{FORMULA}])")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -50,11 +53,18 @@ def exercise_data(verdict: Verdict) -> dict[str, Any]:
     return {"exercise": verdict.exercise, "earned": verdict.earned, "points": verdict.points, "checks": checks}
 
 
-def student_data(lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
-    """Return a student's report as plain data; `files` holds name and digest of each of the student's files."""
+def student_data(lab: LabChecks, graded: Graded, files: list[list[str]], made_with: str) -> dict[str, Any]:
+    """Return a student's report as plain data.
+
+    `files` holds name and digest of each of the student's files, and `made_with` is the digest of the run's settings.
+    """
     submission, result = graded.submission, graded.result
+    if submission.files and result.digest:
+        # The bytes that were graded, should the file have changed since it was looked at.
+        files[submission.files.index(graded.file)][1] = result.digest
     return {
         "lab": lab.slug,
+        "made_with": made_with,
         "id": submission.id,
         "owner": submission.owner,
         "student": submission.student,
@@ -89,9 +99,9 @@ def _render(name: str, **values: Any) -> str:
     return _templates().get_template(name).render(**values)
 
 
-def write_student(out: Path, lab: LabChecks, graded: Graded, files: list[list[str]]) -> dict[str, Any]:
+def write_student(out: Path, lab: LabChecks, graded: Graded, files: list[list[str]], made_with: str) -> dict[str, Any]:
     """Write a student's HTML page and then the JSON file, whose presence means that both are there; return the data."""
-    data = student_data(lab, graded, files)
+    data = student_data(lab, graded, files, made_with)
     write(out / STUDENTS / f"{data['id']}.html", _render("student.html", data=data, verdicts=graded.result.verdicts))
     write(out / STUDENTS / f"{data['id']}.json", json.dumps(data, indent=1) + "\n")
     return data
@@ -106,7 +116,7 @@ def safe_cell(text: str) -> str:
     text = FORMULA_AFTER_SEPARATOR.sub(r"\1'\2", text)
     # The name of a file may hold bytes that are no UTF-8: `backslashreplace` writes them as escapes.
     text = text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace").decode()
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) or text[:1] == "\t" else text
+    return f"'{text}" if FORMULA_AT_START.match(text) else text
 
 
 def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

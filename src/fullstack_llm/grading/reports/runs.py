@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fullstack_llm.grading.intake.submissions import Submission, digest
+from fullstack_llm.grading.intake.files import digest
+from fullstack_llm.grading.intake.submissions import Submission
 
 STUDENTS, PREVIOUS, TRASH = "students", "previous", ".gone"
 
@@ -44,7 +45,8 @@ def write(path: Path, text: str) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.new")
-    part.write_text(text, "utf-8", newline="")
+    # A text of a submission may hold what is no character.
+    part.write_bytes(text.encode("utf-8", "backslashreplace"))
     part.replace(path)
 
 
@@ -57,10 +59,40 @@ def load(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+CHECK = {"kind": str, "hint": str, "part": str, "earned": int}
+EXERCISE = {"exercise": str, "earned": int, "points": int, "checks": [CHECK]}
+# What the settings of a run have, as `run_settings` makes them, and what every report has, as `student_data` makes it.
+RUN = {**dict.fromkeys(("lab", "checks", "own_cells", "version", "isolation", "made_with"), str), "draws": dict}
+REPORT: dict[str, Any] = {
+    **dict.fromkeys(("lab", "id", "owner", "student", "submission", "digest", "error", "lab_named", "made_with"), str),
+    **dict.fromkeys(("earned", "points"), int),
+    "files": [[str]],
+    "others": [[str]],
+    "problems": [str],
+    "review": [str],
+    "exercises": [EXERCISE],
+}
+# `class.json`, as `write_class` makes it.
+CLASS = {"lab": str, "complete": bool, "students": [REPORT | {"gone": bool}]}
+
+
+def has_form(data: Any, form: Any) -> bool:
+    """Return whether data from a file has a form: a type, a list of one form, or a dictionary of forms, or more.
+
+    >>> has_form({"a": [1, 2], "b": None}, {"a": [int]}), has_form({"a": "1"}, {"a": int})
+    (True, False)
+    """
+    if isinstance(form, list):
+        return isinstance(data, list) and all(has_form(item, form[0]) for item in data)
+    if isinstance(form, dict):
+        return isinstance(data, dict) and all(name in data and has_form(data[name], form[name]) for name in form)
+    return isinstance(data, form)
+
+
 def reports(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the students' reports in a folder, by identifier."""
-    loaded = (load(path) for path in sorted(folder.glob("s-*.json")))
-    return {data["id"]: data for data in loaded if {"id", "files", "exercises"} <= set(data)}
+    """Return the students' reports in a folder, by identifier; a damaged one is as if it were not there."""
+    loaded = ((path.stem, load(path)) for path in sorted(folder.glob("s-*.json")))
+    return {id_: data for id_, data in loaded if has_form(data, REPORT) and data["id"] == id_}
 
 
 def file_digests(submission: Submission) -> list[list[str]]:
@@ -109,7 +141,7 @@ def prepare(out: Path, now: Mapping[str, Any], again: bool) -> None:
     """
     shutil.rmtree(out / TRASH, ignore_errors=True)
     then = load(out / "run.json")
-    if then and not again and (differ := differences(then, now)):
+    if has_form(then, RUN) and not again and (differ := differences(then, now)):
         raise RunError(
             f"{out} holds a run with {', '.join(differ)}: --again grades everything again and says what has changed; "
             "or give another --out"
