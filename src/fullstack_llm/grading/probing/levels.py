@@ -178,9 +178,13 @@ def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe
 
 
 def prove_private(pool: Pool) -> None:
-    """Raise `GraderError` if a worker can read the private folders of the batch; level C promises no such thing."""
-    # The probe of files has tried the hidden folders of this package already.
+    """Raise `GraderError` if a worker can read what the lab or the batch hides; level C promises no such thing.
+
+    The lab hides the modules that would answer it, and the batch its private folders.
+    """
+    # The probe of files has tried the other hidden folders of this package already.
     private = [path for folder in pool.private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
+    private += [path for path in world(pool.answers).hidden if path not in world().hidden]
     if pool.sandbox.level == "C" or not private:
         return
     # A private folder may contain Python itself, which workers must read.
