@@ -59,7 +59,7 @@ class WorkerProxy:
         self.last_watch = 0.0
         # CPU seconds of this request: the limit, the reading at the first measurement, and the use since then.
         self.cpu_limit, self.cpu_start, self.used = math.inf, -1.0, 0.0
-        # When this request began, and what the process had waited for a CPU and used of it by then.
+        # When this request was first looked at, and what the process had waited for a CPU and used of it by then.
         self.began, self.shared = 0.0, (0.0, 0.0)
         self.received = bytearray()
         self.oom_kills_before, self.cgroup = usage.oom_kills(), cgroup
@@ -85,11 +85,8 @@ class WorkerProxy:
         """
         self.cpu_limit, self.cpu_start, self.used = cpu, -1.0, 0.0
         nonce, content = secrets.token_bytes(16), encode(request)
-        self.began, self.shared = (
-            time.monotonic(),
-            (usage.waited(self.process.pid), usage.cpu_seconds(self.process.pid)),
-        )
-        deadline = self.began + seconds
+        self.began = 0.0
+        deadline = time.monotonic() + seconds
         try:
             self._send(HEADER.pack(nonce, len(content)) + content, deadline)
             replied, length = HEADER.unpack(self._receive(HEADER.size, deadline))
@@ -113,17 +110,18 @@ class WorkerProxy:
 
     def _starved(self) -> bool:
         """Whether others had the CPUs for most of this request: it was ready to run, and did not run."""
-        half = (time.monotonic() - self.began) / 2
-        waited, used = self.shared
-        pid = self.process.pid
+        half, (waited, used), pid = (time.monotonic() - self.began) / 2, self.shared, self.process.pid
         # Threads of its own make it wait too, but then the CPUs work for it.
-        return usage.waited(pid) - waited > half > usage.cpu_seconds(pid) - used
+        return self.began > 0 and usage.waited(pid) - waited > half > usage.cpu_seconds(pid) - used
 
     def _watch(self) -> None:
         # At most this often while bytes arrive, and about this often while none do.
         if time.monotonic() - self.last_watch < WATCH_SECONDS:
             return
         self.last_watch = time.monotonic()
+        if not self.began:
+            self.began, pid = self.last_watch, self.process.pid
+            self.shared = usage.waited(pid), usage.cpu_seconds(pid)
         self._check_cpu()
         if not self.sandbox.watched:
             return
