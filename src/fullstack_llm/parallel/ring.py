@@ -21,7 +21,7 @@ def exchange(out: Tensor, into: Tensor, to: int, source: int) -> None:
     sending.wait()  # type: ignore[union-attr]
 
 
-def star(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+def star(x: Shaped[Tensor, "*n"]) -> Shaped[Tensor, "*n"]:
     """Sum a tensor over all ranks by sending all to rank 0, which adds and sends the sum back."""
     total = x.clone()
     if dist.get_rank():
@@ -37,7 +37,7 @@ def star(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     return total
 
 
-def whole(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+def whole(x: Shaped[Tensor, "*n"]) -> Shaped[Tensor, "*n"]:
     """Sum a tensor over all ranks by passing every rank's whole tensor round the ring."""
     rank, ranks = dist.get_rank(), dist.get_world_size()
     total, passing = x.clone(), x.clone()
@@ -49,7 +49,7 @@ def whole(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     return total
 
 
-def pieces(x: Shaped[Tensor, "..."], ranks: int) -> list[Shaped[Tensor, " n"]]:
+def pieces(x: Shaped[Tensor, "*n"], ranks: int) -> list[Shaped[Tensor, " n"]]:
     """Copy a tensor into equal pieces, one for each rank, the last of them filled up with zeros.
 
     >>> [piece.tolist() for piece in pieces(torch.tensor([1, 2, 3, 4, 5]), 3)]
@@ -83,7 +83,7 @@ def all_gather(piece: Shaped[Tensor, " n"]) -> list[Shaped[Tensor, " n"]]:
     return parts
 
 
-def all_reduce(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+def all_reduce(x: Shaped[Tensor, "*n"]) -> Shaped[Tensor, "*n"]:
     """Sum a tensor over all ranks: reduce-scatter, then all-gather."""
     parts = all_gather(reduce_scatter(pieces(x, dist.get_world_size())))
     return torch.cat(parts)[: x.numel()].view(x.shape)
