@@ -64,7 +64,7 @@ def gradients(model: nn.Module, ids: Int[Tensor, "b T"], labels: Int[Tensor, "b 
     counts = torch.tensor([float(count)], dtype=torch.float64)
     dist.all_reduce(counts)
     loss = total / counts.item()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     sum_gradients(model)
     loss = loss.detach().clone()
     dist.all_reduce(loss)
