@@ -18,6 +18,7 @@ from fullstack_llm.parallel.data_parallel import gradients, share
 from fullstack_llm.tinytown.mixture import documents
 from fullstack_llm.tinytown.world import town
 from fullstack_llm.transformer import Decoder, Shape, initialise
+from fullstack_llm.transformer.norms import RMSNorm
 
 SHAPE = Shape(vocab_size=512, hidden_size=64, intermediate_size=176, num_layers=2, num_heads=4, num_kv_heads=2)
 LONGEST = 96  # tokens in a row
@@ -25,8 +26,16 @@ RATE = 0.1
 
 
 def seed_model() -> Decoder:
-    """Return the model that every layout begins with, in 64 bits."""
-    model = Decoder(SHAPE).double()
+    """Return the model that every layout begins with, in 64 bits.
+
+    The decoder's own norm rounds to 32 bits, which would hide differences under 1e-7; PyTorch's does not.
+    """
+    model = Decoder(SHAPE)
+    for part in list(model.modules()):
+        for name, child in part.named_children():
+            if isinstance(child, RMSNorm):
+                setattr(part, name, torch.nn.RMSNorm(SHAPE.hidden_size, eps=SHAPE.eps))
+    model = model.double()
     initialise(model, 0.05, seed=0)
     return model
 
