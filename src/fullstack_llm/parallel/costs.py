@@ -36,7 +36,7 @@ def crossover(ranks: int, alpha: float, beta: float) -> float:
     """Return the bytes from which the ring is faster than the tree.
 
     >>> round(crossover(8, 1e-5, 1e-9))
-    37647
+    18824
     """
     ring, tree = ranks - 1, math.ceil(math.log2(ranks))
     return (ring - tree) * alpha / (beta * (tree - ring / ranks))
