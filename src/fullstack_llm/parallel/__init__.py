@@ -8,6 +8,10 @@
 | `ring` | collectives from point-to-point messages |
 | `costs` | bytes and seconds of a collective by formula |
 | `data_parallel` | gradients over the tokens of all ranks |
+| `crossing` | collectives that backward passes through |
+| `tensor` | a decoder cut by heads, columns and ids, and by tokens between its layers |
+| `ring_attention` | attention over tokens that lie on different ranks |
+| `experts` | a mixture whose experts lie on different ranks |
 | `faults` | a rank whose bits differ, found by checksums |
 """
 
