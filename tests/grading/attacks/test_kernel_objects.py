@@ -230,13 +230,9 @@ def test_an_object_is_bounded(workers: Pool, row: dict[str, str], monkeypatch: p
         code = code.replace("MOST", str(most + 10))
     if row["tried"] == "refused":
         code += f"NAMES = { {name: NUMBERS[name] for name in REFUSED if name in NUMBERS} }\n"
-    if (
-        row["tried"] == "locked"
-        and os.geteuid() == 0
-        and workers.sandbox.uid() is None
-        and not workers.sandbox.namespaces
-    ):
-        pytest.skip("root itself may lock memory, and a plain user is no root")
+    itself = os.geteuid() == 0 and workers.sandbox.uid() is None and not workers.sandbox.namespaces
+    if row["tried"] == "locked" and itself:
+        most = 1  # root itself may lock memory; a plain user, for whom this sandbox is, may not
     if row["tried"] in ("nameless", "closed"):
         monkeypatch.setattr(proxy, "DISK", 150 << 20)
     try:
