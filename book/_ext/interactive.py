@@ -19,6 +19,7 @@ import label_painter
 import sampler
 import scrubber
 import spectrum
+import timelines
 import viewer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -56,6 +57,7 @@ SOURCES = {
     "kv-calculator": Source(kv.caches, kv.FILES),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
+    "pipeline-timeline": Source(timelines.timelines, timelines.FILES),
     "sampler": Source(sampler.logits, sampler.FILES),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),
     "update-spectrum": Source(spectrum.spectrum, spectrum.RECORDS),

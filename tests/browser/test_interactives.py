@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fullstack_llm import models, recorded
+from fullstack_llm.parallel import schedules
 from fullstack_llm.transformer import Shape, count, from_llama
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,4 +218,31 @@ def test_the_block_table_is_stepped_by_keyboard_and_played(look, base):
         tool.get_by_role("button", name="Pause").wait_for()
         seen.page.wait_for_function("document.querySelector('.bt-status').textContent.startsWith('Step 5 ')")
         tool.get_by_role("button", name="Pause").click()
+        assert not seen.problems, seen.problems
+
+
+def test_the_pipelines_timeline_is_that_of_the_package(look, base):
+    with audit.visit(look("phone", "dark"), base, "book/07c_pipelines.html") as seen:
+        tool = seen.page.locator("#pipeline-timeline")
+        status, ranks, micros = (
+            tool.locator(".pt-status"),
+            tool.locator("#timeline-ranks"),
+            tool.locator("#timeline-micros"),
+        )
+        assert status.inner_text().startswith("GPipe, 4 ranks, 4 micro-batches: 42.9 % of all time is idle")
+        assert tool.locator("rect").count() == 4 * 8
+        tool.locator("#timeline-kind").select_option("1F1B")
+        micros.focus()
+        seen.page.keyboard.press("End")
+        share = 100 * schedules.bubble(4, 12)
+        assert f"12 micro-batches: {share:.1f} % of all time" in status.inner_text()
+        assert tool.locator(".pt-kept").inner_text().endswith("4, 3, 2, 1.")
+        tool.locator("#timeline-kind").select_option("interleaved 1F1B")
+        assert (
+            f"{100 * schedules.bubble(4, 12, 2):.1f} %" in status.inner_text() and "each of half" in tool.inner_text()
+        )
+        ranks.focus()
+        seen.page.keyboard.press("End")
+        assert "12 do not make whole rounds of 8" in status.inner_text() and tool.locator("rect").count() == 0
+        assert ranks.get_attribute("aria-valuetext") == "8 ranks"
         assert not seen.problems, seen.problems

@@ -12,6 +12,9 @@
 | `tensor` | a decoder cut by heads, columns and ids, and by tokens between its layers |
 | `ring_attention` | attention over tokens that lie on different ranks |
 | `experts` | a mixture whose experts lie on different ranks |
+| `schedules` | the order of work in a pipeline, as data, laid out in time |
+| `pipeline` | a pipeline on real ranks, with a trace |
+| `plan` | what a layout of many ranks holds, sends and can reach |
 | `faults` | a rank whose bits differ, found by checksums |
 """
 

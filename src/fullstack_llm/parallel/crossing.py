@@ -38,13 +38,13 @@ class _Crossing(torch.autograd.Function):
         return there(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Move a gradient."""
         return ctx.back(gradient.contiguous()), None, None
 
 
 def _cross(x: Tensor, there: Move, back: Move) -> Tensor:
-    moved: Tensor = _Crossing.apply(x, there, back)  # type: ignore[no-untyped-call]
+    moved: Tensor = _Crossing.apply(x, there, back)
     return moved
 
 

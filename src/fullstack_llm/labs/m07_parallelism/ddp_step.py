@@ -78,9 +78,7 @@ def unequal(draw: Draw, V: int, D: int, rows: list[list[list[float]]], max_norm:
     return normal(draw, V, D, scale=0.7), batches, max_norm
 
 
-@ddp_step.part(
-    3, "Clip what the average is, once, and only if its norm is larger.", "gradient", items=("gradient",)
-)
+@ddp_step.part(3, "Clip what the average is, once, and only if its norm is larger.", "gradient", items=("gradient",))
 @ddp_step.part(2, "The loss of one process: all weighted losses over the sum of all weights.", "loss", items=("loss",), whole=True)  # fmt: skip
 @ddp_step.part(
     5, "One process would divide by the sum of all weights; the average over ranks divides by their number too.", "each",
@@ -102,9 +100,20 @@ def shares(draw: Draw):
     yield unequal(draw, 6, 7, [[[draw.choice((0.0, half, one, two)) for _ in range(draw.randint(1, 6))] for _ in range(draw.randint(0, 3))] for _ in range(5)] + [[[one]]], 0.3)  # fmt: skip
 
 
-FACTOR, SHARE, LOSS = "factor = ranks * share", "weights.sum().item() / total if total else 0.0", "loss += share * (mean * losses).sum().item()"
-CLIP, MEAN, AVERAGE = "gradient = gradient * min(1.0, max_norm / norm if norm else 1.0)", "mean = weights / weights.sum()", "gradient = sum(each) / ranks"
-COUNT, SKIP = "sum(weights.sum().item() for own in batches for _, _, weights in own)", "if share == 0:\\n                continue"
+FACTOR, SHARE, LOSS = (
+    "factor = ranks * share",
+    "weights.sum().item() / total if total else 0.0",
+    "loss += share * (mean * losses).sum().item()",
+)
+CLIP, MEAN, AVERAGE = (
+    "gradient = gradient * min(1.0, max_norm / norm if norm else 1.0)",
+    "mean = weights / weights.sum()",
+    "gradient = sum(each) / ranks",
+)
+COUNT, SKIP = (
+    "sum(weights.sum().item() for own in batches for _, _, weights in own)",
+    "if share == 0:\\n                continue",
+)
 ddp_step.mistakes(f"""
 The average over ranks divides by their number, and the factor has to take that back: times ranks.
     {FACTOR} => factor = share

@@ -46,7 +46,7 @@ def by_shares(found, parts, tokens, stages, tied):
     m, N = len(tokens), sum(tokens)
     share = torch.tensor(tokens) / N
     one_hot = torch.eye(m)
-    pairs = {a: b for a, b in tied} | {b: a for a, b in tied}
+    pairs = dict(tied) | {b: a for a, b in tied}
     tables = [("all", share, 1), ("unweighted", torch.full((m,), 1 / m), 1), ("alone", share, 0)]
     tables += [("last", share * one_hot[-1], 1)] + [("missing", share * (1 - one_hot[i]), 1) for i in range(m)]
     result = {"patterns": {}, "times": {}, "stages": [], "repaired": {}}
@@ -62,7 +62,6 @@ def by_shares(found, parts, tokens, stages, tied):
                 if not (gradient - like).abs().max() > like.abs().max() / 1000:
                     kind, count = label, power
         result["patterns"][name], result["times"][name] = kind, count
-        twin = pairs.get(name)
         if kind == "all":
             result["repaired"][name] = gradient / m ** (1 - count)
     for a, b in tied:
@@ -78,7 +77,15 @@ def by_shares(found, parts, tokens, stages, tied):
 def run(draw: Draw, tokens: list[int], faults: dict[str, tuple[str, int]], tied: bool):
     """Draw a pipeline of three stages whose gradients have these faults: a pattern, and how often m has divided."""
     m, N = len(tokens), sum(tokens)
-    shapes = {"embed": (5, 3), "0.up": (7, 3), "0.down": (3, 7), "1.up": (7, 3), "1.gain": (3,), "2.up": (7, 3), "head": (5, 3)}
+    shapes = {
+        "embed": (5, 3),
+        "0.up": (7, 3),
+        "0.down": (3, 7),
+        "1.up": (7, 3),
+        "1.gain": (3,),
+        "2.up": (7, 3),
+        "head": (5, 3),
+    }
     parts = {name: normal(draw, m, *shape) for name, shape in shapes.items()}
     found = {}
     for name, own in parts.items():
@@ -108,13 +115,18 @@ def run(draw: Draw, tokens: list[int], faults: dict[str, tuple[str, int]], tied:
     items=("patterns",), whole=True,
 )  # fmt: skip
 def pipelines(draw: Draw):
-    scaled = {name: ("all", 2) for name in ("0.up", "0.down")}
+    scaled = dict.fromkeys(("0.up", "0.down"), ("all", 2))
     yield run(draw, [5, 2, 7, 3], scaled | {"embed": ("alone", 2), "head": ("alone", 1), "1.up": ("unweighted", 1), "1.gain": ("all", 0), "2.up": ("missing 1", 1)}, True)  # fmt: skip
     yield run(draw, [3, 11, 2], {"embed": ("all", 2), "head": ("last", 1), "0.up": ("missing 0", 2), "1.up": ("unweighted", 2), "1.gain": ("last", 2), "2.up": ("other", 1)}, False)  # fmt: skip
     yield run(draw, [2, 3, 5, 7, 11], {"embed": ("all", 2), "head": ("all", 2), "1.up": ("other", 1), "1.gain": ("other", 1), "2.up": ("zero", 1), "0.down": ("missing 4", 0)}, True)  # fmt: skip
     yield run(draw, [3, 5], {"embed": ("alone", 1), "head": ("all", 1), "0.up": ("last", 0), "1.up": ("missing 1", 1), "1.gain": ("missing 0", 1), "2.up": ("all", 2)}, True)  # fmt: skip
     yield run(draw, [4, 4, 4], {"embed": ("alone", 0), "head": ("alone", 2), "1.up": ("unweighted", 1), "0.up": ("unweighted", 0), "2.up": ("missing 2", 1)}, True)  # fmt: skip
-    yield run(draw, [7, 2, 5], {name: ("all", 2) for name in ("embed", "0.up", "0.down", "1.up", "1.gain", "2.up", "head")}, True)
+    yield run(
+        draw,
+        [7, 2, 5],
+        dict.fromkeys(("embed", "0.up", "0.down", "1.up", "1.gain", "2.up", "head"), ("all", 2)),
+        True,
+    )
     yield run(draw, [7, 5], {"embed": ("missing 0", 1), "head": ("unweighted", 0), "2.up": ("unweighted", 0)}, True)
     yield run(draw, [3, 4, 6], {}, False)
     # A gradient that is zero in one process too; and a tensor beside the right one by a little.
@@ -125,12 +137,21 @@ def pipelines(draw: Draw):
     yield found, parts, *rest
 
 
-FITS, DIVIDED = "for n in (1, 2, 0) if near(found[name], like * m ** (1.0 - n))", "divided = [{times[name] for name in names} for names in stages]"
+FITS, DIVIDED = (
+    "for n in (1, 2, 0) if near(found[name], like * m ** (1.0 - n))",
+    "divided = [{times[name] for name in names} for names in stages]",
+)
 BY, EVERY = "[one.pop() if len(one) == 1 else None for one in divided]", "every = weighted(both, tokens)"
 UNWEIGHTED, LAST = '("unweighted", both.mean(0))', 'likely.append(("last", tokens[-1] / sum(tokens) * both[-1]))'
 MISSING = 'likely += [("missing", every - tokens[i] / sum(tokens) * both[i]) for i in range(m)]'
-ALONE, BOTH = 'likely.append(("alone", weighted(parts[name], tokens)))', "both = parts[name] + parts[twin[name]] if name in twin else parts[name]"
-REPAIR, SUM = "repaired[name] = found[name] * m ** (times[name] - 1.0)", "repaired[name] = sum(found[one] * m ** (times[one] - 1.0) for one in (name, twin[name]))"
+ALONE, BOTH = (
+    'likely.append(("alone", weighted(parts[name], tokens)))',
+    "both = parts[name] + parts[twin[name]] if name in twin else parts[name]",
+)
+REPAIR, SUM = (
+    "repaired[name] = found[name] * m ** (times[name] - 1.0)",
+    "repaired[name] = sum(found[one] * m ** (times[one] - 1.0) for one in (name, twin[name]))",
+)
 diagnose.mistakes(f"""
 The micro-batches count by their tokens: "all" is their weighted mean, and their plain mean is "unweighted".
     {EVERY} => every = both.mean(0)

@@ -107,8 +107,15 @@ def layouts(draw: Draw):
     yield sizes, order, draw.choice((4, 6, 8)), [([name], draw.randint(1, 50)) for name in sizes] + [(["cp", "dp"], draw.randint(1, 50))]  # fmt: skip
 
 
-AT, DIVIDED, HOPS = "rank, at[name] = divmod(rank, sizes[name])", "others.append(left % sizes[name])", "hops += group[at - 1] // node_size != rank // node_size"
-BEST, COST = "min(map(list, itertools.permutations(sorted(sizes))), key=cost)", "crossed(grouped(sizes, order, names), node_size) * size"
+AT, DIVIDED, HOPS = (
+    "rank, at[name] = divmod(rank, sizes[name])",
+    "others.append(left % sizes[name])",
+    "hops += group[at - 1] // node_size != rank // node_size",
+)
+BEST, COST = (
+    "min(map(list, itertools.permutations(sorted(sizes))), key=cost)",
+    "crossed(grouped(sizes, order, names), node_size) * size",
+)
 map_ranks.mistakes(f"""
 The first axis of order changes the fastest: here it is the last one, or the dict's order was taken.
     for name in order:\\n            rank, => for name in reversed(order):\\n            rank,

@@ -62,7 +62,10 @@ def turns(draw: Draw, N: int, ring: list[int]):
     6, "Follow one piece: where does it begin, where is it complete, and where does it stop?", "sends", items=(1,)
 )
 @ring_turn.part(
-    8, "Which piece came in this turn, and is it still on the way to its owner, or complete already?", "keeps", items=(0,)
+    7,
+    "Which piece came in this turn, and is it still on the way to its owner, or complete already?",
+    "keeps",
+    items=(0,),
 )
 def rings(draw: Draw):
     yield from turns(draw, 13, [2, 0, 3, 1, 4])
@@ -74,7 +77,11 @@ def rings(draw: Draw):
     yield from turns(draw, 0, [0, 1])
 
 
-PIECE, SIZES, TOTAL = "ring[(place - turn - 1) % n]", "N // n + (piece < N % n)", "2 * N - sizes[rank] - sizes[ring[(place + 1) % n]]"
+PIECE, SIZES, TOTAL = (
+    "ring[(place - turn - 1) % n]",
+    "N // n + (piece < N % n)",
+    "2 * N - sizes[rank] - sizes[ring[(place + 1) % n]]",
+)
 ring_turn.mistakes(f"""
 A rank's number is not its place: ring says who sits where, and ring.index(rank) is the place.
     ring.index(rank) => rank

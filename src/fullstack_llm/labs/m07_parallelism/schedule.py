@@ -27,9 +27,12 @@ def schedule(places, micros, most, forward, backward):
                     if ("F", stage, m) not in ends:
                         if (stage == 0 or done("F", stage - 1, m)) and flight(stage) < most[stage]:
                             ready.append((1, m, stage))
-                    elif ("B", stage, m) not in ends and done("F", stage, m):
-                        if stage == S - 1 or done("B", stage + 1, m):
-                            ready.append((0, m, stage))
+                    elif (
+                        ("B", stage, m) not in ends
+                        and done("F", stage, m)
+                        and (stage == S - 1 or done("B", stage + 1, m))
+                    ):
+                        ready.append((0, m, stage))
             if ready and busy[device] <= now:
                 late, m, stage = min(ready)
                 ends["BF"[late], stage, m] = busy[device] = now + (forward if late else backward)
@@ -46,7 +49,7 @@ def by_events(places, micros, most, forward, backward):
     S = len(places)
     begun, over = {kind: [0] * S for kind in "FB"}, {kind: [0] * S for kind in "FB"}
     devices = sorted(set(places))
-    running, orders, peak, heap, now = set(), {d: [] for d in devices}, {d: 0 for d in devices}, [], 0
+    running, orders, peak, heap, now = set(), {d: [] for d in devices}, dict.fromkeys(devices, 0), [], 0
     while True:
         for d in devices:
             if d in running:
@@ -87,7 +90,7 @@ def by_events(places, micros, most, forward, backward):
     items=("ticks", "idle"), whole=True,
 )  # fmt: skip
 @schedule.part(
-    9, "Go through the ticks by hand: what may begin, and which of that comes first?", "orders", items=("orders",)
+    8, "Go through the ticks by hand: what may begin, and which of that comes first?", "orders", items=("orders",)
 )
 def pipelines(draw: Draw):
     yield [0, 1, 2, 3], 7, [4, 3, 2, 1], 1, 2
@@ -102,7 +105,13 @@ def pipelines(draw: Draw):
     yield [0, 1], 1, [2, 1], 3, 4
     yield [0], 3, [1], 2, 3
     yield [1, 0, 1, 0, 0], 5, [draw.randint(1, 4) for _ in range(5)], draw.randint(1, 3), draw.randint(1, 5)
-    yield [0, 1, 2, 3], draw.randint(5, 9), [draw.randint(1, 4) for _ in range(4)], draw.randint(1, 3), draw.randint(1, 5)
+    yield (
+        [0, 1, 2, 3],
+        draw.randint(5, 9),
+        [draw.randint(1, 4) for _ in range(4)],
+        draw.randint(1, 3),
+        draw.randint(1, 5),
+    )
 
 
 LIMIT, IDLE = "and flight(stage) < most[stage]", "1 - S * micros * (forward + backward) / (devices * now)"

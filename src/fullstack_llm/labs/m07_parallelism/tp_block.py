@@ -110,10 +110,16 @@ def layers(draw: Draw):
     yield block(draw, 4, 5, 2, 3, 3, 3, 1)
 
 
-KV, Y = 'head // (heads // kv_heads)', 'y = x + sum(attention) + weights["o_bias"]'
+KV, Y = "head // (heads // kv_heads)", 'y = x + sum(attention) + weights["o_bias"]'
 PART, SPLIT = 'part += scores.softmax(-1) @ v @ weights["o"][:, mine].T', "gate, up = (y @"
-HELD, COUNT = "held.append(heads_held + D * each * d + D + 2 * n * (D + 1) + D * n + D)", "heads_held = each * d * (D + 1) + 2 * len(seen) * d * (D + 1)"
-MLP, OUT = 'mlp.append((silu(gate[:, mine]) * up[:, mine]) @ weights["down"][:, mine].T)', 'output = y + sum(mlp) + weights["down_bias"]'
+HELD, COUNT = (
+    "held.append(heads_held + D * each * d + D + 2 * n * (D + 1) + D * n + D)",
+    "heads_held = each * d * (D + 1) + 2 * len(seen) * d * (D + 1)",
+)
+MLP, OUT = (
+    'mlp.append((silu(gate[:, mine]) * up[:, mine]) @ weights["down"][:, mine].T)',
+    'output = y + sum(mlp) + weights["down_bias"]',
+)
 SHARING = "[[other for other in range(ranks) if kept[other] == kept[r]] for r in range(ranks)]"
 tp_block.mistakes(f"""
 Query heads that follow each other share a key-value head: head h reads head h // (heads // kv_heads).
