@@ -1,0 +1,70 @@
+"""Recorded runs of module 02: `python -m benchmarks.sequence_models NAME --record`.
+
+ladder   four networks at equal compute: a sweep of rates at a quarter of it, then three seeds (about 40 minutes of one core)
+seconds  the same at equal CPU seconds
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.recording import kept, measure
+from fullstack_llm.experiments import m02_ladder as ladder
+
+WORK = Path("_build/sequence_models")
+
+
+def rates(say: Callable[[str], None]) -> dict[str, float]:
+    """Return each network's best rate, by the loss after a quarter of the compute, seed 0."""
+    best = {}
+    for kind in ladder.KINDS:
+        steps = ladder.steps_of(kind, ladder.FLOP / 4)
+        found = {}
+        for rate in ladder.RATES:
+            row = kept(WORK / f"rate-{kind}-{rate}.json", lambda: ladder.report(ladder.trained(kind, 0, steps, rate)[0]))  # noqa: B023
+            found[rate] = row["loss"]
+        best[kind] = min(found, key=lambda rate: found[rate])
+        say(f"{kind}: {found}")
+    return best
+
+
+def at_equal_compute(say: Callable[[str], None]) -> dict[str, Any]:
+    """Train each network on three seeds with the same compute."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    best, rows = rates(say), []
+    for kind in ladder.KINDS:
+        for seed in ladder.SEEDS:
+            steps = ladder.steps_of(kind)
+
+            def make() -> dict[str, Any]:
+                model, took = ladder.trained(kind, seed, steps, best[kind])  # noqa: B023
+                return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}  # noqa: B023
+
+            rows.append(kept(WORK / f"run-{kind}-{seed}.json", make))
+    return {"rates": best, "flop": ladder.FLOP, "rows": rows}
+
+
+def at_equal_seconds(say: Callable[[str], None]) -> dict[str, Any]:
+    """Train each network for as many CPU seconds as the transformer took, its steps planned from its own speed."""
+    found = at_equal_compute(say)
+    speed = {
+        kind: mean(row["steps"] / row["seconds"] for row in found["rows"] if row["kind"] == kind)
+        for kind in ladder.KINDS
+    }
+    seconds = mean(row["seconds"] for row in found["rows"] if row["kind"] == "transformer")
+    rows = []
+    for kind in ladder.KINDS:
+        for seed in ladder.SEEDS:
+            steps = round(seconds * speed[kind])
+
+            def make() -> dict[str, Any]:
+                model, took = ladder.trained(kind, seed, steps, found["rates"][kind])  # noqa: B023
+                return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}  # noqa: B023
+
+            rows.append(kept(WORK / f"seconds-{kind}-{seed}.json", make))
+    return {"seconds": round(seconds, 1), "rows": rows}
+
+
+if __name__ == "__main__":
+    measure(__doc__, "sequence_models", "sequence", {"ladder": at_equal_compute, "seconds": at_equal_seconds})

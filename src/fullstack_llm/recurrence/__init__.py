@@ -1,0 +1,9 @@
+"""Language models before attention: tables of what follows what, and states that are carried from token to token.
+
+| file | what it holds |
+| --- | --- |
+| `ngrams` | counts of what follows a context, and the probabilities that four ways of smoothing make of them |
+| `cells` | one step of an RNN, an LSTM and a GRU, equal to torch's |
+| `network` | a language model around them, whose state can be carried on, and the gradient that reaches back |
+| `scan` | a linear recurrence, by a loop and in a logarithm of the steps |
+"""
