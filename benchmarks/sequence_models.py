@@ -2,6 +2,7 @@
 
 ladder   four networks at equal compute: a sweep of rates at a quarter of it, then three seeds (about 40 minutes of one core)
 seconds  the same at equal CPU seconds
+recall   the first symbol of a row, by distance, kind of cell and start, three seeds (about 25 minutes)
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 from benchmarks.recording import kept, measure
 from fullstack_llm.experiments import m02_ladder as ladder
+from fullstack_llm.experiments import m02_recall as task
 
 WORK = Path("_build/sequence_models")
 
@@ -22,7 +24,9 @@ def rates(say: Callable[[str], None]) -> dict[str, float]:
         steps = ladder.steps_of(kind, ladder.FLOP / 4)
         found = {}
         for rate in ladder.RATES:
-            row = kept(WORK / f"rate-{kind}-{rate}.json", lambda: ladder.report(ladder.trained(kind, 0, steps, rate)[0]))  # noqa: B023
+            row = kept(
+                WORK / f"rate-{kind}-{rate}.json", lambda: ladder.report(ladder.trained(kind, 0, steps, rate)[0])
+            )  # noqa: B023
             found[rate] = row["loss"]
         best[kind] = min(found, key=lambda rate: found[rate])
         say(f"{kind}: {found}")
@@ -66,5 +70,26 @@ def at_equal_seconds(say: Callable[[str], None]) -> dict[str, Any]:
     return {"seconds": round(seconds, 1), "rows": rows}
 
 
+def recall(say: Callable[[str], None]) -> dict[str, Any]:
+    """Train each cell to name a row's first symbol, at each distance."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for setting in task.SETTINGS:
+        for length in task.DISTANCES:
+            place = WORK / f"recall-{setting.name}-{length}.json"
+
+            def make() -> dict[str, Any]:
+                shares = [round(task.recalled(setting, length, seed), 3) for seed in task.SEEDS]  # noqa: B023
+                return {"setting": setting.name, "length": length, "right": shares}  # noqa: B023
+
+            rows.append(kept(place, make))
+    return {"rows": rows}
+
+
 if __name__ == "__main__":
-    measure(__doc__, "sequence_models", "sequence", {"ladder": at_equal_compute, "seconds": at_equal_seconds})
+    measure(
+        __doc__,
+        "sequence_models",
+        "sequence",
+        {"ladder": at_equal_compute, "seconds": at_equal_seconds, "recall": recall},
+    )

@@ -80,13 +80,14 @@ def unrolled(
     return torch.stack(outputs), state
 
 
-def open_forget_gate(layer: nn.LSTM | nn.LSTMCell, bias: float) -> None:
-    """Set the forget gate's bias of every layer to a value, in place (Gers et al. 2000; Jozefowicz et al. 2015).
+def open_gate(layer: nn.LSTM | nn.GRU, bias: float) -> None:
+    """Set the bias of the gate that keeps the state to a value, in place: of f in an LSTM, of z in a GRU.
 
-    Two biases are added, so one of them gets the value and the other 0.
+    Both are the second of the stacked gates. Two biases are added, so one of them gets the value and the other 0
+    (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2).
     """
+    size = layer.hidden_size
     for name, parameter in layer.named_parameters():
         if name.startswith("bias"):
-            quarter = parameter.numel() // 4
             with torch.no_grad():
-                parameter[quarter : 2 * quarter].fill_(bias if name.startswith("bias_ih") else 0.0)
+                parameter[size : 2 * size].fill_(bias if name.startswith("bias_ih") else 0.0)

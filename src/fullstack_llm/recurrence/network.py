@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from fullstack_llm.recurrence.cells import open_gate
+
 Kind = Literal["rnn", "lstm", "gru"]
 LAYERS: dict[Kind, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -31,9 +33,7 @@ class Recurrent(nn.Module):
         self.layers = LAYERS[kind](width, width, layers, batch_first=True)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
         if isinstance(self.layers, nn.LSTM):
-            from fullstack_llm.recurrence.cells import open_forget_gate
-
-            open_forget_gate(self.layers, 1.0)
+            open_gate(self.layers, 1.0)
 
     @property
     def device(self) -> torch.device:
@@ -55,9 +55,7 @@ def detached(state: Any) -> Any:
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
 
 
-def reach(
-    layer: nn.RNNBase, inputs: Float[Tensor, "B T I"], generator: torch.Generator
-) -> Float[Tensor, " T"]:
+def reach(layer: nn.RNNBase, inputs: Float[Tensor, "B T I"], generator: torch.Generator) -> Float[Tensor, " T"]:
     """Return how strongly the last output depends on each input: the norm of its gradient, the mean over the rows.
 
     The last output is multiplied by a random direction of norm 1, the same for all distances.

@@ -88,7 +88,9 @@ def _notebook(text: str) -> Notebook:
     cells = _cells(data)
     metadata = _dict(_dict(_dict(data).get("metadata")).get("fullstack_llm"))
     python = _dict(_dict(_dict(data).get("metadata")).get("language_info")).get("version", "")
-    lab, version, python = (_valid(str(each)[:80]) for each in (metadata.get("lab", ""), metadata.get("version", ""), python))
+    lab, version, python = (
+        _valid(str(each)[:80]) for each in (metadata.get("lab", ""), metadata.get("version", ""), python)
+    )
     book = Notebook([], lab, version, python)
     for number, cell in enumerate(cells, start=1):
         source = _source(cell)
