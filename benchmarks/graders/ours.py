@@ -84,7 +84,7 @@ def lab_03(sandbox: Sandbox) -> tuple[Batch, Path]:
 
 def finish(one: Graded, lab: LabChecks) -> int:
     """Write the report, as a run does; the points."""
-    report.write_student(HOME / "out", lab, one, runs.file_digests(one.submission))
+    report.write_student(HOME / "out", lab, one, runs.file_digests(one.submission), "")
     return one.result.earned
 
 

@@ -1,11 +1,10 @@
 """The instructors' page: what the grader guarantees, what it allows a submission, and what has been tried against it.
 
-```{grader-table} guarantees``` (or `limits`, `attacks`, `comparison`): read from the code, from the recorded run of the
-benchmark, and from `book/_data/attacks.yml`, whose numbers the tests carry as marks.
+```{grader-table} guarantees``` (or `limits`, `objects`, `attacks`, `comparison`): read from the code, from the recorded
+run of the benchmark, and from two files in `book/_data`, whose rows the tests walk.
 """
 
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from fullstack_llm.grading.probing import levels
 from fullstack_llm.worker import reader
 
 ATTACKS = "book/_data/attacks.yml"
+OBJECTS = "book/_data/kernel_objects.yml"
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -81,12 +81,16 @@ def attacks(root: Path) -> list[str]:
     """What is tried, and what stops it, group by group."""
     found: list[dict[str, Any]] = yaml.safe_load((root / ATTACKS).read_text("utf-8"))
     lines = []
-    for group, some in groupby(found, key=lambda one: one["group"]):
-        lines += [f"**{group}**", ""]
-        lines += table(
-            ["no.", "what is tried", "what stops it"], [[str(a["number"]), a["what"], a["stopped_by"]] for a in some]
-        )
+    for group in dict.fromkeys(one["group"] for one in found):
+        rows = [[str(one["number"]), one["what"], one["stopped_by"]] for one in found if one["group"] == group]
+        lines += [f"**{group}**", "", *table(["no.", "what is tried", "what stops it"], rows)]
     return lines
+
+
+def objects(root: Path) -> list[str]:
+    """What a submission can make the kernel hold, and what bounds it."""
+    found: list[dict[str, str]] = yaml.safe_load((root / OBJECTS).read_text("utf-8"))
+    return table(["what the kernel holds", "what bounds it"], [[one["object"], one["bound"]] for one in found])
 
 
 def comparison(_: Path) -> list[str]:
@@ -106,6 +110,7 @@ def comparison(_: Path) -> list[str]:
 TABLES: dict[str, Callable[[Path], list[str]]] = {
     "guarantees": guarantees,
     "limits": limits,
+    "objects": objects,
     "attacks": attacks,
     "comparison": comparison,
 }
@@ -119,7 +124,8 @@ class GraderTable(SphinxDirective):
         if name not in TABLES:
             raise self.error(f"There is no table '{name}'. There are: {', '.join(TABLES)}.")
         root = Path(self.env.srcdir)
-        self.env.note_dependency(str(root / ATTACKS))
+        for name_of_file in (ATTACKS, OBJECTS):
+            self.env.note_dependency(str(root / name_of_file))
         return self.parse_text_to_nodes("\n".join(TABLES[name](root)))
 
 

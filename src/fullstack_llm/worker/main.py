@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def main() -> None:
     plan, fds = json.loads(sys.argv[1]), [int(text) for text in sys.argv[2:]]
     serve.stub_checks()
     confine.end_with_parent()
+    if plan["cpus"]:
+        os.sched_setaffinity(0, plan["cpus"])
     for name in plan["answers"]:
         sys.modules[f"fullstack_llm.{name}"] = None  # type: ignore[assignment]
     if len(fds) == 2:

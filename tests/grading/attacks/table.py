@@ -135,7 +135,7 @@ ATTACKS = [
         "74 io_uring",
         CALL + "import ctypes\ncall(425, 4, ctypes.create_string_buffer(120))",
         "not permitted",
-        ("seccomp",),
+        ("seccomp", "limits"),
     ),
     Attack(
         "74 memfd and exec",

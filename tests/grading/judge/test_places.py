@@ -30,6 +30,8 @@ QUIET = {
     "arguments": "import argparse\nassert argparse.ArgumentParser().parse_args() == argparse.Namespace()",
     "colab": "from google.colab import drive\ndrive.mount('/content/drive')\nimport math\nmath.pi",
     "widgets": "import ipywidgets as widgets\nwidgets.IntSlider(3).observe(print)",
+    "a function for a compiler": "import torch\n@torch.compile\ndef f(x):\n    return x.sin() + 1\n"
+    "assert f(torch.zeros(3)).sum() == 3",
     "a helper that a cell writes": "%%writefile helper_of_mine.py\nx = 7",
     "prompts": ">>> x = 1\n>>> x\n1",
     "an indented cell": "    x = 1\n    y = 2",

@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from fullstack_llm.worker.reader import MAX_FILE
 
@@ -30,7 +30,7 @@ def descriptor(path: Path) -> int:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[BinaryIO]:
+def open_file(path: Path) -> Iterator[BufferedReader]:
     """Open a regular file for the block; raise `ValueError` for a link or a special file."""
     with os.fdopen(descriptor(path), "rb") as file:
         yield file

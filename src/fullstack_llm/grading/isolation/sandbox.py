@@ -33,7 +33,11 @@ def memory_share(jobs: int = 1) -> int:
 MEMORY = memory_share()
 THREADS = 256
 FILES = namespaces.TMPFS_SIZES[namespaces.FOLDER]
+# Timers and queued signals are counted by SIGPENDING for each user; locked memory and queues are not for workers.
 LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
+LIMITS |= {"MEMLOCK": 0, "SIGPENDING": 1024, "MSGQUEUE": 0}
+# Files and folders that a worker may make; more are kernel memory that no other limit counts.
+INODES = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Sandbox:
     """The mechanisms that confine a worker, and its limits.
 
     `user`: root's workers get a UID of their own. `writes`: workers may write in their folder. `warm`: a zygote with
-    the lab's modules imported forks the workers. `watched`: the grader measures what workers use.
+    the lab's modules imported forks the workers. `watched`: the grader measures what workers use. `cpus`: the CPUs on
+    which workers run, all of them if empty.
     """
 
     level: str
@@ -53,6 +58,7 @@ class Sandbox:
     warm: bool = False
     watched: bool = True
     memory: int = MEMORY
+    cpus: tuple[int, ...] = ()
     limits: dict[str, int] = field(default_factory=lambda: dict(LIMITS))
 
     def shared(self, jobs: int) -> Sandbox:
@@ -60,6 +66,16 @@ class Sandbox:
         memory = min(self.memory, memory_share(jobs))
         limits = {name: memory for name in ("AS", "DATA") if name in self.limits}
         return replace(self, memory=memory, limits=self.limits | limits)
+
+    def pinned(self, job: int, jobs: int) -> Sandbox:
+        """Return this sandbox on the CPUs of one of `jobs` jobs, so that no submission takes another's time.
+
+        With more jobs than CPUs, some share one.
+        """
+        if jobs == 1 or not hasattr(os, "sched_getaffinity"):
+            return self
+        every = sorted(os.sched_getaffinity(0))
+        return replace(self, cpus=tuple(every[job::jobs] or every[job % len(every) :][:1]))
 
     def rlimits(self) -> dict[str, int]:
         """Return the rlimits of a worker; NPROC counts a user's threads, so it needs a UID that runs nothing else."""
@@ -83,6 +99,7 @@ def plan(sandbox: Sandbox, modules: tuple[str, ...], answers: tuple[str, ...], r
         "landlock": sandbox.landlock,
         "seccomp": sandbox.seccomp,
         "writes": sandbox.writes,
+        "cpus": sandbox.cpus,
         "grants": grants(readable) if sandbox.landlock else [],
     }
 
@@ -119,6 +136,8 @@ def environment(folder: str) -> dict[str, str]:
         # A fixed order of sets of strings: the same code earns the same points in every run.
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
+        # A compiler is a process, and a worker starts none: what is compiled elsewhere runs as it is written.
+        "TORCH_COMPILE_DISABLE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "MPLBACKEND": "Agg",

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fullstack_llm.checks import declared
 from fullstack_llm.checks.show import one_line, plain
@@ -157,7 +157,11 @@ def open_grader(batch: Batch) -> Iterator[Grader]:
 _GRADER: list[Grader] = []
 
 
-def _start_process(batch: Batch, home: str) -> None:
+def _start_process(batch: Batch, home: str, started: Any, jobs: int) -> None:
+    with started:
+        job, started.value = started.value, started.value + 1
+    # A process that is started again, since another was killed, takes the CPUs of one of the others.
+    batch = replace(batch, sandbox=batch.sandbox.pinned(job % jobs, jobs))
     # Ctrl-C reaches every process of the group: the main process handles it, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     confine.end_with_parent()
@@ -186,7 +190,9 @@ def results(batch: Batch, submissions: list[Submission], jobs: int = 1) -> Itera
         return
     # The processes' folders lie in this one, so that a killed process leaves nothing behind.
     with scratch.folder(scratch.GRADING) as home:
-        executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_process, (batch, str(home)))
+        context = multiprocessing.get_context("spawn")
+        given = (batch, str(home), context.Value("i", 0), jobs)
+        executor = ProcessPoolExecutor(jobs, context, _start_process, given)
         try:
             for future in as_completed([executor.submit(_grade_student, submission) for submission in submissions]):
                 yield future.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -9,6 +10,10 @@ from . import usage
 
 # The grader and a worker of the largest lab, both with torch, take 0.35 GB.
 MIN_MEMORY = 512 << 20
+
+
+# What a full disk, or want of memory or of descriptors, raises: it may pass.
+SHORT = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "ENOMEM", "EAGAIN", "EMFILE", "ENFILE")}
 
 
 class WorkerLost(Exception):
@@ -45,6 +50,31 @@ def disk_full(bound: int) -> DiskFull:
         f"more than {bound / (1 << 30):.2g} GB of the disk were taken while a submission ran, twice over the same one, "
         "and whose files those are cannot be seen. Remedy: grade it by itself on a machine that does nothing else, or "
         "at level A."
+    )
+
+
+class Unfair(RetryableError):
+    """Raised when a worker had no CPU for most of its time, since others ran."""
+
+
+def unfair() -> Unfair:
+    """Return the error about a submission that was not given the time that it had, with its remedy."""
+    return Unfair(
+        "its time was over while other processes had the CPUs, twice, so it has no score. Remedy: grade it again when "
+        "the machine does nothing else, or with fewer --jobs."
+    )
+
+
+def short_of(what: str) -> RetryableError:
+    """Return the error about a machine on which no worker starts for want of disk or memory, with its remedy."""
+    return RetryableError(f"no worker could be started, twice ({what}). Remedy: free some of it, and grade again.")
+
+
+def memory_low() -> OutOfMemory:
+    """Return the error about a machine with hardly any memory left, with its remedy."""
+    return OutOfMemory(
+        "this machine had hardly any memory left while it ran, twice, and whose that was cannot be seen. Remedy: grade "
+        "it by itself on a machine that does nothing else."
     )
 
 

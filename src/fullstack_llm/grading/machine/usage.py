@@ -9,9 +9,10 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
-# `folder_size` stops at paths that are this much longer than the folder's.
+# `folder_fault` stops at paths that are this much longer than the folder's.
 MAX_PATH = 1000
 
 
@@ -87,20 +88,57 @@ def free_disk(folder: str) -> int:
     return state.f_bavail * state.f_frsize
 
 
-def folder_size(folder: str, bound: int) -> int:
-    """Return the bytes that a folder takes on the disk; counting stops above the bound, or at too long a path."""
-    total = 0
-    for root, folders, files in os.walk(folder):
+def free_memory() -> int:
+    """Return the bytes of memory that this machine has available; a large number where the kernel does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 1 << 60
+    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return int(next(found, 1 << 50)) << 10
+
+
+def folder_fault(folder: str, bound: int, inodes: int) -> str:
+    """Return what is wrong with a worker's folder, or "": too many bytes or files, or what cannot be counted."""
+    total = count = 0
+    # What cannot be listed is not counted, so it may not be there; a folder that is gone meanwhile is no fault.
+    closed: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=closed.append):
         if len(root) > len(folder) + MAX_PATH:
-            return bound + 1
+            return "nested folders too deeply"
         for name in [*folders, *files]:
             try:
                 total += max(os.lstat(os.path.join(root, name)).st_blocks * 512, 4096)  # noqa: PTH118 (many files)
             except OSError:
                 continue
+            count += 1
             if total > bound:
-                return total
+                return f"wrote files of more than {bound >> 20} MB"
+            if count > inodes:
+                return f"made more than {inodes:,} files"
+    if any(isinstance(error, PermissionError) for error in closed):
+        return "made a folder that cannot be listed"
+    return ""
+
+
+def inodes(pid: int, folders: Iterable[str]) -> int:
+    """Return how many files there are on the file systems of these folders, as the last process of a tree sees them."""
+    total = 0
+    for process in process_tree(pid)[-1:]:
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                state = os.statvfs(f"/proc/{process}/root{folder}")
+                total += state.f_files - state.f_ffree
     return total
+
+
+def waited(pid: int) -> float:
+    """Return the seconds that the first threads of a process tree were ready to run and had no CPU."""
+    total = 0
+    for process in process_tree(pid):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{process}/schedstat").read_text().split()[1])
+    return total / 1e9
 
 
 def remove_folder(folder: str) -> None:

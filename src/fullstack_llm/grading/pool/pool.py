@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections import deque
 from pathlib import Path
 
 from fullstack_llm.grading.isolation.sandbox import Sandbox, command
 from fullstack_llm.grading.machine import cgroup as cgroups
 from fullstack_llm.grading.machine import usage
-from fullstack_llm.grading.machine.errors import GraderError
+from fullstack_llm.grading.machine.errors import SHORT, GraderError, RetryableError, short_of
 
 from .forked import PendingFork, Zygote, pipes
 from .process import SpawnedProcess
 from .proxy import WorkerProxy, make_cgroup
+
+PATIENCE = 5.0  # seconds
 
 
 class Pool:
@@ -106,8 +109,15 @@ class Pool:
             except (GraderError, OSError) as error:
                 # An earlier submission may have harmed processes that were started ahead: a second attempt starts anew.
                 stderr = self._end_all()
+                short = isinstance(error, RetryableError) or (isinstance(error, OSError) and error.errno in SHORT)
+                if attempt == 2 and isinstance(error, RetryableError):
+                    raise
+                if attempt == 2 and short:
+                    raise short_of(str(error)) from None
                 if attempt == 2:
                     raise GraderError(f"{error}\n{stderr}".strip()) from None
+                # What is short now, another process may give back.
+                time.sleep(PATIENCE * short)
         raise AssertionError
 
     def dismiss(self, worker: WorkerProxy) -> None:

@@ -8,7 +8,7 @@ import secrets
 import select
 import time
 
-from fullstack_llm.grading.isolation.sandbox import FILES, THREADS, Sandbox
+from fullstack_llm.grading.isolation.sandbox import FILES, INODES, THREADS, Sandbox
 from fullstack_llm.grading.machine import usage
 from fullstack_llm.grading.machine.cgroup import Cgroup
 from fullstack_llm.grading.machine.errors import (
@@ -17,10 +17,13 @@ from fullstack_llm.grading.machine.errors import (
     RetryableError,
     WorkerLost,
     disk_full,
+    memory_low,
     out_of_memory,
+    unfair,
     zygote_died,
 )
 from fullstack_llm.worker.codec import MAX_BYTES, encode
+from fullstack_llm.worker.confine.namespaces import TMPFS_SIZES
 from fullstack_llm.worker.serve import HEADER
 
 from .process import Process
@@ -30,6 +33,8 @@ WATCH_SECONDS = 0.1
 READ_BYTES = 1 << 16
 # A worker outside namespaces may take this much of the disk with files that it has removed and holds open.
 DISK = 1 << 30
+# With less than this left of the machine's memory, the worker is ended, whoever took it.
+FREE = min(usage.total_memory() // 32, 256 << 20)
 
 
 def memory_limit(sandbox: Sandbox) -> int:
@@ -54,6 +59,8 @@ class WorkerProxy:
         self.last_watch = 0.0
         # CPU seconds of this request: the limit, the reading at the first measurement, and the use since then.
         self.cpu_limit, self.cpu_start, self.used = math.inf, -1.0, 0.0
+        # When this request was first looked at, and what the process had waited for a CPU and used of it by then.
+        self.began, self.shared = 0.0, (0.0, 0.0)
         self.received = bytearray()
         self.oom_kills_before, self.cgroup = usage.oom_kills(), cgroup
         self.free_before = usage.free_disk(folder)
@@ -78,6 +85,7 @@ class WorkerProxy:
         """
         self.cpu_limit, self.cpu_start, self.used = cpu, -1.0, 0.0
         nonce, content = secrets.token_bytes(16), encode(request)
+        self.began = 0.0
         deadline = time.monotonic() + seconds
         try:
             self._send(HEADER.pack(nonce, len(content)) + content, deadline)
@@ -96,13 +104,24 @@ class WorkerProxy:
             if poll.poll(min(left, WATCH_SECONDS) * 1000):
                 return
             self._watch()
+        if self._starved():
+            raise unfair()
         raise WorkerLost("timeout", "it took too long")
+
+    def _starved(self) -> bool:
+        """Whether others had the CPUs for most of this request: it was ready to run, and did not run."""
+        half, (waited, used), pid = (time.monotonic() - self.began) / 2, self.shared, self.process.pid
+        # Threads of its own make it wait too, but then the CPUs work for it.
+        return self.began > 0 and usage.waited(pid) - waited > half > usage.cpu_seconds(pid) - used
 
     def _watch(self) -> None:
         # At most this often while bytes arrive, and about this often while none do.
         if time.monotonic() - self.last_watch < WATCH_SECONDS:
             return
         self.last_watch = time.monotonic()
+        if not self.began:
+            self.began, pid = self.last_watch, self.process.pid
+            self.shared = usage.waited(pid), usage.cpu_seconds(pid)
         self._check_cpu()
         if not self.sandbox.watched:
             return
@@ -111,11 +130,18 @@ class WorkerProxy:
             raise WorkerLost("died", f"{self._used_too_much()}, and was ended")
         if threads > THREADS:
             raise WorkerLost("died", f"its process had more than {THREADS} threads, and was ended")
+        if fault := usage.folder_fault(self.folder, FILES, INODES):
+            raise WorkerLost("died", f"its process {fault}, and was ended")
         if not self.sandbox.namespaces and self.free_before - usage.free_disk(self.folder) > DISK:
             # Removed files that are held open are in no folder, and cannot be told from those of other processes.
             raise disk_full(DISK)
-        if usage.folder_size(self.folder, FILES) > FILES:
-            raise WorkerLost("died", f"its process wrote files of more than {FILES >> 20} MB, and was ended")
+        if usage.free_memory() < FREE:
+            # What the kernel holds for a process is in no count of the process: locks, pipes, files in memory.
+            raise memory_low()
+        # A cold worker's file systems are in its own namespace; bubblewrap bounds their bytes and not their files.
+        cold = self.sandbox.namespaces and not self.sandbox.warm
+        if cold and usage.inodes(self.process.pid, TMPFS_SIZES) > INODES:
+            raise WorkerLost("died", f"its process made more than {INODES:,} files, and was ended")
 
     def _check_cpu(self) -> None:
         if self.cpu_limit == math.inf:

@@ -21,7 +21,7 @@ from typing import Any
 from fullstack_llm.grading.isolation.sandbox import FILES, LIMITS, Sandbox
 from fullstack_llm.grading.isolation.world import PACKAGE, world
 from fullstack_llm.grading.machine import scratch
-from fullstack_llm.grading.machine.errors import GraderError, OutOfMemory, WorkerLost, require_memory
+from fullstack_llm.grading.machine.errors import GraderError, OutOfMemory, Unfair, WorkerLost, require_memory
 from fullstack_llm.grading.machine.walk import below
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy, memory_limit
@@ -136,10 +136,11 @@ def _time(pool: Pool) -> list[str]:
     pid = worker.process.pid
     try:
         worker.ask(("define", "the probes", ATTEMPTS.read_text("utf-8") + "\nstop()", []), 0.3)
-    except WorkerLost as lost:
+    except (WorkerLost, Unfair) as lost:
         stat = Path(f"/proc/{pid}/stat")
         running = stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
-        return broken + ["it went on after its deadline"] * running + [lost.why] * (lost.kind != "timeout")
+        died = isinstance(lost, WorkerLost) and lost.kind != "timeout"
+        return broken + ["it went on after its deadline"] * running + [str(lost)] * died
     return [*broken, "it did not stop"]
 
 
@@ -170,17 +171,21 @@ def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe
             for name in names:
                 try:
                     result.broken[name] = PROBES[name](pool)
-                except WorkerLost as lost:
-                    result.broken[name] = [f"the probe gave no answer: {lost.why}"]
+                except (WorkerLost, Unfair) as lost:
+                    result.broken[name] = [f"the probe gave no answer: {lost}"]
         finally:
             pool.close()
     return result
 
 
 def prove_private(pool: Pool) -> None:
-    """Raise `GraderError` if a worker can read the private folders of the batch; level C promises no such thing."""
-    # The probe of files has tried the hidden folders of this package already.
+    """Raise `GraderError` if a worker can read what the lab or the batch hides; level C promises no such thing.
+
+    The lab hides the modules that would answer it, and the batch its private folders.
+    """
+    # The probe of files has tried the other hidden folders of this package already.
     private = [path for folder in pool.private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
+    private += [path for path in world(pool.answers).hidden if path not in world().hidden]
     if pool.sandbox.level == "C" or not private:
         return
     # A private folder may contain Python itself, which workers must read.

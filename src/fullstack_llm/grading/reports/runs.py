@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Any
 
 from fullstack_llm.grading.intake.files import digest
 from fullstack_llm.grading.intake.submissions import Submission
+from fullstack_llm.grading.machine.errors import SHORT
 
 STUDENTS, PREVIOUS, TRASH = "students", "previous", ".gone"
+WAITS = (1, 2, 4, 8, 16)  # seconds
 
 
 class RunError(Exception):
@@ -42,12 +45,20 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.new")
+    """Write a file completely or not at all; while the disk is full, wait half a minute, and then raise `OSError`."""
     # A text of a submission may hold what is no character.
-    part.write_bytes(text.encode("utf-8", "backslashreplace"))
-    part.replace(path)
+    data, part = text.encode("utf-8", "backslashreplace"), path.with_name(f".{path.name}.new")
+    for seconds in (*WAITS, 0):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            part.replace(path)
+            return
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            if error.errno not in SHORT or not seconds:
+                raise
+            time.sleep(seconds)
 
 
 def load(path: Path) -> dict[str, Any]:

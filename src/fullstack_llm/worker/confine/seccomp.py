@@ -20,13 +20,14 @@ LOAD, AND, JUMP, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x05, 0x15, 0x35
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 REFUSE, UNKNOWN, PRETEND = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS, 0x00050000
+UNSUPPORTED = 0x00050000 | errno.EOPNOTSUPP
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000
 CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
 # Calls that fail with EPERM. setsockopt could grow the buffers of a socket pair, which are kernel memory that no limit
 # counts; so are seccomp filters and Landlock rules of a worker's own, and a thousand processes with stacked filters can
-# stop a kernel.
+# stop a kernel. vmsplice and its kin hold pages in pipes, huge ones too, which no process is charged for.
 DENIED = """
 socket connect bind listen accept accept4 sendmsg sendmmsg setsockopt
 io_uring_setup io_uring_enter io_uring_register io_setup
@@ -44,10 +45,12 @@ chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexat
 memfd_create memfd_secret shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl
 mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify
 seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+splice tee vmsplice
 """
-# Calls that do nothing and return 0. Landlock cannot restrict them: most act on every file of the same user, the last
-# two on every disk. They must not fail, since `shutil.copy2` copies mode and times.
-PRETENDED = "chmod fchmod fchmodat utime utimes futimesat utimensat sync syncfs"
+# Calls that do nothing and return 0. Landlock cannot restrict them: most act on every file of the same user, sync on
+# every disk. They must not fail, since `shutil.copy2` copies mode and times. A lock would be kernel memory that no
+# limit counts, and a worker has nobody to lock out; the CPUs of a worker are the grader's choice.
+PRETENDED = "chmod fchmod fchmodat utime utimes futimesat utimensat sync syncfs flock sched_setaffinity"
 # Calls that change folders: refused where neither namespaces nor Landlock confine them to the worker's own folder.
 CHANGES = """
 creat link linkat mkdir mkdirat rename renameat renameat2 rmdir symlink symlinkat unlink unlinkat openat2
@@ -57,6 +60,8 @@ WRITING = 0o1 | 0o2 | 0o100 | 0o1000
 # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: an fd that sends signals to other processes; F_SETLEASE: whoever opens the
 # file waits; F_SETPIPE_SZ: kernel memory that no limit counts.
 FCNTL_COMMANDS = (8, 10, 15, 1024, 1026, 1031)
+# F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: as flock, they do nothing and return 0.
+FCNTL_LOCKS = (6, 7, 37, 38)
 # FIOSETOWN, SIOCSPGRP: F_SETOWN by another name; TIOCSTI, TIOCLINUX: input to a terminal.
 IOCTL_COMMANDS = (0x8901, 0x8902, 0x5412, 0x541C)
 
@@ -65,10 +70,13 @@ def _argument(index: int, high: bool = False) -> tuple[int, int, int, int]:
     return LOAD, 0, 0, ARGUMENTS + 8 * index + 4 * high
 
 
-def _match(values: tuple[int, ...], then: int, otherwise: int) -> Code:
+def _compare(values: tuple[int, ...], then: int) -> Code:
     # Each comparison is followed by its own return, so no jump skips more than one instruction.
-    compared = [step for value in values for step in ((EQUAL, 0, 1, value), (RETURN, 0, 0, then))]
-    return [*compared, (RETURN, 0, 0, otherwise)]
+    return [step for value in values for step in ((EQUAL, 0, 1, value), (RETURN, 0, 0, then))]
+
+
+def _match(values: tuple[int, ...], then: int, otherwise: int) -> Code:
+    return [*_compare(values, then), (RETURN, 0, 0, otherwise)]
 
 
 def _allow_if(index: int, *values: int) -> Code:
@@ -107,9 +115,10 @@ def _conditions(pid: int) -> dict[str, Code]:
         "rt_sigqueueinfo": _allow_if(0, pid),
         "rt_tgsigqueueinfo": _allow_if(0, pid),
         "prlimit64": _allow_if(0, 0, pid),
-        "sched_setaffinity": _allow_if(0, 0, pid),
         "prctl": _refuse_if(0, PR_SET_PDEATHSIG, PR_SET_SECCOMP),
-        "fcntl": _refuse_if(1, *FCNTL_COMMANDS),
+        "fcntl": [_argument(1), *_compare(FCNTL_LOCKS, PRETEND), *_match(FCNTL_COMMANDS, REFUSE, ALLOW)],
+        # It ignores RLIMIT_FSIZE. glibc then writes to each block instead, which the limit bounds.
+        "fallocate": [(RETURN, 0, 0, UNSUPPORTED)],
         "ioctl": _refuse_if(1, *IOCTL_COMMANDS),
     }
 
