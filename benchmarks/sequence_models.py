@@ -3,6 +3,7 @@
 ladder   four networks at equal compute: a sweep of rates at a quarter of it, then three seeds (about 40 minutes of one core)
 seconds  the same at equal CPU seconds
 recall   the first symbol of a row, by distance, kind of cell and start, three seeds (about 25 minutes)
+far      an LSTM on the whole text of `base`, three seeds (about 30 minutes), and tables of it; the first LSTM is shipped
 """
 
 from collections.abc import Callable
@@ -10,9 +11,15 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import torch
+
 from benchmarks.recording import kept, measure
+from fullstack_llm import models
+from fullstack_llm.experiments import m02_distance as far
 from fullstack_llm.experiments import m02_ladder as ladder
 from fullstack_llm.experiments import m02_recall as task
+from fullstack_llm.recurrence import ngrams
+from fullstack_llm.tokenization import course_tokenizer
 
 WORK = Path("_build/sequence_models")
 
@@ -86,10 +93,52 @@ def recall(say: Callable[[str], None]) -> dict[str, Any]:
     return {"rows": rows}
 
 
+def by_distance(say: Callable[[str], None]) -> dict[str, Any]:
+    """Train the LSTM on the text that `base` has read, and ask it, `base` and tables for facts, near and far."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for seed in ladder.SEEDS:
+
+        def make() -> dict[str, Any]:
+            model, took = ladder.trained("lstm", seed, far.STEPS, far.RATE)  # noqa: B023
+            torch.save(model.state_dict(), WORK / f"far-lstm-{seed}.pt")  # noqa: B023
+            return {"seed": seed, "seconds": round(took, 1), **far.report(model)}  # noqa: B023
+
+        rows.append(kept(WORK / f"far-lstm-{seed}.json", make))
+    model = ladder.made("lstm", 0)
+    model.load_state_dict(torch.load(WORK / "far-lstm-0.pt"))
+    far.ship(model)
+    words = course_tokenizer.load()
+    base = kept(WORK / "far-base.json", lambda: far.report(models.load("base")[0]))
+    tables = [kept(WORK / f"far-table-{share}.json", lambda: counted(share, len(words))) for share in SHARES]  # noqa: B023
+    return {"steps": far.STEPS, "rate": far.RATE, "lstm": rows, "base": base, "tables": tables}
+
+
+SHARES = (8, 2, 1)  # of the text: an eighth, a half, all of it
+
+
+def counted(share: int, size: int) -> dict[str, Any]:
+    """Count a share of the text for a table of seven, and ask it."""
+    text = ladder.text(0, far.STEPS)[: far.STEPS * 1024 // share]
+    table = ngrams.count(text, 7, size)
+    held = ladder.text(ladder.OTHER_SEED, ladder.HELD_OUT // ladder.ROWS)[:16_384]
+    found = ngrams.perplexity(ngrams.losses(table, ngrams.kneser_ney(table), held))
+    right = far.table_answers(table)
+    shares = {name: round(part, 4) for name, part in far.by_distance(right).items()}
+    contexts = [len(level) for level in table.counts]
+    return {
+        "tokens": len(text),
+        "perplexity": round(found, 3),
+        "contexts": contexts,
+        "facts_right": round(mean(right), 4),
+        "far": shares,
+    }
+
+
 if __name__ == "__main__":
     measure(
         __doc__,
         "sequence_models",
         "sequence",
-        {"ladder": at_equal_compute, "seconds": at_equal_seconds, "recall": recall},
+        {"ladder": at_equal_compute, "seconds": at_equal_seconds, "recall": recall, "far": by_distance},
     )
