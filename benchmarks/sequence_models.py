@@ -53,7 +53,8 @@ def at_equal_compute(say: Callable[[str], None]) -> dict[str, Any]:
                 return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}  # noqa: B023
 
             rows.append(kept(WORK / f"run-{kind}-{seed}.json", make))
-    return {"rates": best, "flop": ladder.FLOP, "rows": rows}
+    begins = {kind: ladder.beginning(kind, best[kind]) for kind in ladder.KINDS}
+    return {"rates": best, "flop": ladder.FLOP, "rows": rows, "begins": begins}
 
 
 def at_equal_seconds(say: Callable[[str], None]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from fullstack_llm.tinytown import evaluation, town
 from fullstack_llm.tokenization import course_tokenizer
 
 GROUPS = {"0 to 3": (0, 3), "4 to 6": (4, 6), "7 and more": (7, 99)}
-STEPS, RATE, WIDTH = 8_000, 1.6e-2, ladder.WIDTHS["lstm"]
+STEPS, RATE, WIDTH = 8_000, 1.2e-2, ladder.WIDTHS["lstm"]
 SHIPPED = files("fullstack_llm") / "data" / "recurrence" / "lstm.safetensors"
 
 

@@ -85,6 +85,18 @@ def trained(
     return model, time.process_time() - began
 
 
+def beginning(kind: str, rate: float, steps: int = 8) -> list[float]:
+    """Return the losses of the first steps of a run of the ladder, seed 0, in nats a token."""
+    found: list[float] = []
+
+    def watch(state: State) -> bool:
+        found.append(round(state.losses[-1], 4))
+        return len(found) == steps
+
+    trained(kind, 0, steps_of(kind), rate, watch)
+    return found
+
+
 @torch.no_grad()
 def by_place(model: Any) -> Tensor:
     """Return the loss at each place of a row, the mean over held-out rows, in nats."""

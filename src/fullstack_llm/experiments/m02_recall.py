@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -55,27 +56,38 @@ SETTINGS = (
 DISTANCES, SEEDS = (5, 10, 20, 40, 80), range(3)
 
 
-def rows(length: int, count: int, generator: torch.Generator) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
-    """Return rows of symbols that end with a question, and what each begins with."""
+def rows(
+    length: int, count: int, generator: torch.Generator, marked: bool = False
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
+    """Return rows of symbols that end with a question, and what each begins with.
+
+    Where the first symbol is marked, it is written with an id of its own, as a capital letter would be.
+    """
     ids = torch.randint(SYMBOLS, (count, length), generator=generator)
     ids[:, -1] = SYMBOLS
-    return ids, ids[:, 0].clone()
+    first = ids[:, 0].clone()
+    ids[:, 0] += marked * (SYMBOLS + 1)
+    return ids, first
 
 
-def recalled(setting: Setting, length: int, seed: int, steps: int = STEPS) -> float:
-    """Return the share of fresh rows whose first symbol a network names, after training on rows of that length."""
+def recalled(setting: Any, length: int, seed: int, steps: int = STEPS, marked: bool = False) -> float:
+    """Return the share of fresh rows whose first symbol a network names, after training on rows of that length.
+
+    `setting.layer(width)` gives the layer, which returns its outputs first.
+    """
     torch.manual_seed(seed)
-    embedding, layer, out = nn.Embedding(SYMBOLS + 1, WIDTH), setting.layer(WIDTH), nn.Linear(WIDTH, SYMBOLS)
+    symbols = 2 * SYMBOLS + 1 if marked else SYMBOLS + 1
+    embedding, layer, out = nn.Embedding(symbols, WIDTH), setting.layer(WIDTH), nn.Linear(WIDTH, SYMBOLS)
     parameters = [*embedding.parameters(), *layer.parameters(), *out.parameters()]
     optimizer = torch.optim.Adam(parameters, RATE)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
-        ids, first = rows(length, ROWS, generator)
+        ids, first = rows(length, ROWS, generator, marked)
         loss = nn.functional.cross_entropy(out(layer(embedding(ids))[0][:, -1]), first)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
     with torch.no_grad():
-        ids, first = rows(length, TEST, generator)
+        ids, first = rows(length, TEST, generator, marked)
         return (out(layer(embedding(ids))[0][:, -1]).argmax(-1) == first).float().mean().item()
