@@ -60,7 +60,7 @@
       if (go === undefined) label = make("span", { "class": "fsllm-tool-token" }, [name]);
       else {
         label = make("button", { type: "button", "class": "fsllm-tool-token", "aria-label": "go on with " + name + ", " + percent(bet[1]) }, [name]);
-        label.addEventListener("click", function () { input.value = typed(go); show(go); });
+        label.addEventListener("click", function () { input.value = visible(typed(go)); show(go); });
       }
       return make("li", {}, [label, make("span", { "class": "nb-track", "aria-hidden": "true" }, [
         make("span", { style: "width:" + (bet[1] / 10).toFixed(1) + "%" })
