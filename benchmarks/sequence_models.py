@@ -1,9 +1,9 @@
 """Recorded runs of module 02: `python -m benchmarks.sequence_models NAME --record`.
 
-ladder   four networks at equal compute: a sweep of rates at a quarter of it, then three seeds (about 40 minutes of one core)
+ladder   four networks at equal compute: rates at a quarter of it, then three seeds (about 50 minutes of a core)
 seconds  the same at equal CPU seconds
 recall   the first symbol of a row, by distance, kind of cell and start, three seeds (about 25 minutes)
-far      an LSTM on the whole text of `base`, three seeds (about 30 minutes), and tables of it; the first LSTM is shipped
+far      an LSTM on the whole text of `base`, three seeds (about 30 minutes), and tables of it; ships the first LSTM
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def rates(say: Callable[[str], None]) -> dict[str, float]:
     best = {}
     for kind, rate in swept(say).items():
         steps = ladder.steps_of(kind)
-        best[kind] = min((rate, rate / 2), key=lambda rate: one(kind, rate, 0, steps)["loss"])  # noqa: B023
+        best[kind] = min((rate, rate / 2), key=lambda rate: one(kind, rate, 0, steps)["loss"])
     return best
 
 
@@ -64,9 +64,7 @@ def at_equal_compute(say: Callable[[str], None]) -> dict[str, Any]:
     """Train each network on three seeds with the same compute."""
     WORK.mkdir(parents=True, exist_ok=True)
     best = rates(say)
-    rows = [
-        one(kind, best[kind], seed, ladder.steps_of(kind)) for kind in ladder.KINDS for seed in ladder.SEEDS
-    ]
+    rows = [one(kind, best[kind], seed, ladder.steps_of(kind)) for kind in ladder.KINDS for seed in ladder.SEEDS]
     begins = {kind: ladder.beginning(kind, best[kind]) for kind in ladder.KINDS}
     return {"rates": best, "flop": ladder.FLOP, "rows": rows, "begins": begins}
 

@@ -14,7 +14,7 @@ FILES = (
 
 
 def bets(_: Path) -> dict[str, Any]:
-    """Return tokens as typed and as shown, and for each beginning what it continues, its token, and the bets on the next.
+    """Return tokens as typed and as shown, and for each beginning what it continues, its token, and the bets.
 
     A bet is a token and its probability in thousandths; a model's are written one after another.
     """

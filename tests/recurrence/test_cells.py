@@ -21,11 +21,11 @@ def made(kind: str, inputs: int = 5, width: int = 7, seed: int = 0) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("T", "B"), [(1, 1), (11, 3)])
-def test_outputs_states_and_all_gradients_are_torchs(kind: str, T: int, B: int) -> None:
+@pytest.mark.parametrize(("length", "rows"), [(1, 1), (11, 3)])
+def test_outputs_states_and_all_gradients_are_torchs(kind: str, length: int, rows: int) -> None:
     layer = made(kind)
-    x = torch.randn(T, B, 5, dtype=torch.float64, requires_grad=True)
-    h, c = torch.randn(2, B, 7, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(length, rows, 5, dtype=torch.float64, requires_grad=True)
+    h, c = torch.randn(2, rows, 7, dtype=torch.float64, requires_grad=True)
     state, theirs = ((h, c), (h[None], c[None])) if kind == "lstm" else (h, h[None])
     ours, last = cells.unrolled(STEPS[kind], x, state, layer.parameters())
     library, end = layer(x, theirs)
@@ -79,7 +79,7 @@ def test_no_gradient_goes_through_a_cut_and_the_values_do(kind: Any) -> None:
     torch.manual_seed(2)
     model = Recurrent(kind, 13, 8)
     x = torch.randn(1, 10, 8, requires_grad=True)
-    first, state = model.layers(x[:, :6])
+    _, state = model.layers(x[:, :6])
     cut, _ = model.layers(x[:, 6:], detached(state))
     whole, _ = model.layers(x)
     torch.testing.assert_close(cut, whole[:, 6:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_samples_have_the_tables_shares() -> None:
     table = ngrams.count(text(), 2, V)
     way = ngrams.add_k(0.1)
     drawn = ngrams.sample(table, way, [3], 4000, np.random.default_rng(0))
-    after = Counter(b for a, b in zip(drawn, drawn[1:], strict=False) if a == drawn[1])
+    after = Counter(b for a, b in pairwise(drawn) if a == drawn[1])
     p, total = way(table, (drawn[1],)), sum(after.values())
     assert total > 100
     for token in range(V):

@@ -10,12 +10,12 @@ import torch
 from fullstack_llm.recurrence import chain, scan
 
 
-@pytest.mark.parametrize("T", [1, 2, 3, 7, 8, 9, 64, 100])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 9, 64, 100])
 @pytest.mark.parametrize("shape", [(5,), (3, 2)])
-def test_scan_is_loop_in_values_and_gradients(T: int, shape: tuple[int, ...]) -> None:
-    torch.manual_seed(T)
-    a = (2 * torch.rand(T, *shape, dtype=torch.float64) - 1).requires_grad_()
-    b = torch.randn(T, *shape, dtype=torch.float64, requires_grad=True)
+def test_scan_is_loop_in_values_and_gradients(length: int, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(length)
+    a = (2 * torch.rand(length, *shape, dtype=torch.float64) - 1).requires_grad_()
+    b = torch.randn(length, *shape, dtype=torch.float64, requires_grad=True)
     loop, quick = scan.loop(a, b), scan.scan(a, b)
     torch.testing.assert_close(quick, loop, rtol=1e-12, atol=1e-12)
     weights = torch.randn_like(loop)
@@ -51,12 +51,12 @@ def test_inputs_are_left_alone() -> None:
     assert torch.equal(a, copies[0]) and torch.equal(b, copies[1])
 
 
-@pytest.mark.parametrize("T", [4, 16, 64, 256])
-def test_a_loop_waits_for_each_step_and_a_scan_for_a_logarithm(T: int) -> None:
-    a, b = torch.rand(T, 3, requires_grad=True), torch.randn(T, 3, requires_grad=True)
+@pytest.mark.parametrize("length", [4, 16, 64, 256])
+def test_a_loop_waits_for_each_step_and_a_scan_for_a_logarithm(length: int) -> None:
+    a, b = torch.rand(length, 3, requires_grad=True), torch.randn(length, 3, requires_grad=True)
     loop, quick = chain.longest(scan.loop(a, b)), chain.longest(scan.scan(a, b))
-    assert 2 * T <= loop <= 2 * T + 3
-    assert quick <= 4 * math.ceil(math.log2(T)) + 2
+    assert 2 * length <= loop <= 2 * length + 3
+    assert quick <= 4 * math.ceil(math.log2(length)) + 2
 
 
 def test_the_longest_chain_counts_shared_nodes_once_and_takes_the_longer_way() -> None:
