@@ -36,7 +36,7 @@
   var back = make("button", { type: "button" }, ["Take the last token back"]);
   var status = make("p", { "class": "nb-status", role: "status" }), read = make("p", { "class": "nb-read" });
   var columns = data.models.map(function (name) {
-    return { list: make("ol", { "class": "nb-bars" }), name: name };
+    return { list: make("ol", { "class": "nb-bars", "aria-label": "Bets: " + name }), name: name };
   });
   root.appendChild(make("div", { "class": "nb fsllm-tool" }, [
     make("label", { "for": "bets-text" }, ["Type the beginning of a text"]), input,
