@@ -1,9 +1,9 @@
 """Recorded runs of module 02: `python -m benchmarks.sequence_models NAME --record`.
 
-ladder   four networks at equal compute: a sweep of rates at a quarter of it, then three seeds (about 40 minutes of one core)
+ladder   four networks at equal compute: rates at a quarter of it, then three seeds (about 50 minutes of a core)
 seconds  the same at equal CPU seconds
 recall   the first symbol of a row, by distance, kind of cell and start, three seeds (about 25 minutes)
-far      an LSTM on the whole text of `base`, three seeds (about 30 minutes), and tables of it; the first LSTM is shipped
+far      an LSTM on the whole text of `base`, three seeds (about 30 minutes), and tables of it; ships the first LSTM
 """
 
 from collections.abc import Callable
@@ -24,58 +24,68 @@ from fullstack_llm.tokenization import course_tokenizer
 WORK = Path("_build/sequence_models")
 
 
-def rates(say: Callable[[str], None]) -> dict[str, float]:
+def swept(say: Callable[[str], None]) -> dict[str, float]:
     """Return each network's best rate, by the loss after a quarter of the compute, seed 0."""
     best = {}
     for kind in ladder.KINDS:
-        steps = ladder.steps_of(kind, ladder.FLOP / 4)
-        found = {}
+        steps, found = ladder.steps_of(kind, ladder.FLOP / 4), {}
         for rate in ladder.RATES:
-            row = kept(
-                WORK / f"rate-{kind}-{rate}.json", lambda: ladder.report(ladder.trained(kind, 0, steps, rate)[0])
-            )  # noqa: B023
+            place = WORK / f"rate-{kind}-{rate}.json"
+            row = kept(place, lambda: ladder.report(ladder.trained(kind, 0, steps, rate)[0]))  # noqa: B023
             found[rate] = row["loss"]
         best[kind] = min(found, key=lambda rate: found[rate])
         say(f"{kind}: {found}")
     return best
 
 
+def one(kind: str, rate: float, seed: int, steps: int) -> dict[str, Any]:
+    """Return the row of one run, made now if it has not been made."""
+
+    def make() -> dict[str, Any]:
+        model, took = ladder.trained(kind, seed, steps, rate)
+        return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}
+
+    return kept(WORK / f"run-{kind}-{rate}-{steps}-{seed}.json", make)
+
+
+def rates(say: Callable[[str], None]) -> dict[str, float]:
+    """Return the better of two rates for each network, seed 0, all the compute: the sweep's best, and half of it.
+
+    A longer run wants a lower rate, so the best of a quarter of the compute is too high for some.
+    """
+    best = {}
+    for kind, rate in swept(say).items():
+        steps = ladder.steps_of(kind)
+        best[kind] = min((rate, rate / 2), key=lambda rate: one(kind, rate, 0, steps)["loss"])
+    return best
+
+
 def at_equal_compute(say: Callable[[str], None]) -> dict[str, Any]:
     """Train each network on three seeds with the same compute."""
     WORK.mkdir(parents=True, exist_ok=True)
-    best, rows = rates(say), []
-    for kind in ladder.KINDS:
-        for seed in ladder.SEEDS:
-            steps = ladder.steps_of(kind)
-
-            def make() -> dict[str, Any]:
-                model, took = ladder.trained(kind, seed, steps, best[kind])  # noqa: B023
-                return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}  # noqa: B023
-
-            rows.append(kept(WORK / f"run-{kind}-{seed}.json", make))
+    best = rates(say)
+    rows = [one(kind, best[kind], seed, ladder.steps_of(kind)) for kind in ladder.KINDS for seed in ladder.SEEDS]
     begins = {kind: ladder.beginning(kind, best[kind]) for kind in ladder.KINDS}
     return {"rates": best, "flop": ladder.FLOP, "rows": rows, "begins": begins}
 
 
-def at_equal_seconds(say: Callable[[str], None]) -> dict[str, Any]:
-    """Train each network for as many CPU seconds as the transformer took, its steps planned from its own speed."""
-    found = at_equal_compute(say)
-    speed = {
-        kind: mean(row["steps"] / row["seconds"] for row in found["rows"] if row["kind"] == kind)
-        for kind in ladder.KINDS
-    }
-    seconds = mean(row["seconds"] for row in found["rows"] if row["kind"] == "transformer")
-    rows = []
+def speeds() -> dict[str, float]:
+    """Return how many steps each network makes in a CPU second, with nothing else running."""
+    found = {}
     for kind in ladder.KINDS:
-        for seed in ladder.SEEDS:
-            steps = round(seconds * speed[kind])
+        _, took = ladder.trained(kind, 0, 100, 1e-3)
+        found[kind] = 100 / took
+    return found
 
-            def make() -> dict[str, Any]:
-                model, took = ladder.trained(kind, seed, steps, found["rates"][kind])  # noqa: B023
-                return {"kind": kind, "seed": seed, "steps": steps, "seconds": round(took, 1), **ladder.report(model)}  # noqa: B023
 
-            rows.append(kept(WORK / f"seconds-{kind}-{seed}.json", make))
-    return {"seconds": round(seconds, 1), "rows": rows}
+def at_equal_seconds(say: Callable[[str], None]) -> dict[str, Any]:
+    """Train each network for as many CPU seconds as the transformer takes, its steps planned from its own speed."""
+    best = at_equal_compute(say)["rates"]
+    speed = kept(WORK / "speeds.json", speeds)
+    seconds = ladder.steps_of("transformer") / speed["transformer"]
+    steps = {kind: round(seconds * speed[kind]) for kind in ladder.KINDS}
+    rows = [one(kind, best[kind], seed, steps[kind]) for kind in ladder.KINDS for seed in ladder.SEEDS]
+    return {"seconds": round(seconds, 1), "rates": best, "rows": rows}
 
 
 def recall(say: Callable[[str], None]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from functools import cache
 from importlib.resources import as_file, files
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from fullstack_llm.experiments import m02_ladder as ladder

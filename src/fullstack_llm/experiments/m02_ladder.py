@@ -1,7 +1,7 @@
 """Four networks and tables on one text: at equal compute, at equal seconds, and what each knows of the town.
 
-The layers of all networks have nearly as many parameters as those of the course's `base`. Rows have 256 tokens and begin
-with no state; no token is read twice. AdamW trains all four, each at the best of the rates that were swept.
+The layers of all networks have nearly as many parameters as those of the course's `base`. Rows have 256 tokens and
+begin with no state; no token is read twice. AdamW trains all four, each at the best of the rates that were tried.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def trained(
 ) -> tuple[Any, float]:
     """Return a network after training on the text of a seed, and the CPU seconds that it took."""
     model, tokens = made(kind, seed), text(seed, steps)
-    chain = [torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.95), weight_decay=0.0)]
+    chain: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.95), weight_decay=0.0)
+    ]
     warm = max(1, min(100, steps // 10))
     began = time.process_time()
     advance(

@@ -18,7 +18,7 @@ TEST = 1_000
 
 @dataclass(frozen=True)
 class Setting:
-    """Name a layer at its start: its kind, the bias of the gate that keeps the state, and the spread of an RNN's matrix.
+    """Name a layer at its start: its kind, the bias of the gate that keeps the state, the spread of an RNN's matrix.
 
     None leaves torch's own start. `orthogonal` makes the matrix between states an orthogonal one times this number.
     """
@@ -40,7 +40,7 @@ class Setting:
             assert isinstance(made, nn.LSTM | nn.GRU)
             open_gate(made, self.gate)
         if self.orthogonal:
-            nn.init.orthogonal_(made.weight_hh_l0, self.orthogonal)
+            nn.init.orthogonal_(made.get_parameter("weight_hh_l0"), self.orthogonal)
         return made
 
 

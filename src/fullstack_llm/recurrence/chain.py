@@ -1,5 +1,6 @@
 """Count the longest chain of operations behind a result: what no number of processors can shorten.
 
+>>> import torch
 >>> x = torch.ones(4, requires_grad=True)
 >>> longest((x * 2 + 1).sum()), longest(x.cumsum(0).sum())
 (3, 2)
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 

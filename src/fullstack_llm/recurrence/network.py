@@ -25,7 +25,7 @@ LAYERS: dict[Kind, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Recurrent(nn.Module):
-    """Predict the next token from a state: embedding, recurrent layers, and the embedding again as the output matrix."""
+    """Predict the next token from a state: embedding, recurrent layers, and the embedding once more for the output."""
 
     def __init__(self, kind: Kind, vocabulary: int, width: int, layers: int = 1) -> None:
         super().__init__()

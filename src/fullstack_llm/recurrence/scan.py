@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def loop(a: Float[Tensor, "T *D"], b: Float[Tensor, "T *D"]) -> Float[Tensor, "T *D"]:
+def loop(a: Float[Tensor, "T ..."], b: Float[Tensor, "T ..."]) -> Float[Tensor, "T ..."]:
     """Return all states, one after another, from h_{-1} = 0."""
     h, found = torch.zeros_like(b[0]), []
     for decay, step in zip(a, b, strict=True):
@@ -26,7 +26,7 @@ def loop(a: Float[Tensor, "T *D"], b: Float[Tensor, "T *D"]) -> Float[Tensor, "T
     return torch.stack(found)
 
 
-def scan(a: Float[Tensor, "T *D"], b: Float[Tensor, "T *D"]) -> Float[Tensor, "T *D"]:
+def scan(a: Float[Tensor, "T ..."], b: Float[Tensor, "T ..."]) -> Float[Tensor, "T ..."]:
     """Return all states in about log2 T rounds, each over all places at once (Hillis and Steele 1986).
 
     After round r each place holds the 2^r steps that end there, as one step.
