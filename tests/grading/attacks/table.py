@@ -36,6 +36,47 @@ import time
 time.sleep(1)
 """
 BOTH = ("seccomp", "landlock")
+# A lock that is kept is seen through another description of the file.
+LOCK = """
+import fcntl, os, struct
+files = [open(os.__file__, 'rb') for _ in range(2)]
+fcntl.fcntl(files[0], {}, struct.pack('hhqqi4x', 0, 0, 0, 1, 0))
+asked = fcntl.fcntl(files[1], 36, struct.pack('hhqqi4x', 1, 0, 0, 1, 0))
+assert struct.unpack('hhqqi4x', asked)[0] != 2, 'no lock is kept'
+"""
+GIVE = (
+    CALL
+    + """
+buffer, (reads, writes) = ctypes.create_string_buffer(4096), os.pipe()
+call($vmsplice, writes, (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 4096), 1, 0)
+"""
+)
+CROWD = "import os, time\nfor number in range(20_001): os.close(os.open(f'x{number}', 65))\ntime.sleep(1)"
+TIMERS = """
+import ctypes
+for _ in range(2000):
+    assert not ctypes.CDLL(None).timer_create(0, None, ctypes.byref(ctypes.c_void_p())), 'no more timers'
+"""
+MOVE = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+assert len(os.sched_getaffinity(0)) == 1, 'stays where it is'
+"""
+HIDE = """
+import os, time
+os.mkdir('closed', 0o300)
+for number in range(20):
+    with open(f'closed/{number}', 'wb') as file:
+        file.write(bytes(7 << 20))
+time.sleep(1)
+"""
+# FALLOC_FL_KEEP_SIZE, and FS_IOC_RESVSP: a file of no size with room. Most file systems let it have any amount.
+KEEP = CALL + "file = open('x', 'wb')\ncall($fallocate, file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(4 << 20))"
+RESERVE = """
+import fcntl, struct
+with open('x', 'wb') as file:
+    fcntl.ioctl(file, 0x4030582A, struct.pack('hhqqiI16x', 1, 0, 0, 4 << 20, 0, 0))
+"""
 
 
 @dataclass(frozen=True)
@@ -156,6 +197,17 @@ ATTACKS = [
         "PermissionError",
         ("seccomp",),
     ),
+    *(
+        Attack(f"86 locks by command {one}", LOCK.format(one), "no lock is kept", ("seccomp",))
+        for one in (6, 7, 37, 38)
+    ),
+    Attack("86 pages in pipes", GIVE, "not permitted", ("seccomp",)),
+    Attack("86 empty files", CROWD, "No space|more than 20,000 files", ("watched",)),
+    Attack("86 timers", TIMERS, "no more timers", ("limits",)),
+    Attack("87 another CPU", MOVE, "stays where it is", ("seccomp",)),
+    Attack("88 a folder that cannot be listed", HIDE, "No space|cannot be listed|wrote files of more", ("watched",)),
+    Attack("90 room without a size", KEEP, "not supported", ("seccomp",)),
+    Attack("90 the same by another call", RESERVE, "PermissionError", ("seccomp",)),
 ]
 
 FLOOD = "for _ in range(200): print('x' * (1 << 20))"

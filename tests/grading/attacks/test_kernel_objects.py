@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +83,8 @@ def f():
     ),
     "leases": Try(
         "def f():\n    fd = os.open('leased', os.O_RDONLY | os.O_CREAT)\n"
-        "    return count(lambda number: fcntl.fcntl(fd, (1024, 1026, 8, 10)[number], 0), 4)",
+        "    return sum(count(lambda _: fcntl.fcntl(fd, one, 0), 1) for one in (1024, 1026, 8, 10))"
+        " + count(lambda _: fcntl.fcntl(fd, 1040, bytes(8)), 1)",
         0,
     ),
     "pipes": Try(
@@ -93,7 +96,8 @@ def f():
         f"def f():\n    reads, writes = os.pipe()\n"
         f"    return count(lambda n: call(({VMSPLICE}, {SPLICE}, {TEE})[n], writes, 0, 0, 0, 0, 0), 1) + "
         f"count(lambda n: call({SPLICE}, reads, None, writes, None, 1, 0), 1) + "
-        f"count(lambda n: call({TEE}, reads, writes, 1, 0), 1)",
+        f"count(lambda n: call({TEE}, reads, writes, 1, 0), 1) + "
+        f"count(lambda n: os.sendfile(writes, os.open(os.__file__, 0), 0, 4096), 1)",
         0,
     ),
     "descriptors": Try(
@@ -123,6 +127,11 @@ def f():
         "def f():\n    kinds = (mmap.PROT_READ, mmap.PROT_WRITE)\n"
         "    return count(lambda n: mmap.mmap(-1, 4096, prot=kinds[n % 2]), MOST)",
         0,  # set below, from this machine's own number
+    ),
+    "huge": Try(
+        "def f():\n    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000\n"
+        "    return count(lambda _: mmap.mmap(-1, 2 << 20, flags), 9)",
+        0,
     ),
     "locked": Try(
         f"def f():\n    memory = mmap.mmap(-1, 1 << 20)\n    place = ctypes.c_char.from_buffer(memory)\n"
@@ -154,7 +163,8 @@ def f():
     "blocks": Try(
         f"def f():\n    file = open('blocks', 'wb')\n"
         f"    return count(lambda _: call({FALLOCATE}, file.fileno(), 1, 0, 64 << 20), 1) + "
-        f"count(lambda _: os.posix_fallocate(file.fileno(), 0, 64 << 20), 1)",
+        f"count(lambda _: os.posix_fallocate(file.fileno(), 0, 64 << 20), 1) + "
+        f"count(lambda _: fcntl.ioctl(file, 0x4030582A, bytes(16) + (4 << 20).to_bytes(8, 'little') + bytes(24)), 1)",
         0,
     ),
     "threads": Try(
@@ -309,25 +319,63 @@ def test_limits_are_those_of_the_worker(workers: Pool) -> None:
     assert made(workers, TRIED["pipes"], code + f"NAMES = {[int(n) for n in names]}\n")[1] == [0, SIGNALS, 0]
 
 
+def as_plain_user(action: Callable[[Path], bool]) -> bool:
+    """Whether the action, of a user who is not root, is true of a folder of that user's."""
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    folder.chmod(0o777)
+    pid = os.fork()
+    if pid == 0:
+        code = 2
+        try:
+            if os.geteuid() == 0:
+                os.setresuid(61000, 61000, 61000)
+            code = 0 if action(folder) else 1
+        finally:
+            os._exit(code)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    shutil.rmtree(folder, ignore_errors=True)
+    assert status in (0, 1)
+    return status == 0
+
+
+def closed_folder(folder: Path) -> None:
+    """Make a file of a megabyte in a folder that can be entered and not be listed."""
+    (folder / "closed").mkdir(parents=True)
+    (folder / "closed" / "file").write_bytes(bytes(1 << 20))
+    (folder / "closed").chmod(0o300)
+
+
 @pytest.mark.attack(88)
+def test_what_cannot_be_listed_ends_the_worker_and_is_removed() -> None:
+    def action(folder: Path) -> bool:
+        own = folder / "own"
+        closed_folder(own)
+        fault = usage.folder_fault(str(own), 1 << 30, INODES)
+        usage.remove_folder(str(own))
+        return fault == "made a folder that cannot be listed" and not own.exists()
+
+    assert as_plain_user(action)
+
+
 @pytest.mark.control(88)
-def test_what_cannot_be_listed_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "closed").mkdir()
-    (tmp_path / "closed" / "large").write_bytes(bytes(2 << 20))
-    assert usage.folder_fault(str(tmp_path), 1 << 20, INODES) == "wrote files of more than 1 MB"
-    scandir: Callable[..., Any] = os.scandir
+def test_control_a_walk_passes_over_it() -> None:
+    def action(folder: Path) -> bool:
+        closed_folder(folder)
+        return [name for _, _, names in os.walk(folder) for name in names] == []
 
-    def refused(path: Any = ".") -> Any:
-        if str(path).endswith("closed"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
+    assert as_plain_user(action)
 
-    # As a plain user sees a folder of mode 0300; root may list every folder.
-    monkeypatch.setattr(os, "scandir", refused)
-    assert usage.folder_fault(str(tmp_path), 1 << 20, INODES) == "made a folder that cannot be listed"
-    # The control: a walk that passes over what it cannot list counts nothing of it.
-    seen = sum(os.lstat(Path(root, name)).st_size for root, _, names in os.walk(tmp_path) for name in names)
-    assert seen == 0
+
+def test_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "CGROUP", tmp_path)
+    machine = usage.free_memory()
+    assert 0 < machine < 1 << 50
+    sizes = {"memory.max": "9000", "memory.current": "7000", "memory.stat": "anon 1\ninactive_file 500"}
+    for name, text in sizes.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    assert usage.free_memory() == 2500
+    (tmp_path / "memory.max").write_text("max\n")
+    assert abs(usage.free_memory() - machine) < 4 << 30
 
 
 @pytest.mark.attack(90)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,63 @@ print(levels.probe(levels.CANDIDATES["B"][1]))
     assert shown == "all guarantees hold" if closed else shown.startswith("files (read "), run
 
 
+PROBE = """
+import os
+os.umask(0o077)
+from fullstack_llm.grading.probing import levels
+for sandbox in (levels.CANDIDATES["A"][0], levels.CANDIDATES["B"][0]):
+    print(levels.probe(sandbox))
+"""
+REACH = """
+import os, sys
+from pathlib import Path
+from fullstack_llm.grading.isolation import launch
+os.umask({umask})
+launch.make_reachable([Path({path!r})])
+os.setresuid(61000, 61000, 61000)
+print(os.access({path!r}, os.R_OK))
+"""
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers a user of their own")
+@pytest.mark.attack(98)
+def test_roots_umask_closes_no_level() -> None:
+    run = python(PROBE)
+    assert run.stdout.splitlines() == ["all guarantees hold"] * 2, run
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers a user of their own")
+@pytest.mark.control(98)
+@pytest.mark.parametrize(("umask", "reached"), [(0o022, True), (0o077, False)])
+def test_control_folders_made_under_it_are_closed_to_a_worker(umask: int, reached: bool) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as closed:
+        path = Path(closed) / "opt" / "course" / "package"
+        path.mkdir(parents=True)
+        for folder in (path, *path.parents[:2]):
+            folder.chmod(0o755)
+        run = python(REACH.format(umask=umask, path=str(path)))
+    if "Operation not permitted" in run.stderr:
+        pytest.skip("root may mount nothing here")
+    assert run.stdout.strip() == str(reached), run
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers a user of their own")
+@pytest.mark.attack(98)
+def test_files_that_root_alone_can_read_are_named(tmp_path: Path) -> None:
+    package = tmp_path / "fullstack_llm"
+    shutil.copytree(world.PACKAGE, package, ignore=shutil.ignore_patterns("data", "__pycache__"))
+    (package / "worker" / "main.py").chmod(0o600)
+    code = "from fullstack_llm.grading.probing import levels\nlevels.level('B')"
+    run = python(code, PYTHONPATH=str(tmp_path))
+    said = run.stderr.partition("level B cannot be had here")[2]
+    assert f"{package}/worker/main.py can be read by root alone" in said, run.stderr
+    assert said.count("Remedy: open it to others: chmod -R go+rX") and "AppArmor" not in said
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the tests themselves run as a plain user")
 def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
     here = Path(__file__).parent
@@ -118,7 +176,7 @@ def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
         "no:cacheprovider",
         f"--basetemp={home}/base",
         "-k",
-        "attack_fails or nobody_may_open",
+        "attack_fails or nobody_may_open or (object_is_bounded and plain)",
     ]
     launch = [
         sys.executable,
@@ -131,7 +189,7 @@ def test_the_attacks_fail_for_a_plain_user_too(tmp_path: Path) -> None:
     ]
     try:
         run = subprocess.run(
-            [*launch, *pytest_, str(here / "test_attacks.py"), str(here / "test_private.py")],
+            [*launch, *pytest_, *(str(here / f"test_{name}.py") for name in ("attacks", "private", "kernel_objects"))],
             cwd=here.parents[2],
             env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -134,6 +134,24 @@ def test_folders_that_nobody_may_open_are_removed(grader: Grader) -> None:
         usage.remove_folder(workers.base)
 
 
+@pytest.mark.attack(89)
+def test_another_copy_of_the_course_is_hidden_too(
+    grader: Grader, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shared / "lib" / "python3.11" / "site-packages" / "fullstack_llm"
+    copy.mkdir(parents=True)
+    (copy / "bpe.py").write_text("answers = 1")
+    for tried, seen in (((), [str(copy / "bpe.py")]), ((str(shared),), [])):
+        monkeypatch.setattr(world, "PREFIXES", tried)
+        world.copies.cache_clear()
+        workers = Pool(grader.batch.sandbox)
+        try:
+            assert reads(workers, copy / "bpe.py") == seen
+        finally:
+            workers.close()
+    world.copies.cache_clear()
+
+
 def test_a_class_may_be_graded_where_python_lies(grader: Grader, shared: Path) -> None:
     # The tree of every worker is within the folder then, and the rest of the folder is not.
     workers = Pool(grader.batch.sandbox, private=(shared.parent,))

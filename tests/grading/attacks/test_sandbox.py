@@ -283,6 +283,11 @@ def f(value):
     return open("/proc/self/oom_score_adj").read().strip()
 """
     assert ask(grader.workers, code, "f", "0") == ("value", "1000")
+    workers = Pool(replace(grader.batch.sandbox, warm=False), ahead=0)
+    try:
+        assert ask(workers, code, "f", "0") == ("value", "1000")
+    finally:
+        workers.close()
 
 
 def test_a_lab_hides_its_answers(grader: Grader) -> None:

@@ -175,24 +175,6 @@ def test_where_the_answers_can_be_read_no_batch_begins() -> None:
             levels.prove_private(workers)
 
 
-@pytest.mark.attack(98)
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers a user of their own")
-def test_a_closed_umask_costs_no_level() -> None:
-    code = "import os\nos.umask(0o077)\nfrom fullstack_llm.grading.probing.levels import level\nprint(level('B').level)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.stdout.strip() == "B", run.stderr
-
-
-@pytest.mark.control(98)
-def test_a_folder_that_is_made_behind_a_closed_umask_is_closed(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        (tmp_path / "above" / "python").mkdir(parents=True)
-    finally:
-        os.umask(before)
-    assert not (tmp_path / "above").stat().st_mode & 0o001
-
-
 @pytest.mark.attack(90)
 def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write: Callable[..., Any] = Path.write_bytes

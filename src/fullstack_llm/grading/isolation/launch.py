@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fullstack_llm.worker.confine.syscalls import PR_SET_NO_NEW_PRIVS, call, mount, prctl
 
+WORKER = Path(__file__).parents[2] / "worker"
 CLONE_NEWNS, BIND, RECURSIVE, PRIVATE, NOSUID = 0x00020000, 0x1000, 0x4000, 0x40000, 2
 
 
@@ -64,10 +65,20 @@ def main(arguments: list[str]) -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     # Resolve the working folder again, through the new mounts.
     os.chdir(here)
+    if closed := next((path for path in _needed(paths) if not os.access(path, os.R_OK)), None):
+        sys.exit(
+            f"{closed} can be read by root alone, as what is installed under `umask 077`, and workers have a user of "
+            f"their own. Remedy: open it to others: chmod -R go+rX {' '.join(map(str, paths[:-1]))}"
+        )
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"{command[0]} cannot be started ({error.strerror})")
+
+
+def _needed(paths: list[Path]) -> list[Path]:
+    # The last path is the run's own folder, which may be passed through and not be listed.
+    return [*paths[:-1], Path(os.__file__), WORKER / "main.py"]
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ FILES = namespaces.TMPFS_SIZES[namespaces.FOLDER]
 LIMITS = {"AS": MEMORY, "DATA": MEMORY, "CPU": 600, "FSIZE": 8 << 20, "NOFILE": 64, "CORE": 0}
 LIMITS |= {"MEMLOCK": 0, "SIGPENDING": 1024, "MSGQUEUE": 0}
 # Files and folders that a worker may make; more are kernel memory that no other limit counts.
-INODES = 20_000
+INODES = 2 * namespaces.TMPFS_FILES
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def command(
     python = [sys.executable, *SAFE]
     line = [*python, str(PACKAGE / "worker" / "main.py"), text, *map(str, fds)]
     if sandbox.namespaces:
-        line = [*namespaces.bwrap_arguments(mounts(readable)), *line]
+        line = [*namespaces.bwrap_arguments(mounts(readable), zygote=len(fds) == 1), *line]
     if uid := sandbox.uid():
         paths = dict.fromkeys((sys.base_prefix, sys.prefix, str(PACKAGE), str(Path(folder).parent)))
         line = [*python, str(PACKAGE / "grading" / "isolation" / "launch.py"), str(uid), *paths, "--", *line]

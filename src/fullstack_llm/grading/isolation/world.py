@@ -6,6 +6,7 @@ labs, the grader, what a checkout holds beside the package (solutions, tests), a
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Iterable
@@ -21,6 +22,12 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 MACHINE = ("/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/uptime", "/sys/devices/system/cpu")
 # The judge's side of this package; the worker's side is `worker`, one folder, readable whole.
 JUDGES = ("checks", "labs", "grading")
+# Where pip, Debian and conda put packages, below a prefix.
+PREFIXES: tuple[str, ...] = (sys.prefix, sys.base_prefix, "/usr", "/usr/local")
+PLACES_OF_COPIES = (
+    *("lib*/python3*/site-packages", "lib/python3*/dist-packages"),
+    *("pkgs/*/lib/python3*/site-packages", "pkgs/*/site-packages"),
+)
 BESIDE = ("solutions", "tests", "submissions", "grades", ".git")
 
 
@@ -44,10 +51,23 @@ def world(answers: tuple[str, ...] = (), private: tuple[Path, ...] = ()) -> Worl
         hidden += [path for path in (stem, stem.with_suffix(".py")) if path.exists()]
         hidden += stem.parent.glob(f"__pycache__/{stem.name}.*")
     hidden += [PACKAGE.parents[1] / name for name in BESIDE]
+    hidden += copies()
     hidden += [path for folder in private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
     distinct = [root for root in dict.fromkeys(roots) if root.exists()]
     outermost = [root for root in distinct if not any(base != root and root.is_relative_to(base) for base in distinct)]
     return World(tuple(outermost), tuple(dict.fromkeys(path for path in hidden if path.exists())))
+
+
+@functools.cache
+def copies() -> tuple[Path, ...]:
+    """Return other copies of this package in what workers may read, such as an older one that pip has installed."""
+    found = {
+        path.resolve()
+        for prefix in PREFIXES
+        for place in PLACES_OF_COPIES
+        for path in Path(prefix).glob(f"{place}/{PACKAGE.name}")
+    }
+    return tuple(sorted(found - {PACKAGE.resolve()}))
 
 
 def require_reachable(modules: Iterable[str]) -> None:

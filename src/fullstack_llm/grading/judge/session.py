@@ -74,6 +74,8 @@ class Session:
                 reply = self._decode(self._ask(request, wall, cpu))
             except WorkerLost as gone:
                 if gone.kind == "timeout" and cpu < CELL_SECONDS:
+                    # Run again, the cells before it may take a little more, and then an earlier one is the first.
+                    self.why.pop(self.spent, None)
                     self.spent = number
                     self.why[number] = f"only definitions were run from here on: the cells took {CELLS_SECONDS:.0f} s"
                     return self.restart()

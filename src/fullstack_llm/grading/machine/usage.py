@@ -9,11 +9,16 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 # `folder_fault` stops at paths that are this much longer than the folder's.
 MAX_PATH = 1000
+CGROUP = Path("/sys/fs/cgroup")
+UNBOUNDED = 1 << 60
+# Pages of files can be evicted, and do not count.
+COUNTED = (b"RssAnon", b"RssShmem", b"VmPTE", b"VmSwap", b"HugetlbPages")
 
 
 def total_memory() -> int:
@@ -21,7 +26,7 @@ def total_memory() -> int:
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
-            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
+            sizes.append(int((CGROUP / name).read_text()))
         except (OSError, ValueError):
             continue
     return min(sizes)
@@ -64,8 +69,8 @@ def memory_and_threads(pid: int) -> tuple[int, int]:
             continue
         # The first line is the name, which a process may set to anything.
         fields = {key: value for line in lines[1:] for key, _, value in [line.partition(b":")]}
-        # Pages of files can be evicted and do not count; a zombie has none of the three fields.
-        total += sum(int(fields.get(name, b"0").split()[0]) << 10 for name in (b"RssAnon", b"RssShmem", b"VmPTE"))
+        # A zombie has none of these fields.
+        total += sum(int(fields.get(name, b"0").split()[0]) << 10 for name in COUNTED)
         threads += int(fields.get(b"Threads", b"0"))
     return total, threads
 
@@ -89,13 +94,36 @@ def free_disk(folder: str) -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that this machine has available; a large number where the kernel does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 1 << 60
-    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return int(next(found, 1 << 50)) << 10
+    """Return the bytes of memory that can still be had on this machine, or in the container if those are fewer.
+
+    Return a large number where the kernel does not say.
+    """
+    free = [sys.maxsize]
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        free.append(int(_words(Path("/proc/meminfo"))["MemAvailable:"]) << 10)
+    # The names of cgroup v2, and of v1.
+    for folder, most, used, reclaimable in (
+        (CGROUP, "memory.max", "memory.current", "inactive_file"),
+        (CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            bound = int((folder / most).read_text())
+            # Without a container the bound is larger than any memory, and `memory.stat` takes longer than the rest.
+            if bound < UNBOUNDED:
+                taken = int((folder / used).read_text()) - int(_words(folder / "memory.stat")[reclaimable])
+                free.append(bound - taken)
+    return min(free)
+
+
+def _words(path: Path) -> dict[str, str]:
+    return {words[0]: words[1] for words in map(str.split, path.read_text().splitlines()) if len(words) > 1}
+
+
+def raise_oom_scores(pid: int) -> None:
+    """Make the OOM killer pick the processes of a tree, and not the grader, when memory is full."""
+    for process in process_tree(pid):
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process}/oom_score_adj").write_text("1000")
 
 
 def folder_fault(folder: str, bound: int, inodes: int) -> str:
@@ -147,4 +175,5 @@ def remove_folder(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     # `rmtree` leaves folders that are nested too deeply, or whose mode forbids opening them.
     if os.path.lexists(folder):
+        subprocess.run(["chmod", "-R", "u+rwX", "--", folder], check=False, stderr=subprocess.DEVNULL)
         subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)

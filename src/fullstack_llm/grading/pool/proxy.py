@@ -75,6 +75,8 @@ class WorkerProxy:
             self.ask(("limits", self.sandbox.rlimits()), START_SECONDS)
         except WorkerLost as lost:
             raise GraderError(f"a worker did not start ({lost.why}). It said:\n{self.stderr}") from None
+        # A worker that bubblewrap starts cannot write to its own /proc.
+        usage.raise_oom_scores(self.process.pid)
         # bubblewrap may have started processes before it was moved into the cgroup.
         self.in_cgroup = self.cgroup is not None and self.cgroup.counts(usage.process_tree(self.process.pid))
 

@@ -5,12 +5,14 @@ The probes send this file to a worker as the text of a cell; the grader itself n
 """
 
 import ctypes
+import fcntl
 import functools
 import mmap
 import os
 import resource
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -90,10 +92,45 @@ def memory(bound: int) -> list[str]:
     done += tried("shared memory", lambda: mmap.mmap(-1, bound, mmap.MAP_SHARED).close())
     done += tried("memfd", lambda: os.close(os.memfd_create("x")))
     done += tried("SysV memory", _sysv)
+    done += tried("a file without regard to limits", _preallocate)
+    done += tried("huge pages", lambda: mmap.mmap(-1, 2 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000).close())
+    done += tried("pages in a pipe", _kept_in_a_pipe)
+    done += _locked()
     for place in ("/dev/shm", "/tmp", "/dev", "/run", "/"):
         if os.access(place, os.W_OK):
             done += tried(f"a file in {place}", functools.partial(_unbounded, place, bound))
     return done
+
+
+def _preallocate() -> None:
+    # FALLOC_FL_KEEP_SIZE: the size stays, the limit on it too, and the room is taken.
+    with open("kept", "wb") as file:
+        if LIBC.fallocate(file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(16 << 20)) < 0:
+            raise OSError
+
+
+def _kept_in_a_pipe() -> None:
+    reads, writes = os.pipe()
+    try:
+        buffer = ctypes.create_string_buffer(4096)
+        piece = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 4096)
+        if LIBC.vmsplice(writes, ctypes.byref(piece), ctypes.c_ulong(1), ctypes.c_uint(0)) < 0:
+            raise OSError
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+def _locked() -> list[str]:
+    # Any file that can be read will do. The second description of the file sees a lock that is kept.
+    held = struct.pack("hhqqi4x", 0, 0, 0, 1, 0)
+    with open(os.__file__, "rb") as file, open(os.__file__, "rb") as other:
+        try:
+            fcntl.fcntl(file, 37, held)
+            asked = fcntl.fcntl(other, 36, struct.pack("hhqqi4x", 1, 0, 0, 1, 0))
+        except OSError:
+            return []
+    return [] if struct.unpack("hhqqi4x", asked)[0] == 2 else ["a lock on a file"]
 
 
 def _sysv() -> None:
@@ -122,9 +159,20 @@ def fill(size: int, bound: int) -> int:
     return count * size
 
 
+def crowd(count: int) -> int:
+    """Make so many empty files; return how many there are, if nothing stops it."""
+    for number in range(count):
+        try:
+            os.close(os.open(f"crowd{number}", os.O_CREAT | os.O_WRONLY))
+        except OSError:
+            return number
+    time.sleep(1)
+    return count
+
+
 def limits() -> dict[str, int]:
     """Return the hard rlimits of this process."""
-    names = ("CPU", "AS", "FSIZE", "NOFILE", "CORE")
+    names = ("CPU", "AS", "FSIZE", "NOFILE", "CORE", "SIGPENDING", "MEMLOCK", "MSGQUEUE")
     return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in names}
 
 

@@ -7,6 +7,7 @@ alone, for a student's self-check. A level whose probes fail on this machine is 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -26,6 +27,7 @@ from fullstack_llm.grading.machine.walk import below
 from fullstack_llm.grading.pool.pool import Pool
 from fullstack_llm.grading.pool.proxy import WorkerProxy, memory_limit
 from fullstack_llm.worker import codec
+from fullstack_llm.worker.confine.namespaces import TMPFS_FILES, TMPFS_SIZES
 
 from .remedies import remedy
 
@@ -122,11 +124,12 @@ def _processes(pool: Pool) -> list[str]:
 
 def _memory(pool: Pool) -> list[str]:
     broken = list(_ask(pool, "memory", memory_limit(pool.sandbox)))
-    try:
+    with contextlib.suppress(WorkerLost):
         written = _ask(pool, "fill", LIMITS["FSIZE"] - 1, FILES)
         broken += [f"files of {written} bytes"] if isinstance(written, int) and written > FILES else []
-    except WorkerLost:
-        pass
+    with contextlib.suppress(WorkerLost):
+        made = _ask(pool, "crowd", len(TMPFS_SIZES) * TMPFS_FILES + 1)
+        broken += [f"{made} files"] if isinstance(made, int) and made > TMPFS_FILES else []
     return broken
 
 
@@ -165,16 +168,12 @@ PROBES = {
 def probe(sandbox: Sandbox, names: tuple[str, ...] = tuple(GUARANTEES)) -> Probe:
     """Run the probes of these guarantees; raise `GraderError` if no worker starts in this sandbox."""
     result = Probe(sandbox)
-    with scratch.folder(scratch.GRADING) as home:
-        pool = Pool(sandbox, ahead=0, home=str(home))
-        try:
-            for name in names:
-                try:
-                    result.broken[name] = PROBES[name](pool)
-                except (WorkerLost, Unfair) as lost:
-                    result.broken[name] = [f"the probe gave no answer: {lost}"]
-        finally:
-            pool.close()
+    with scratch.folder(scratch.GRADING) as home, contextlib.closing(Pool(sandbox, ahead=0, home=str(home))) as pool:
+        for name in names:
+            try:
+                result.broken[name] = PROBES[name](pool)
+            except (WorkerLost, Unfair) as lost:
+                result.broken[name] = [f"the probe gave no answer: {lost}"]
     return result
 
 
@@ -183,9 +182,10 @@ def prove_private(pool: Pool) -> None:
 
     The lab hides the modules that would answer it, and the batch its private folders.
     """
-    # The probe of files has tried the other hidden folders of this package already.
-    private = [path for folder in pool.private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
-    private += [path for path in world(pool.answers).hidden if path not in world().hidden]
+    # The probe of files has tried the other hidden folders of this package. Answers first: not all files are tried.
+    hidden = world().hidden
+    private = [path for path in world(pool.answers).hidden if path not in hidden]
+    private += [path for folder in pool.private if not (path := folder.resolve()).is_relative_to(PACKAGE)]
     if pool.sandbox.level == "C" or not private:
         return
     # A private folder may contain Python itself, which workers must read.
@@ -215,17 +215,16 @@ def level(name: str) -> Sandbox:
         if name == "B" and not sandbox.landlock and os.geteuid():
             continue
         try:
-            result = probe(sandbox)
+            if (result := probe(sandbox)).held:
+                return sandbox
+            reasons.append(str(result))
         except OutOfMemory:
             raise
         except GraderError as error:
             reasons.append(str(error))
-            continue
-        if result.held:
-            return sandbox
-        reasons.append(str(result))
     why = " | ".join(dict.fromkeys(reasons)) or "there is no Landlock"
-    raise GraderError(f"level {name} cannot be had here ({why}). {remedy(name)}")
+    # A reason that brings its remedy needs no guess at another.
+    raise GraderError(f"level {name} cannot be had here ({why}). {'' if 'Remedy:' in why else remedy(name)}".strip())
 
 
 def strongest(self_check: bool = False) -> Sandbox:

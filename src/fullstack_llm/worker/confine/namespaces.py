@@ -10,17 +10,21 @@ from .syscalls import PR_CAPBSET_DROP, call, mount, prctl
 
 # The UID of every process in a sandbox, without privileges. It maps to the user who started bubblewrap.
 UID_INSIDE = 1000
-# The worker's folder in its namespaces, and the bytes that each writable tmpfs holds.
+# The worker's folder in its namespaces, and the bytes and files that each writable tmpfs holds.
 FOLDER = "/tmp/answers"
 TMPFS_SIZES = {FOLDER: 128 << 20, "/dev/shm": 64 << 20}
+TMPFS_FILES = 10_000
 CLONE_NEW = {"ns": 0x00020000, "uts": 0x04000000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 CLONE_NEW_NET = 0x40000000
 READ_ONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 0x20, 0x1000
 CAPABILITY_VERSION = 0x20080522
 
 
-def bwrap_arguments(mounts: list[str]) -> list[str]:
-    """Return the `bwrap` command that runs what follows it in new namespaces: these mounts alone, no capability."""
+def bwrap_arguments(mounts: list[str], zygote: bool) -> list[str]:
+    """Return the `bwrap` command that runs what follows it in new namespaces: these mounts alone, no capability.
+
+    /proc is read-only for a worker, and not for a zygote, whose workers mount one of their own.
+    """
     own = [part for path, size in TMPFS_SIZES.items() for part in ("--size", str(size), "--tmpfs", path)]
     return [
         *(
@@ -36,6 +40,7 @@ def bwrap_arguments(mounts: list[str]) -> list[str]:
         *("--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "worker", "--cap-drop", "ALL"),
         *("--die-with-parent", "--new-session", *mounts, "--proc", "/proc", "--dev", "/dev", *own),
         # Without these, / and /dev are a writable tmpfs without a size.
+        *([] if zygote else ["--remount-ro", "/proc"]),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDER),
     ]
 
@@ -60,7 +65,7 @@ def mount_filesystems() -> None:
         Path(f"/proc/self/{name}").write_text(line)
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     for path, size in TMPFS_SIZES.items():
-        mount("tmpfs", path, "tmpfs", NOSUID | NODEV, f"size={size},nr_inodes=10000,mode=700")
+        mount("tmpfs", path, "tmpfs", NOSUID | NODEV, f"size={size},nr_inodes={TMPFS_FILES},mode=700")
 
 
 def remount_proc_read_only() -> None:

@@ -27,7 +27,7 @@ CLONE_THREAD, CLONE_NEW = 0x00010000, 0x7E020000
 
 # Calls that fail with EPERM. setsockopt could grow the buffers of a socket pair, which are kernel memory that no limit
 # counts; so are seccomp filters and Landlock rules of a worker's own, and a thousand processes with stacked filters can
-# stop a kernel. vmsplice and its kin hold pages in pipes, huge ones too, which no process is charged for.
+# stop a kernel. vmsplice, its kin and sendfile hold pages in pipes, huge ones too, which no process is charged for.
 DENIED = """
 socket connect bind listen accept accept4 sendmsg sendmmsg setsockopt
 io_uring_setup io_uring_enter io_uring_register io_setup
@@ -45,25 +45,34 @@ chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexat
 memfd_create memfd_secret shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl
 mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify
 seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
-splice tee vmsplice
+splice tee vmsplice sendfile
 """
-# Calls that do nothing and return 0. Landlock cannot restrict them: most act on every file of the same user, sync on
-# every disk. They must not fail, since `shutil.copy2` copies mode and times. A lock would be kernel memory that no
+# Calls that do nothing and return 0. Landlock cannot restrict them: the first line's act on every file of the same
+# user, the second's keep every disk busy, or throw out of memory what neighbours read. They must not fail, since
+# `shutil.copy2` copies mode and times, and many programs end a file with fsync. A lock would be kernel memory that no
 # limit counts, and a worker has nobody to lock out; the CPUs of a worker are the grader's choice.
-PRETENDED = "chmod fchmod fchmodat utime utimes futimesat utimensat sync syncfs flock sched_setaffinity"
+PRETENDED = """
+chmod fchmod fchmodat utime utimes futimesat utimensat
+sync syncfs fsync fdatasync sync_file_range msync fadvise64
+flock sched_setaffinity
+"""
 # Calls that change folders: refused where neither namespaces nor Landlock confine them to the worker's own folder.
 CHANGES = """
 creat link linkat mkdir mkdirat rename renameat renameat2 rmdir symlink symlinkat unlink unlinkat openat2
 """
 # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC.
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000
-# F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: an fd that sends signals to other processes; F_SETLEASE: whoever opens the
-# file waits; F_SETPIPE_SZ: kernel memory that no limit counts.
-FCNTL_COMMANDS = (8, 10, 15, 1024, 1026, 1031)
+# What fcntl may do: F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_GETOWN, F_GETSIG, F_GETOWN_EX,
+# F_OFD_GETLK, F_GETLEASE, F_DUPFD_QUERY, F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_GET_SEALS. The rest would send signals to
+# others, keep them waiting, or take kernel memory that no limit counts, such as larger pipes.
+FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 9, 11, 16, 36, 1025, 1027, 1030, 1032, 1034)
 # F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: as flock, they do nothing and return 0.
 FCNTL_LOCKS = (6, 7, 37, 38)
-# FIOSETOWN, SIOCSPGRP: F_SETOWN by another name; TIOCSTI, TIOCLINUX: input to a terminal.
-IOCTL_COMMANDS = (0x8901, 0x8902, 0x5412, 0x541C)
+# What ioctl may do: TCGETS, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, FICLONE. The rest types into
+# terminals (TIOCSTI), or is another name of a call that is refused: FIOSETOWN, or FS_IOC_RESVSP for fallocate.
+IOCTL_COMMANDS = (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x40049409)
+# Huge pages are the machine's, and in no count of a process's memory.
+MAP_HUGETLB = 0x40000
 
 
 def _argument(index: int, high: bool = False) -> tuple[int, int, int, int]:
@@ -116,10 +125,11 @@ def _conditions(pid: int) -> dict[str, Code]:
         "rt_tgsigqueueinfo": _allow_if(0, pid),
         "prlimit64": _allow_if(0, 0, pid),
         "prctl": _refuse_if(0, PR_SET_PDEATHSIG, PR_SET_SECCOMP),
-        "fcntl": [_argument(1), *_compare(FCNTL_LOCKS, PRETEND), *_match(FCNTL_COMMANDS, REFUSE, ALLOW)],
+        "fcntl": [_argument(1), *_compare(FCNTL_LOCKS, PRETEND), *_match(FCNTL_COMMANDS, ALLOW, REFUSE)],
         # It ignores RLIMIT_FSIZE. glibc then writes to each block instead, which the limit bounds.
         "fallocate": [(RETURN, 0, 0, UNSUPPORTED)],
-        "ioctl": _refuse_if(1, *IOCTL_COMMANDS),
+        "ioctl": _allow_if(1, *IOCTL_COMMANDS),
+        "mmap": [_argument(3), (ANY_BIT, 0, 1, MAP_HUGETLB), refused, (RETURN, 0, 0, ALLOW)],
     }
 
 
