@@ -75,7 +75,7 @@ def record(draw: Draw, lengths: list[list[int]], causes: list[list[str]], H: int
     V = 6
     table, W_h = normal(draw, V, H, scale=0.7), normal(draw, H, H, scale=0.9 / H**0.5 * 1.6)
     batches = [[[draw.randrange(1, V) for _ in range(length)] for length in row] for row in lengths]
-    ends = []
+    ends: list[torch.Tensor] = []
     for number, rows in enumerate(batches):
         states, width = [], max(map(len, rows))
         for slot, ids in enumerate(rows):
