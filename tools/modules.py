@@ -25,6 +25,8 @@ HOUSE = {
     *("checks", "corpus", "data", "expect", "experiments", "grading", "hub", "labs", "lessons", "measure", "models"),
     *("plotting", "presets", "recorded", "tinytown", "worker"),
 }
+# A module that measures with what later modules build: its own subjects are these alone.
+OWNS = {"02": {"recurrence"}}
 
 
 def slugs(root: Path) -> dict[str, str]:
@@ -55,7 +57,7 @@ def subjects(root: Path) -> dict[str, str]:
         trees = [ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell, flags=re.M)) for cell in cells]
         for path in modules(package, trees):
             subject = dotted(package, path).partition(".")[2].partition(".")[0]
-            if subject and subject not in HOUSE:
+            if subject and subject not in HOUSE and subject in OWNS.get(number, {subject}):
                 found.setdefault(subject, number)
     return found
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bets
 import blocktable
 import budgets
 import calculator
@@ -57,6 +58,7 @@ SOURCES = {
     "kv-calculator": Source(kv.caches, kv.FILES),
     "label-painter": Source(label_painter.conversations, label_painter.FILES),
     "loss-scrubber": Source(scrubber.curve, (scrubber.RECORD,)),
+    "next-bets": Source(bets.bets, bets.FILES),
     "pipeline-timeline": Source(timelines.timelines, timelines.FILES),
     "sampler": Source(sampler.logits, sampler.FILES),
     "shape-calculator": Source(calculator.shapes, ("src/fullstack_llm/data/models/base/card.json",)),

@@ -170,7 +170,7 @@ def test_one_module_is_checked_with_what_is_its_own(course: Path) -> None:
 def test_an_unknown_module_is_a_sentence_that_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert modules.main(["99_none"], call=lambda command: pytest.fail("nothing is to be run")) == 2
     said = capsys.readouterr().err
-    assert "There is no module '99_none'; there are 01_frameworks, 03_tokenization" in said
+    assert "There is no module '99_none'; there are 01_frameworks, 02_sequence_models, 03_tokenization" in said
 
 
 def test_the_first_failure_ends_the_check_of_a_module() -> None:

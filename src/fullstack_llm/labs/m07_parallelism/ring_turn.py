@@ -86,20 +86,8 @@ ring_turn.mistakes(f"""
 A rank's number is not its place: ring says who sits where, and ring.index(rank) is the place.
     ring.index(rank) => rank
     ring.index(rank) => ring[rank]
-Pieces have the numbers of their owners, and the owner of a place is in ring: here a place was taken for a piece.
-    {PIECE} => (place - turn - 1) % n
-    {PIECE} => (rank - turn - 1) % n
 The journey ends at the owner, so it begins one place behind it: in turn 0 a rank does not send its own piece.
-    {PIECE} => ring[(place - turn) % n]
-    {PIECE} => (rank - turn) % n
     {PIECE} => ring[(place - turn + 1) % n]
-    {PIECE} => ring[(place - turn - 2) % n]
-Pieces travel to the next place, so the piece that is here now was one place lower in the turn before.
-    {PIECE} => ring[(place + turn + 1) % n]
-    {PIECE} => ring[(place + turn) % n]
-    {PIECE} => ring[(place + turn - 1) % n]
-    {PIECE} => ring[place]
-    {PIECE} => ring[place - 1]
 From turn n on what comes in is complete, and replaces what is there: added, it counts some numbers twice.
     turn >= n: => turn >= 2 * n:
     turn >= n: => turn > n:
@@ -112,7 +100,6 @@ What comes in is kept as well as passed on: here this rank's numbers stay as the
     sends = mine => old, mine = mine, old\\n    sends = old && mine = mine.clone() => mine, old = mine.clone(), mine.clone()
 Add first, and send then: here the piece goes out without what has just come in, or without this rank's numbers.
     mine = mine.clone() => mine, old = mine.clone(), mine && sends = mine[begin:end] => sends = old[begin:end]
-    sends = mine[begin:end].clone() => sends = (mine[begin:end] if turn in (0, *range(n, 2 * n)) else came).clone()
 In the last turn, 2n - 2, everything is complete everywhere: nothing is sent, and that is None.
     if turn < 2 * n - 2 else None => if turn < 2 * n - 1 else None
     if turn < 2 * n - 2 else None => if turn < 2 * n - 2 else mine[:0]
@@ -123,12 +110,8 @@ There are 2(n - 1) turns in which something is sent: this stops too early.
 One piece goes out in a turn, not the whole vector.
     sends = mine[begin:end].clone() => sends = mine.clone()
 The first N % n pieces have one number more than the others: here the vector is cut in another way.
-    {SIZES} => N // n + (piece >= n - N % n)
     {SIZES} => N // n + (N % n if piece == n - 1 else 0)
-    {SIZES} => max(0, min(N, (piece + 1) * -(-N // n)) - piece * -(-N // n))
     {SIZES} => N // n
-    {SIZES} => -(-N // n)
-    {SIZES} => (piece + 1) * N // n - piece * N // n
 A sum is wanted: nothing is divided by the number of ranks.
     elif turn > 0: => elif turn == n - 1:\\n        mine[begin:end] = (mine[begin:end] + came) / n\\n    elif turn > 0:
 In turn 0 nothing has come in yet: came is None.
@@ -139,13 +122,6 @@ The formula 2(n - 1)N/n is for equal pieces: here pieces differ, so count those 
     {TOTAL} => 2 * (n - 1) * (N // n)
     {TOTAL} => 2 * (n - 1) * -(-N // n)
     {TOTAL} => 2 * (n - 1) * sizes[rank]
-Two halves, and the same piece is not left out of both: on the way to the owners a rank never sends its own piece, and after that never the next rank's.
-    {TOTAL} => 2 * (N - sizes[rank])
-    {TOTAL} => 2 * (N - sizes[ring[(place + 1) % n]])
-    {TOTAL} => 2 * N - sizes[rank] - sizes[ring[place - 1]]
-    {TOTAL} => 2 * (N - sizes[ring[place - 1]])
-    {TOTAL} => 2 * N - sizes[rank] - sizes[(rank + 1) % n]
-    {TOTAL} => 2 * N - sizes[place] - sizes[(place + 1) % n]
 All turns count, those before and those after the owners have their sums.
     {TOTAL} => N - sizes[rank]
     {TOTAL} => N - sizes[ring[(place + 1) % n]]
@@ -153,10 +129,7 @@ All turns count, those before and those after the owners have their sums.
 Some pieces are not sent twice: each rank keeps one to itself on the way there, and one on the way back.
     {TOTAL} => 2 * N
     {TOTAL} => 2 * N - sizes[rank]
-    {TOTAL} => 2 * N - sizes[ring[(place + 1) % n]]
     {TOTAL} => (2 * n - 2) * N
-This rank's own sending is wanted, not that of all ranks.
-    {TOTAL} => 2 * (n - 1) * N
 Numbers are counted, and not bytes.
     {TOTAL} => 4 * ({TOTAL})
     {TOTAL} => 8 * ({TOTAL})

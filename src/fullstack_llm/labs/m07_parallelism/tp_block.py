@@ -144,7 +144,6 @@ Each rank's own partial result is wanted: here all ranks have the sum.
     "attention": attention => "attention": [sum(attention)] * ranks
 Biases of q, k and v are cut along with the rows: here they are missing, or those of other rows.
     + weights["q_bias"][mine] =>
-    + weights["k_bias"][shared] =>
     + weights["v_bias"][shared] =>
     + weights["q_bias"][mine] => && + weights["k_bias"][shared] => && + weights["v_bias"][shared] =>
     weights["q_bias"][mine] => weights["q_bias"][:d]
@@ -165,8 +164,6 @@ The second half needs the sum over all ranks: here a rank goes on with its own p
 The second half reads x + the sum + o_bias: here something of that is missing, or there more than once.
     {Y} => y = x + sum(attention)
     {Y} => y = sum(attention) + weights["o_bias"]
-    {Y} => y = x + sum(attention) + ranks * weights["o_bias"]
-    {Y} => y = ranks * x + sum(attention) + weights["o_bias"]
     {Y} => y = x + sum(attention) / ranks + weights["o_bias"]
     {SPLIT} => gate, up = (x @
     {SPLIT} => gate, up = (sum(attention) @
@@ -198,12 +195,6 @@ The output is y, with both of its own parts in it, plus the sum and down_bias: h
 A key-value head that several ranks need is held by each of them, whole: what a rank holds is not its share of kv_heads.
     {COUNT} => heads_held = each * d * (D + 1) + 2 * kv_heads * d * (D + 1) // ranks
     {COUNT} => heads_held = each * d * (D + 1) + 2 * (kv_heads // ranks) * d * (D + 1)
-A rank holds the key-value heads that its own queries read, neither all of them nor one for each query.
-    {COUNT} => heads_held = each * d * (D + 1) + 2 * kv_heads * d * (D + 1)
-    {COUNT} => heads_held = 3 * each * d * (D + 1)
-    {COUNT} => heads_held = each * d * (D + 1) + 2 * d * (D + 1)
-There are keys and values: both are held.
-    {COUNT} => heads_held = each * d * (D + 1) + len(seen) * d * (D + 1)
 o_bias and down_bias are not cut: every rank holds both whole, though each is added once.
     {HELD} => held.append(heads_held + D * each * d + D * (r == 0) + 2 * n * (D + 1) + D * n + D * (r == 0))
     {HELD} => held.append(heads_held + D * each * d + 2 * n * (D + 1) + D * n)
@@ -213,8 +204,6 @@ Biases are held too: each row of q, k, v and gate_up has one.
     {HELD} => held.append(heads_held - (each + 2 * len(seen)) * d + D * each * d + 2 * n * D + D * n)
     {HELD} => held.append(heads_held - (each + 2 * len(seen)) * d + D * each * d + D + 2 * n * D + D * n + D)
     {HELD} => held.append(heads_held + D * each * d + D + 2 * n * D + D * n + D)
-gate_up has 2 rows for each column of down: gates, and as many rows of up.
-    {HELD} => held.append(heads_held + D * each * d + D + n * (D + 1) + D * n + D)
 What one rank holds is asked for, for each rank: here it is the whole layer, or nearly that.
     {HELD} => held.append(sum(one.numel() for one in weights.values()))
     {HELD} => held.append(sum(one.numel() for one in weights.values()) // ranks)
@@ -225,6 +214,4 @@ sharing has one list for each rank, and not one for each set of heads.
     {SHARING} => [[r for r in range(ranks) if kept[r] == one] for n, one in enumerate(kept) if one not in kept[:n]]
 The list names ranks: here it names key-value heads.
     {SHARING} => kept
-Ranks that follow each other hold the same head.
-    {SHARING} => [[other for other in range(ranks) if other % kv_heads == r % kv_heads] for r in range(ranks)]
 """)
