@@ -161,9 +161,7 @@ The gradient of a cross-entropy is the probabilities less 1 at the label, times 
     (probs - hot)).T => probs).T
 What a rank hands in is the gradient of its own losses, and is summed over its own micro-batches alone.
     "each": each => "each": [gradient] * ranks
-    "each": each => "each": [grad / ranks for grad in each]
     grad += factor => grad = factor
-    each.append(grad) => each.append(grad / max(1, len(own)))
     grad = torch.zeros_like(W) => grad = each[-1] if each else torch.zeros_like(W)
 The loss is that of one process: each micro-batch's mean counts with its share of all weights.
     {LOSS} => loss += (mean * losses).sum().item() / sum(map(len, batches))
@@ -174,8 +172,6 @@ The loss is that of one process: each micro-batch's mean counts with its share o
     {LOSS} => loss += share * losses.mean().item()
 The loss is a float, not a tensor.
     "loss": loss => "loss": torch.tensor(loss)
-The gradient is the average over ranks: here it is their sum.
-    {AVERAGE} => gradient = sum(each)
 Clip the average, once: here each rank has clipped its own.
     {AVERAGE} => each = [grad * min(1.0, max_norm / (grad.norm().item() or 1.0)) for grad in each]\\n    gradient = sum(each) / ranks
     {AVERAGE} => gradient = sum(grad * min(1.0, max_norm / (grad.norm().item() or 1.0)) for grad in each) / ranks

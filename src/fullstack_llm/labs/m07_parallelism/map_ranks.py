@@ -156,7 +156,6 @@ Hops are counted, and not groups: a ring may cross from node to node several tim
     {HOPS} => hops += at == 0 and group[0] // node_size != group[-1] // node_size
 Hops are counted, and not nodes.
     {HOPS} => hops += at == 0 and len({{one // node_size for one in group}})
-    {HOPS} => hops += (at == 0) * (len({{one // node_size for one in group}}) - 1)
 Not every hop crosses: ranks on one node need no other link.
     {HOPS} => hops += len(group) > 1
     {HOPS} => hops += 1
@@ -190,7 +189,6 @@ best is the order with the fewest bytes over slow links: here it is another, or 
 The axis with the most bytes first is a rule of thumb: sizes matter too, and groups over several axes, so try all orders.
     {BEST} => sorted(sizes, key=lambda name: (-sum(size for names, size in traffic if name in names), name))
     {BEST} => sorted(sizes, key=lambda name: (-max([size for names, size in traffic if names == [name]], default=0), name))
-    {BEST} => sorted(sizes, key=lambda name: (-sum(size for names, size in traffic if name in names) / sizes[name], name))
 best lists the fastest axis first, as order does.
     "best": best => "best": best[::-1]
 best is a list of names.

@@ -68,6 +68,8 @@ def turns(draw: Draw, N: int, ring: list[int]):
     items=(0,),
 )
 def rings(draw: Draw):
+    # Equal pieces first, with which no wrong piece raises.
+    yield from turns(draw, 15, [2, 0, 3, 1, 4])
     yield from turns(draw, 13, [2, 0, 3, 1, 4])
     yield from turns(draw, 11, [1, 3, 0, 2])
     yield from turns(draw, 7, [0, 1, 2])
@@ -83,11 +85,20 @@ PIECE, SIZES, TOTAL = (
     "2 * N - sizes[rank] - sizes[ring[(place + 1) % n]]",
 )
 ring_turn.mistakes(f"""
-A rank's number is not its place: ring says who sits where, and ring.index(rank) is the place.
+This is not the piece that is here in this turn. A piece has its owner's number; it begins one place behind its owner, which ring.index finds, and moves on by one place a turn.
     ring.index(rank) => rank
     ring.index(rank) => ring[rank]
-The journey ends at the owner, so it begins one place behind it: in turn 0 a rank does not send its own piece.
+    {PIECE} => (place - turn - 1) % n
+    {PIECE} => (rank - turn - 1) % n
+    {PIECE} => ring[(place - turn) % n]
+    {PIECE} => (rank - turn) % n
     {PIECE} => ring[(place - turn + 1) % n]
+    {PIECE} => ring[(place - turn - 2) % n]
+    {PIECE} => ring[(place + turn + 1) % n]
+    {PIECE} => ring[(place + turn) % n]
+    {PIECE} => ring[(place + turn - 1) % n]
+    {PIECE} => ring[place]
+    {PIECE} => ring[place - 1]
 From turn n on what comes in is complete, and replaces what is there: added, it counts some numbers twice.
     turn >= n: => turn >= 2 * n:
     turn >= n: => turn > n:
@@ -116,12 +127,17 @@ A sum is wanted: nothing is divided by the number of ranks.
     elif turn > 0: => elif turn == n - 1:\\n        mine[begin:end] = (mine[begin:end] + came) / n\\n    elif turn > 0:
 In turn 0 nothing has come in yet: came is None.
     elif turn > 0: => else:
-The formula 2(n - 1)N/n is for equal pieces: here pieces differ, so count those that this rank sends.
+Pieces differ, so 2(n - 1)N/n does not do: count those that this rank sends. On the way to the owners it never sends its own piece, and after that never the next rank's.
     {TOTAL} => 2 * (n - 1) * N // n
     {TOTAL} => round(2 * (n - 1) * N / n)
     {TOTAL} => 2 * (n - 1) * (N // n)
     {TOTAL} => 2 * (n - 1) * -(-N // n)
     {TOTAL} => 2 * (n - 1) * sizes[rank]
+    {TOTAL} => 2 * (N - sizes[rank])
+    {TOTAL} => 2 * N - sizes[rank] - sizes[ring[place - 1]]
+    {TOTAL} => 2 * (N - sizes[ring[place - 1]])
+    {TOTAL} => 2 * N - sizes[rank] - sizes[(rank + 1) % n]
+    {TOTAL} => 2 * N - sizes[place] - sizes[(place + 1) % n]
 All turns count, those before and those after the owners have their sums.
     {TOTAL} => N - sizes[rank]
     {TOTAL} => N - sizes[ring[(place + 1) % n]]
@@ -129,6 +145,7 @@ All turns count, those before and those after the owners have their sums.
 Some pieces are not sent twice: each rank keeps one to itself on the way there, and one on the way back.
     {TOTAL} => 2 * N
     {TOTAL} => 2 * N - sizes[rank]
+    {TOTAL} => 2 * N - sizes[ring[(place + 1) % n]]
     {TOTAL} => (2 * n - 2) * N
 Numbers are counted, and not bytes.
     {TOTAL} => 4 * ({TOTAL})

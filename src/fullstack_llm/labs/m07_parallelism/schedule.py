@@ -27,12 +27,9 @@ def schedule(places, micros, most, forward, backward):
                     if ("F", stage, m) not in ends:
                         if (stage == 0 or done("F", stage - 1, m)) and flight(stage) < most[stage]:
                             ready.append((1, m, stage))
-                    elif (
-                        ("B", stage, m) not in ends
-                        and done("F", stage, m)
-                        and (stage == S - 1 or done("B", stage + 1, m))
-                    ):
-                        ready.append((0, m, stage))
+                    elif ("B", stage, m) not in ends and done("F", stage, m):  # noqa: SIM102
+                        if stage == S - 1 or done("B", stage + 1, m):
+                            ready.append((0, m, stage))
             if ready and busy[device] <= now:
                 late, m, stage = min(ready)
                 ends["BF"[late], stage, m] = busy[device] = now + (forward if late else backward)
@@ -120,16 +117,12 @@ PEAK = "sum(flight(s) for s in range(S) if places[s] == device)"
 schedule.mistakes(f"""
 A backward pass that may begin comes before any forward pass.
     min(ready) => min(ready, key=lambda one: (-one[0], one[1:]))
-    min(ready) => min(ready, key=lambda one: (one[1], one[0], one[2]))
-    min(ready) => min(ready, key=lambda one: (one[1], -one[0], one[2]))
 Of several forward passes, and of several backward ones, the smallest micro-batch comes first, at whichever stage it is.
     min(ready) => min(ready, key=lambda one: (one[0], one[2], one[1]))
     min(ready) => min(ready, key=lambda one: (one[0], -one[2], one[1]))
     min(ready) => min(ready, key=lambda one: (one[0], -one[1], one[2]))
     min(ready) => min(ready, key=lambda one: (one[0], one[2] if one[0] else -one[2], one[1]))
-    min(ready) => min(ready, key=lambda one: (one[0], -one[2] if one[0] else one[2], one[1]))
 Backward passes begin as soon as they may: here they wait for all forward passes, as GPipe's do.
-    elif ("B", stage, m) not in ends and => elif ("B", stage, m) not in ends and all(("F", stage, other) in ends for other in range(micros)) and
     {LIMIT} => && elif ("B", stage, m) not in ends and => elif ("B", stage, m) not in ends and all(("F", stage, other) in ends for other in range(micros)) and
 A stage that has most[stage] micro-batches in flight begins no other: here the limit does not hold, or not exactly.
     {LIMIT} =>
@@ -140,11 +133,8 @@ A stage that has most[stage] micro-batches in flight begins no other: here the l
     {LIMIT} => and flight(stage) < S - stage
     {LIMIT} => and flight(stage) < devices - device
 The limit is each stage's own, not that of all stages of a device together.
-    {LIMIT} => and {PEAK} < most[stage]
     {LIMIT} => and {PEAK} < sum(most[s] for s in range(S) if places[s] == device)
 A micro-batch is in flight from the beginning of its forward pass to the end of its backward pass.
-    {FLIGHT} => sum(("F", stage, m) in ends and ("B", stage, m) not in ends for m in range(micros))
-    {FLIGHT} => sum(done("F", stage, m) and not done("B", stage, m) for m in range(micros))
     {FLIGHT} => sum(done("F", stage, m) and ("B", stage, m) not in ends for m in range(micros))
     {FLIGHT} => sum(("F", stage, m) in ends and not done("F", S - 1, m) for m in range(micros))
 A forward pass needs that of the stage before to have ended.
@@ -154,8 +144,6 @@ A backward pass needs that of the stage after to have ended.
     stage == S - 1 or done("B", stage + 1, m) => True
     done("B", stage + 1, m) => ("B", stage + 1, m) in ends
     stage == S - 1 or done("B", stage + 1, m) => stage == 0 or done("B", stage - 1, m)
-What ends at a tick is there for what begins at that tick: nothing waits a tick longer.
-    now + 1) <= now => now + 1) < now
 A device does one thing at a time, whatever the number of its stages.
     busy[device] <= now: => True:
 Forward passes take `forward` ticks, backward ones `backward`: here they take the same, or each other's.
@@ -180,7 +168,6 @@ This is the share of ticks in which devices are busy.
 The formula (p - 1) / (m + p - 1) holds for one stage a device and limits that do not bind: here idle ticks have to be counted.
     {IDLE} => (devices - 1) / (micros + devices - 1)
     {IDLE} => (S - 1) / (micros + S - 1)
-    {IDLE} => (devices - 1) / micros
     {IDLE} => (devices - 1) / (S // devices * micros + devices - 1)
 Ticks are added up over devices, not over stages, and each job takes its own number of them.
     {IDLE} => 1 - micros * (forward + backward) / now
@@ -200,7 +187,6 @@ A device's peak is that of all its stages together, at one time.
 The peak is what was in flight, which may stay below the limit: here the limits were returned.
     "peak": peak => "peak": most
     "peak": peak => "peak": [min(micros, one) for one in most]
-    "peak": peak => "peak": [most[d] for d in range(devices)]
 The peak is asked for each device.
     "peak": peak => "peak": max(peak)
 The peaks of a device's stages may come at different times: add up first, and look for the largest then.
