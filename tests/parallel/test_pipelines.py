@@ -112,14 +112,19 @@ def test_planned_bytes_are_those_of_an_imaginary_rank(ranks: int) -> None:
 
 
 def test_memory_shrinks_with_each_axis() -> None:
-    held = {
-        name: plan.held(plan.LLAMA_405B, plan.Layout(*sizes), 8192)
-        for name, sizes in {"a": (8, 16, 8), "b": (4, 16, 16), "c": (8, 8, 16)}.items()
-    }
-    assert held["b"]["weights"] == 2 * held["a"]["weights"] and held["b"]["activations"] == 2 * held["a"]["activations"]
+    def held(*sizes: int, rows: int = 4096, **more: object) -> dict[str, float]:
+        return plan.held(plan.LLAMA_405B, plan.Layout(*sizes, **more), 8192, rows)  # type: ignore[arg-type]
+
+    a, b, c = held(8, 16, 8), held(4, 16, 16), held(8, 8, 16)
+    assert b["weights"] == 2 * a["weights"] and b["activations"] == 2 * a["activations"]
     # Half the stages: twice the layers a rank, for half as many passes (and the smaller stages round down).
-    assert held["c"]["activations"] == pytest.approx(held["a"]["activations"], rel=0.1)
-    shared = plan.held(plan.LLAMA_405B, plan.Layout(8, 16, 8, context=16, shard_optimizer=True), 8192)
-    assert (
-        shared["optimizer"] == held["a"]["optimizer"] / 128 and shared["activations"] == held["a"]["activations"] / 16
-    )
+    assert c["activations"] == pytest.approx(a["activations"], rel=0.1)
+    shared = held(8, 16, 8, context=16, shard_optimizer=True)
+    assert shared["optimizer"] == a["optimizer"] / 128 and shared["activations"] == a["activations"] / 16
+    # Fewer micro-batches than stages are fewer passes in flight.
+    assert held(8, 16, 8, rows=8 * 4)["activations"] == a["activations"] / 4
+    # One stage has both ends of the vocabulary: all parameters, at 4 bytes each over the tensor ranks.
+    assert held(8, 1, 1)["weights"] == plan.LLAMA_405B.parameters * 4 / 8
+    # Computed again, a layer keeps its input, and one layer is whole for a moment.
+    row = 8192 * 16_384 / 8
+    assert held(8, 16, 8, recompute=True)["activations"] == row * (2 * 7 * 16 + 34)

@@ -117,21 +117,26 @@ def nodes(ranks: list[int], node: int = 8) -> int:
     return len({rank // node for rank in ranks})
 
 
-def held(model: Model, layout: Layout, length: int) -> dict[str, float]:
+def held(model: Model, layout: Layout, length: int, rows: int) -> dict[str, float]:
     """Return the bytes that a rank of the first stage holds: weights with gradients, AdamW's state, activations.
 
     Weights and gradients take 2 + 2 bytes, AdamW 12: masters and two moments in 32 bits, over all ranks with the same
     weights with `shard_optimizer`. A layer keeps 34 b s h bytes for backward with fused attention and a 4 h MLP, over
-    tensor and context ranks; with `recompute` its input alone. 1F1B keeps as many micro-batches as there are stages.
-    Where layers do not share out, the first stage has the smaller number, as Llama 3's does.
+    tensor and context ranks; with `recompute` its input alone, and all of it for the layer that is made again. 1F1B
+    keeps as many micro-batches as there are stages, if the step has so many. Where layers do not share out, the first
+    stage has the smaller number, as Llama 3's does.
     """
-    weights = (model.layers // layout.pipeline * model.layer + model.vocabulary * model.hidden) / layout.tensor
+    p, layers = layout.pipeline, model.layers // layout.pipeline
+    ends = 2 if p == 1 and not model.tied else 1
+    weights = (layers * model.layer + ends * model.vocabulary * model.hidden) / layout.tensor
     state = 12 * weights / (layout.data * layout.context if layout.shard_optimizer else 1)
     row = layout.micro * length * model.hidden / (layout.tensor * layout.context)
-    kept = (2 if layout.recompute else 34) * row * (model.layers // layout.pipeline)
-    # Interleaving begins (p - 1)/(p v) of a round earlier.
-    flight = layout.pipeline * (1 + (layout.pipeline - 1) / (layout.pipeline * layout.chunks) * (layout.chunks > 1))
-    return {"weights": 4 * weights, "optimizer": state, "activations": kept * flight}
+    flight = min(p, rows / layout.data / layout.micro)
+    if layout.chunks > 1:
+        # Interleaving begins (p - 1)/(p v) of a round earlier.
+        flight *= 1 + (p - 1) / (p * layout.chunks)
+    kept = (2 if layout.recompute else 34) * row * layers * flight + 34 * row * layout.recompute
+    return {"weights": 4 * weights, "optimizer": state, "activations": kept}
 
 
 def sent(model: Model, layout: Layout, length: int, rows: int) -> dict[str, float]:
