@@ -26,7 +26,7 @@ HOUSE = {
     *("plotting", "presets", "recorded", "tinytown", "worker"),
 }
 # A module that measures with what later modules build: its own subjects are these alone.
-OWNS = {"02": {"recurrence"}}
+OWNS = {"02_sequence_models": {"recurrence"}}
 
 
 def slugs(root: Path) -> dict[str, str]:
@@ -52,12 +52,12 @@ def subjects(root: Path) -> dict[str, str]:
     '04'
     """
     package, found = root / "src" / "fullstack_llm", dict[str, str]()
-    for number in sorted(slugs(root)):
+    for number, slug in sorted(slugs(root).items()):
         cells = [cell for path in notebooks(root, number) for cell in CODE.findall(path.read_text(encoding="utf-8"))]
         trees = [ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell, flags=re.M)) for cell in cells]
         for path in modules(package, trees):
             subject = dotted(package, path).partition(".")[2].partition(".")[0]
-            if subject and subject not in HOUSE and subject in OWNS.get(number, {subject}):
+            if subject and subject not in HOUSE and subject in OWNS.get(slug, {subject}):
                 found.setdefault(subject, number)
     return found
 
