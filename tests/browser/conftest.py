@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need the `dev` extra")
 import audit  # noqa: E402 (it needs the same)
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import interactive  # noqa: E402
 
 # Chromium's own traffic is off, and no name but loopback resolves: what a page asks of others fails at once.
 ARGUMENTS = [
@@ -63,6 +68,26 @@ def browser(browser_path: str | None) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS, timeout=MINUTES)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def without_site(browser: Any) -> Iterator[Callable[[str, Any], Any]]:
+    """`without_site("sampler", data)`: a page that holds one interactive and its data; at the end no error on it."""
+    pages, problems = [], list[str]()
+
+    def opened(name: str, data: Any) -> Any:
+        pages.append(page := browser.new_page())
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        block = f'<script type="application/json" class="interactive-data">{interactive.data_block(data)}</script>'
+        page.set_content(f'<div class="interactive" id="{name}">{block}</div>')
+        for script in ("interactive", name):
+            page.add_script_tag(content=(ROOT / "book" / "_static" / f"{script}.js").read_text("utf-8"))
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert problems == []
 
 
 @pytest.fixture(scope="session")

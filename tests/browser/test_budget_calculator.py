@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from fullstack_llm.scaling import budget, choices
 from fullstack_llm.scaling.budget import Demand
 from fullstack_llm.scaling.laws import Law
 
-STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 MACHINE = {"peak": 989, "training": 40, "serving": 10, "hourly": 2.5, "date": "a day"}
 LAW = Law(0.4, 2_000.0, 600.0, 0.7, 0.47)
 DRAWN = tuple(Law(0.4, 2_000.0 * f, 600.0 / f, 0.7, 0.47) for f in (0.8, 1.0, 1.3, 1.5))
@@ -22,19 +20,9 @@ FAMILIES = {"ours": OURS, "theirs": choices.published()}
 
 
 @pytest.fixture
-def calculator(browser: Any) -> Any:
+def calculator(without_site: Any) -> Any:
     data = {"laws": {name: choices.as_data(family) for name, family in FAMILIES.items()}, "machine": MACHINE}
-    scripts = [(STATIC / f"{name}.js").read_text("utf-8") for name in ("interactive", "budget-calculator")]
-    page = browser.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    block = f'<script type="application/json" class="interactive-data">{json.dumps(data)}</script>'
-    page.set_content(f'<div class="interactive" id="budget-calculator">{block}</div>')
-    for script in scripts:
-        page.add_script_tag(content=script)
-    yield page
-    page.close()
-    assert problems == []
+    return without_site("budget-calculator", data)
 
 
 def shown(page: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import bets  # noqa: E402
-import interactive  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -29,17 +28,8 @@ def data() -> dict[str, Any]:
 
 
 @pytest.fixture
-def tool(browser: Any, data: dict[str, Any]) -> Any:
-    page = browser.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    block = f'<script type="application/json" class="interactive-data">{interactive.data_block(data)}</script>'
-    page.set_content(f'<div class="interactive" id="next-bets">{block}</div>')
-    for name in ("interactive", "next-bets"):
-        page.add_script_tag(content=(ROOT / "book" / "_static" / f"{name}.js").read_text("utf-8"))
-    yield page
-    page.close()
-    assert problems == []
+def tool(without_site: Any, data: dict[str, Any]) -> Any:
+    return without_site("next-bets", data)
 
 
 def shown(tool: Any) -> list[list[tuple[str, float]]]:

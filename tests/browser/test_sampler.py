@@ -15,7 +15,6 @@ from fullstack_llm.decoding import samplers
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import interactive  # noqa: E402
 import sampler  # noqa: E402
 
 
@@ -25,17 +24,8 @@ def data() -> dict[str, Any]:
 
 
 @pytest.fixture
-def tool(browser: Any, data: dict[str, Any]) -> Any:
-    page = browser.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    block = f'<script type="application/json" class="interactive-data">{interactive.data_block(data)}</script>'
-    page.set_content(f'<div class="interactive" id="sampler">{block}</div>')
-    for name in ("interactive", "sampler"):
-        page.add_script_tag(content=(ROOT / "book" / "_static" / f"{name}.js").read_text("utf-8"))
-    yield page
-    page.close()
-    assert problems == []
+def tool(without_site: Any, data: dict[str, Any]) -> Any:
+    return without_site("sampler", data)
 
 
 def shares(tool: Any) -> torch.Tensor:
