@@ -146,6 +146,7 @@ The number of micro-batches does not matter, and nothing is divided by it.
 Each token's loss counts with its weight.
     {MEAN} => mean = (weights > 0) / (weights > 0).sum()
     {MEAN} => mean = torch.ones(len(x)) / len(x)
+A micro-batch's mean divides by the sum of its weights: here by nothing, or by the number of its tokens.
     {MEAN} => mean = weights / len(x)
     {MEAN} => mean = weights / (weights > 0).sum()
     {MEAN} => mean = weights
@@ -159,6 +160,8 @@ A label of weight 0 may be -100, which is no column.
 The gradient of a cross-entropy is the probabilities less 1 at the label, times x.
     (probs - hot)).T => (hot - probs)).T
     (probs - hot)).T => probs).T
+The gradient is the average over ranks: here it is their sum.
+    {AVERAGE} => gradient = sum(each)
 What a rank hands in is the gradient of its own losses, and is summed over its own micro-batches alone.
     "each": each => "each": [gradient] * ranks
     grad += factor => grad = factor

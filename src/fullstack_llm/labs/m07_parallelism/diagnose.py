@@ -135,6 +135,9 @@ def pipelines(draw: Draw):
     found["1.gain"] = found["1.gain"] * 1.02
     found["2.up"] = found["2.up"] * (1 + 1e-5)
     yield found, parts, *rest
+    # Gradients as small as those of a large model, among which a fixed bound tells nothing apart.
+    found, parts, *rest = run(draw, [2, 5, 4], {"0.up": ("all", 2), "1.up": ("last", 1), "2.up": ("other", 1)}, False)
+    yield *({name: 1e-5 * one for name, one in some.items()} for some in (found, parts)), *rest
 
 
 FITS, DIVIDED = (
@@ -153,6 +156,8 @@ REPAIR, SUM = (
     "repaired[name] = sum(found[one] * m ** (times[one] - 1.0) for one in (name, twin[name]))",
 )
 diagnose.mistakes(f"""
+A gradient fits by a thousandth of the largest number that it should have: here the bound is a fixed number.
+    <= 1e-3 * want.abs().max() => <= 1e-3
 The micro-batches count by their tokens: "all" is their weighted mean, and their plain mean is "unweighted".
     {EVERY} => every = both.mean(0)
     {UNWEIGHTED} => ("unweighted", every)

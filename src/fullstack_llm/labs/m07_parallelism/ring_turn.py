@@ -85,6 +85,12 @@ PIECE, SIZES, TOTAL = (
     "2 * N - sizes[rank] - sizes[ring[(place + 1) % n]]",
 )
 ring_turn.mistakes(f"""
+The first N % n pieces have one number more than the others: here the vector is cut in another way.
+    {SIZES} => N // n + (N % n if piece == n - 1 else 0)
+    {SIZES} => N // n
+    {SIZES} => N // n + (piece >= n - N % n)
+    {SIZES} => (piece + 1) * N // n - piece * N // n
+    {SIZES} => max(0, min(N, (piece + 1) * -(-N // n)) - piece * -(-N // n))
 This is not the piece that is here in this turn. A piece has its owner's number; it begins one place behind its owner, which ring.index finds, and moves on by one place a turn.
     ring.index(rank) => rank
     ring.index(rank) => ring[rank]
@@ -120,9 +126,6 @@ There are 2(n - 1) turns in which something is sent: this stops too early.
     if turn < 2 * n - 2 else None => if turn < n else None
 One piece goes out in a turn, not the whole vector.
     sends = mine[begin:end].clone() => sends = mine.clone()
-The first N % n pieces have one number more than the others: here the vector is cut in another way.
-    {SIZES} => N // n + (N % n if piece == n - 1 else 0)
-    {SIZES} => N // n
 A sum is wanted: nothing is divided by the number of ranks.
     elif turn > 0: => elif turn == n - 1:\\n        mine[begin:end] = (mine[begin:end] + came) / n\\n    elif turn > 0:
 In turn 0 nothing has come in yet: came is None.

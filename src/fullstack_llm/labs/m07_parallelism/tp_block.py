@@ -122,6 +122,11 @@ MLP, OUT = (
 )
 SHARING = "[[other for other in range(ranks) if kept[other] == kept[r]] for r in range(ranks)]"
 tp_block.mistakes(f"""
+A rank holds the key-value heads that its own queries read, neither all of them nor one for each query.
+    {COUNT} => heads_held = each * d * (D + 1) + 2 * kv_heads * d * (D + 1)
+    {COUNT} => heads_held = 3 * each * d * (D + 1)
+Ranks that follow each other hold the same head.
+    {SHARING} => [[other for other in range(ranks) if other % kv_heads == r % kv_heads] for r in range(ranks)]
 Query heads that follow each other share a key-value head: head h reads head h // (heads // kv_heads).
     {KV} => head % kv_heads
     {KV} => r % kv_heads
