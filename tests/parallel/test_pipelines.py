@@ -7,11 +7,11 @@ import torch
 import torch.distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+from fullstack_llm.experiments import m07_collectives as seed
 from fullstack_llm.experiments import m07_pipelines as runs
-from fullstack_llm.experiments.m07_sharding import batch
 from fullstack_llm.parallel import counted, launch, pipeline, plan, schedules, tensor
 from fullstack_llm.parallel.schedules import Job
-from fullstack_llm.transformer import Decoder, Shape
+from fullstack_llm.transformer import Decoder, Shape, count
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5, 8])
@@ -46,14 +46,14 @@ def test_orders_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="5 micro-batches do not make whole rounds of 2"):
         schedules.interleaved(2, 5)
     with pytest.raises(ValueError, match="4 layers do not make 3 equal stages"):
-        pipeline.Stage(runs.model(), 0, 3)
+        pipeline.Stage(seed.seed_model(runs.LAYERS), 0, 3)
 
 
 @pytest.mark.parametrize(("kind", "ranks", "micros"), [("GPipe", 2, 3), ("1F1B", 4, 5), ("interleaved", 2, 4)])
 def test_a_pipeline_is_one_process(kind: str, ranks: int, micros: int) -> None:
-    ids, labels = batch(5)
+    ids, labels = seed.batch(5)
     ids, labels = ids[:, :24], labels[:, :24]
-    loss, wanted = runs.alone(ids, labels)
+    loss, wanted = seed.alone(ids, labels, runs.LAYERS)
     found = [run.value for run in launch(runs.step, ranks, ids, labels, kind, micros, timeout=90)]
     assert abs(sum(trace.loss for trace, _ in found) - loss) < 1e-12
     assert set(runs.off(found, wanted)) == set(wanted) and max(runs.off(found, wanted).values()) < 1e-12
@@ -66,9 +66,9 @@ def test_a_pipeline_is_one_process(kind: str, ranks: int, micros: int) -> None:
 
 
 def test_the_library_divides_unless_it_is_told_not_to() -> None:
-    ids, labels = batch(4)
+    ids, labels = seed.batch(4)
     ids, labels = ids[:, :24], labels[:, :24]
-    _, wanted = runs.alone(ids, labels)
+    _, wanted = seed.alone(ids, labels, runs.LAYERS)
     for how, left in (({"scale_grads": False}, 0.0), ({}, 0.5)):
         parts = launch(lambda how=how: runs.library(ids, labels, 2, **how), 2, timeout=90)
         off = runs.off([(pipeline.Trace(), run.value) for run in parts], wanted)
@@ -87,9 +87,9 @@ def test_groups_share_out_all_ranks(layout: plan.Layout) -> None:
 
 
 def test_published_sizes() -> None:
-    assert plan.LLAMA_405B.parameters == pytest.approx(405e9, rel=0.01)
-    assert plan.MEGATRON_1T.parameters == pytest.approx(1.008e12, rel=0.001)
-    assert plan.LLAMA_405B.flop(0) == pytest.approx(6 * plan.LLAMA_405B.parameters, rel=0.01)
+    llama, megatron = (sum(count.parameters(one).values()) for one in (plan.LLAMA_405B, plan.MEGATRON_1T))
+    assert llama == pytest.approx(405e9, rel=0.01) and megatron == pytest.approx(1.008e12, rel=0.001)
+    assert plan.training_flop(plan.LLAMA_405B, 0) == pytest.approx(6 * llama, rel=0.01)
 
 
 @pytest.mark.parametrize("ranks", [2, 8])
@@ -104,10 +104,9 @@ def test_planned_bytes_are_those_of_an_imaginary_rank(ranks: int) -> None:
         dist.destroy_process_group()
     vectors = 4 * 2 * 10 * 32
     layers = counts.sent["all_reduce"].bytes - 2 * vectors - 3 * 4 * 2 * 9
-    sizes = plan.Model(3, 32, 64, 8, 8, 64, tied=True)
-    planned = plan.sent(sizes, plan.Layout(ranks, 1, 1), 10, 2)["tensor"]
+    planned = plan.sent(shape, plan.Layout(ranks, 1, 1), 10, 2)["tensor"]
     assert planned == layers / 2 * 2 * (ranks - 1) / ranks
-    more = plan.sent(sizes, plan.Layout(ranks, 1, 1, recompute=True), 10, 2)["tensor"]
+    more = plan.sent(shape, plan.Layout(ranks, 1, 1, recompute=True), 10, 2)["tensor"]
     assert more == 1.5 * planned
 
 
@@ -124,7 +123,8 @@ def test_memory_shrinks_with_each_axis() -> None:
     # Fewer micro-batches than stages are fewer passes in flight.
     assert held(8, 16, 8, rows=8 * 4)["activations"] == a["activations"] / 4
     # One stage has both ends of the vocabulary: all parameters, at 4 bytes each over the tensor ranks.
-    assert held(8, 1, 1)["weights"] == plan.LLAMA_405B.parameters * 4 / 8
+    parts = count.parameters(plan.LLAMA_405B)
+    assert held(8, 1, 1)["weights"] == (sum(parts.values()) - parts["norms"]) * 4 / 8
     # Computed again, a layer keeps its input, and one layer is whole for a moment.
     row = 8192 * 16_384 / 8
     assert held(8, 16, 8, recompute=True)["activations"] == row * (2 * 7 * 16 + 34)

@@ -26,13 +26,13 @@ def normal(*shape: int, number: int = 0) -> Tensor:
 
 @pytest.fixture(scope="module")
 def batch() -> tuple[Tensor, Tensor]:
-    ids, labels = runs.batch(2, 8)
+    ids, labels = seed.batch(2, 8)
     return ids[:, :32], labels[:, :32]
 
 
 @pytest.mark.parametrize(("ranks", "sequence"), [(2, True), (4, False)])
 def test_a_cut_decoder_is_the_whole_one(batch: tuple[Tensor, Tensor], ranks: int, sequence: bool) -> None:
-    loss, wanted = runs.alone(*batch)
+    loss, wanted = seed.alone(*batch)
     steps = [run.value for run in launch(runs.step, ranks, *batch, sequence, timeout=90)]
     assert abs(steps[0].loss - loss) < 1e-12
     assert max(runs.off(steps, wanted).values()) < 1e-12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from fullstack_llm import models
 from fullstack_llm.models.padding import rectangle
-from fullstack_llm.parallel import costs, launch
-from fullstack_llm.parallel.data_parallel import gradients, share
+from fullstack_llm.parallel import costs, launch, tensor
+from fullstack_llm.parallel.data_parallel import gradients, loss_sum, share
 from fullstack_llm.tinytown.mixture import documents
 from fullstack_llm.tinytown.world import town
 from fullstack_llm.transformer import Decoder, Shape, initialise
@@ -25,12 +26,12 @@ LONGEST = 96  # tokens in a row
 RATE = 0.1
 
 
-def seed_model() -> Decoder:
+def seed_model(layers: int = SHAPE.num_layers) -> Decoder:
     """Return the model that every layout begins with, in 64 bits.
 
     The decoder's own norm rounds to 32 bits, which would hide differences under 1e-7; PyTorch's does not.
     """
-    model = Decoder(SHAPE)
+    model = Decoder(replace(SHAPE, num_layers=layers))
     for part in list(model.modules()):
         for name, child in part.named_children():
             if isinstance(child, RMSNorm):
@@ -40,13 +41,30 @@ def seed_model() -> Decoder:
     return model
 
 
-def batch(rows: int = 8) -> tuple[Tensor, Tensor]:
-    """Return ids and labels of some documents, one about Ada first; labels of padding are -100."""
+def batch(rows: int = 8, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Return ids and labels of some documents, one about Ada first; labels of padding are -100.
+
+    The number of tokens in a row is cut to a multiple, so that ranks can share it out.
+    """
     _, tokenizer = models.load("base")
     texts = [document.text for document in islice(documents(town(0)), 300)]
     texts = [next(text for text in texts if "Ada" in text), *texts[: rows - 1]]
     ids, seen = rectangle([row[:LONGEST] for row in tokenizer(texts).input_ids], side="right")
-    return ids, ids.masked_fill(~seen, -100)
+    labels, tokens = ids.masked_fill(~seen, -100), ids.shape[1] // multiple * multiple
+    return ids[:, :tokens], labels[:, :tokens]
+
+
+def alone(ids: Tensor, labels: Tensor, layers: int = SHAPE.num_layers) -> tuple[float, dict[str, Tensor]]:
+    """Return the loss of the seed model on one process, and its gradients by the names of the weights."""
+    model = seed_model(layers)
+    total, count = loss_sum(model, ids, labels)
+    (total / count).backward()
+    return total.item() / count, tensor.gradients(model)
+
+
+def off(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, float]:
+    """Return by how much each gradient differs from the wanted one, as a share of its norm."""
+    return {name: float((got[name] - one).norm() / one.norm()) for name, one in wanted.items()}
 
 
 def weights(model: Any) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,8 +12,6 @@ from torch.distributed import pipelining
 from torch.nn.functional import cross_entropy
 
 from fullstack_llm.parallel import pipeline, schedules
-from fullstack_llm.parallel.data_parallel import loss_sum
-from fullstack_llm.transformer import Decoder, initialise
 
 from . import m07_collectives as seed
 
@@ -28,26 +25,6 @@ SCHEDULES: dict[str, Callable[[int, int], schedules.Schedule]] = {
 Found = tuple[pipeline.Trace, dict[str, Tensor]]
 
 
-def model() -> Decoder:
-    """Return the seed model of 07a with four layers."""
-    made = Decoder(replace(seed.SHAPE, num_layers=LAYERS))
-    for part in list(made.modules()):
-        for name, child in part.named_children():
-            if type(child).__name__ == "RMSNorm" and not isinstance(child, torch.nn.RMSNorm):
-                setattr(part, name, torch.nn.RMSNorm(seed.SHAPE.hidden_size, eps=seed.SHAPE.eps))
-    made = made.double()
-    initialise(made, 0.05, seed=0)
-    return made
-
-
-def alone(ids: Tensor, labels: Tensor) -> tuple[float, dict[str, Tensor]]:
-    """Return loss and gradients of one process."""
-    one = model()
-    total, count = loss_sum(one, ids, labels)
-    (total / count).backward()
-    return total.item() / count, {name: p.grad for name, p in one.named_parameters() if p.grad is not None}
-
-
 def step(ids: Tensor, labels: Tensor, kind: str, micros: int, tied: bool = True) -> Found:
     """Take one step under a schedule; return the trace, and gradients by the names that the whole model has.
 
@@ -57,7 +34,7 @@ def step(ids: Tensor, labels: Tensor, kind: str, micros: int, tied: bool = True)
     plan = SCHEDULES[kind](ranks, micros)
     micros = 1 if kind == "naive" else micros
     count = 1 + max(job.stage for jobs in plan for job in jobs)
-    stages = {n: pipeline.Stage(model(), n, count) for n in sorted({job.stage for job in plan[rank]})}
+    stages = {n: pipeline.Stage(seed.seed_model(LAYERS), n, count) for n in sorted({job.stage for job in plan[rank]})}
     trace = pipeline.step(stages, plan, ids, labels, micros)
     if tied:
         pipeline.tie(stages)
@@ -83,8 +60,8 @@ def whole_name(name: str, first: int) -> str:
 
 def off(found: list[Found], wanted: dict[str, Tensor]) -> dict[str, float]:
     """Return by how much each gradient differs from that of one process, as a share of its norm."""
-    got = {name: gradient for _, gradients in reversed(found) for name, gradient in gradients.items()}
-    return {name: float((got[name] - one).norm() / one.norm()) for name, one in wanted.items()}
+    whole = {name: gradient for _, gradients in reversed(found) for name, gradient in gradients.items()}
+    return seed.off(whole, wanted)
 
 
 def library(ids: Tensor, labels: Tensor, micros: int, **how: Any) -> dict[str, Tensor]:
@@ -95,7 +72,7 @@ def library(ids: Tensor, labels: Tensor, micros: int, **how: Any) -> dict[str, T
     def loss(logits: Tensor, wanted: Tensor) -> Tensor:
         return cross_entropy(logits[:, :-1].flatten(0, 1), wanted[:, 1:].flatten(), reduction="sum") / total
 
-    mine = pipeline.Stage(model(), rank, ranks)
+    mine = pipeline.Stage(seed.seed_model(LAYERS), rank, ranks)
     stage = pipelining.PipelineStage(mine, rank, ranks, torch.device("cpu"))
     schedule = pipelining.Schedule1F1B(stage, micros, loss_fn=loss, **how)
     if rank == 0:

@@ -11,24 +11,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from fullstack_llm.parallel import counted, tensor
-from fullstack_llm.parallel.data_parallel import loss_sum
 
 from . import m07_collectives as seed
-
-
-def batch(rows: int = 4, multiple: int = 8) -> tuple[Tensor, Tensor]:
-    """Return ids and labels of some documents, cut to a number of tokens that ranks share out."""
-    ids, labels = seed.batch(rows)
-    tokens = ids.shape[1] // multiple * multiple
-    return ids[:, :tokens], labels[:, :tokens]
-
-
-def alone(ids: Tensor, labels: Tensor) -> tuple[float, dict[str, Tensor]]:
-    """Return loss and gradients of one process."""
-    model = seed.seed_model()
-    total, count = loss_sum(model, ids, labels)
-    (total / count).backward()
-    return total.item() / count, tensor.gradients(model)
 
 
 @dataclass
@@ -77,11 +61,9 @@ def step(ids: Tensor, labels: Tensor, sequence: bool = False, share: bool = True
 
 def off(steps: list[Step], wanted: dict[str, Tensor]) -> dict[str, float]:
     """Return by how much each gradient, put together, differs from the one of one process, as a share of its norm."""
-    found = {}
-    for name, gradient in wanted.items():
-        whole = tensor.joined(name, [one.gradients[name] for one in steps], seed.SHAPE.num_kv_heads)
-        found[name] = float((whole - gradient).norm() / gradient.norm())
-    return found
+    heads = seed.SHAPE.num_kv_heads
+    whole = {name: tensor.joined(name, [one.gradients[name] for one in steps], heads) for name in wanted}
+    return seed.off(whole, wanted)
 
 
 def trained(ids: Tensor, labels: Tensor, sequence: bool, steps: int = 3) -> dict[str, Tensor]:

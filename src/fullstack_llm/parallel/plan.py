@@ -8,46 +8,54 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fullstack_llm.transformer import count
+from fullstack_llm.transformer.shape import Shape
+
 AXES = ("tensor", "context", "pipeline", "data")
 
 
-@dataclass(frozen=True)
-class Model:
-    """Sizes of a decoder; `mlp` is the number of its MLP's matrices, 3 with a gate."""
-
-    layers: int
-    hidden: int
-    inner: int
-    heads: int
-    kv_heads: int
-    vocabulary: int
-    mlp: int = 3
-    tied: bool = False
-
-    @property
-    def layer(self) -> int:
-        """Return the weights of a layer's matrices."""
-        narrow = self.hidden * self.kv_heads // self.heads
-        return 2 * self.hidden * (self.hidden + narrow) + self.mlp * self.hidden * self.inner
-
-    @property
-    def parameters(self) -> int:
-        """Return the weights of all matrices.
-
-        >>> round(LLAMA_405B.parameters / 1e9, 1), round(MEGATRON_1T.parameters / 1e12, 3)
-        (405.8, 1.008)
-        """
-        return self.layers * self.layer + (1 if self.tied else 2) * self.vocabulary * self.hidden
-
-    def flop(self, length: int) -> float:
-        """Return the FLOP of a token's forward and backward pass, causal attention counted by half its square."""
-        dense = 6 * (self.layers * self.layer + self.vocabulary * self.hidden)
-        return dense + 6 * self.layers * self.hidden * length
+def published(
+    layers: int,
+    hidden: int,
+    inner: int,
+    heads: int,
+    kv_heads: int,
+    vocabulary: int,
+    gated: bool = True,
+    tied: bool = False,
+) -> Shape:
+    """Return the shape of a published decoder; positions and norms hold too few numbers to be planned."""
+    return Shape(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_layers=layers,
+        num_heads=heads,
+        num_kv_heads=kv_heads,
+        activation="swiglu" if gated else "gelu",
+        tied=tied,
+    )
 
 
-# Published sizes: Dubey et al. 2024 (arXiv 2407.21783, table 3); Narayanan et al. 2021 (arXiv 2104.04473, table 1).
-LLAMA_405B = Model(126, 16_384, 53_248, 128, 8, 128_256)
-MEGATRON_1T = Model(128, 25_600, 102_400, 160, 160, 51_200, mlp=2, tied=True)
+# Dubey et al. 2024 (arXiv 2407.21783, table 3); Narayanan et al. 2021 (arXiv 2104.04473, table 1).
+LLAMA_405B = published(126, 16_384, 53_248, 128, 8, 128_256)
+MEGATRON_1T = published(128, 25_600, 102_400, 160, 160, 51_200, gated=False, tied=True)
+
+
+def layer_weights(model: Shape) -> int:
+    """Return the weights of a layer's matrices.
+
+    >>> round(layer_weights(LLAMA_405B) / 1e9, 2)
+    3.19
+    """
+    parts = count.parameters(model)
+    return (parts["attention"] + parts["mlp"]) // model.num_layers
+
+
+def training_flop(model: Shape, length: int) -> float:
+    """Return the FLOP of a token's forward and backward pass, causal attention counted by half its square."""
+    parts = count.flops(model, length)
+    return 3 * (sum(parts.values()) - parts["scores"] / 2)
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ def nodes(ranks: list[int], node: int = 8) -> int:
     return len({rank // node for rank in ranks})
 
 
-def held(model: Model, layout: Layout, length: int, rows: int) -> dict[str, float]:
+def held(model: Shape, layout: Layout, length: int, rows: int) -> dict[str, float]:
     """Return the bytes that a rank of the first stage holds: weights with gradients, AdamW's state, activations.
 
     Weights and gradients take 2 + 2 bytes, AdamW 12: masters and two moments in 32 bits, over all ranks with the same
@@ -126,11 +134,11 @@ def held(model: Model, layout: Layout, length: int, rows: int) -> dict[str, floa
     keeps as many micro-batches as there are stages, if the step has so many. Where layers do not share out, the first
     stage has the smaller number, as Llama 3's does.
     """
-    p, layers = layout.pipeline, model.layers // layout.pipeline
+    p, layers = layout.pipeline, model.num_layers // layout.pipeline
     ends = 2 if p == 1 and not model.tied else 1
-    weights = (layers * model.layer + ends * model.vocabulary * model.hidden) / layout.tensor
+    weights = (layers * layer_weights(model) + ends * model.vocab_size * model.hidden_size) / layout.tensor
     state = 12 * weights / (layout.data * layout.context if layout.shard_optimizer else 1)
-    row = layout.micro * length * model.hidden / (layout.tensor * layout.context)
+    row = layout.micro * length * model.hidden_size / (layout.tensor * layout.context)
     flight = min(p, rows / layout.data / layout.micro)
     if layout.chunks > 1:
         # Interleaving begins (p - 1)/(p v) of a round earlier.
@@ -139,7 +147,7 @@ def held(model: Model, layout: Layout, length: int, rows: int) -> dict[str, floa
     return {"weights": 4 * weights, "optimizer": state, "activations": kept}
 
 
-def sent(model: Model, layout: Layout, length: int, rows: int) -> dict[str, float]:
+def sent(model: Shape, layout: Layout, length: int, rows: int) -> dict[str, float]:
     """Return the bytes that a rank of a middle stage sends in a step over `rows` rows, by axis, in 16 bits.
 
     Tensor: four all-reduces a layer, six with recomputation. Context: keys and values round the ring, there and back.
@@ -148,25 +156,25 @@ def sent(model: Model, layout: Layout, length: int, rows: int) -> dict[str, floa
     """
     t, c, p, d = (getattr(layout, axis) for axis in AXES)
     tokens = rows / d * length / c
-    vectors = 2 * tokens * model.hidden
-    layers = model.layers / p
-    narrow = model.hidden * model.kv_heads / model.heads / t
+    vectors = 2 * tokens * model.hidden_size
+    layers = model.num_layers / p
+    narrow = model.hidden_size * model.num_kv_heads / model.num_heads / t
     return {
         "tensor": (6 if layout.recompute else 4) * layers * 2 * (t - 1) / t * vectors,
         "context": 4 * layers * (c - 1) * 2 * tokens * narrow,
         "pipeline": 2 * layout.chunks * vectors / t * (p > 1),
-        "data": 2 * (d * c - 1) / (d * c) * 2 * layers * model.layer / t,
+        "data": 2 * (d * c - 1) / (d * c) * 2 * layers * layer_weights(model) / t,
     }
 
 
-def bound(model: Model, layout: Layout, machine: Machine, length: int, rows: int) -> dict[str, float]:
+def bound(model: Shape, layout: Layout, machine: Machine, length: int, rows: int) -> dict[str, float]:
     """Return seconds of a step and an upper bound of the MFU: products at full speed, the bubble, and what is exposed.
 
     The tensor axis is exposed: the next product needs the sum. What the other axes send can hide behind products, and
     counts where it takes longer than they do. An axis whose group lies on one node uses the wires inside it.
     """
     tokens = rows * length / (layout.data * layout.context)
-    compute = tokens * model.flop(length) / (layout.tensor * layout.pipeline) / machine.flops
+    compute = tokens * training_flop(model, length) / (layout.tensor * layout.pipeline) / machine.flops
     work = compute * (4 / 3 if layout.recompute else 1)
     volumes = sent(model, layout, length, rows)
     wires = {a: machine.inside if nodes(group(layout, a, 0), machine.node) == 1 else machine.between for a in AXES}

@@ -128,14 +128,14 @@ def share_gradients(model: Decoder, sequence: bool = False) -> None:
     Those are key-value heads that queries of several ranks read; and with `sequence` the gains of norms, which each
     rank has applied to its own tokens.
     """
-    rank, ranks = dist.get_rank(), dist.get_world_size()
-    kv_heads = model.shape.num_kv_heads
-    groups = [dist.new_group(sharers(kv_heads, first, ranks)) for first in range(0, ranks, max(1, ranks // kv_heads))]
-    group = groups[rank // max(1, ranks // kv_heads)]
+    rank, ranks, kv_heads = dist.get_rank(), dist.get_world_size(), model.shape.num_kv_heads
+    same = ranks // kv_heads
+    # All ranks make all groups, and each sums in its own.
+    groups = [dist.new_group(sharers(kv_heads, first, ranks)) for first in range(0, ranks, same)] if same > 1 else []
     for name, parameter in model.named_parameters():
         layer = name.split(".")[-2]
-        if layer in ("k_proj", "v_proj") and ranks > kv_heads:
-            dist.all_reduce(parameter.grad, group=group)
+        if layer in ("k_proj", "v_proj") and groups:
+            dist.all_reduce(parameter.grad, group=groups[rank // same])
         if sequence and layer not in CUTS:
             dist.all_reduce(parameter.grad)
 
